@@ -1,0 +1,50 @@
+// The configuration in force: what the YAML file says, parsed, with defaults filled in. Durations in ms, sizes in bytes.
+
+import type {
+  Affinity,
+  CookiePolicy,
+  DeadPinPolicy,
+  DrainPolicy,
+  HealthPolicy,
+  Limits,
+} from '../core/policy.ts';
+
+export interface ListenConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+}
+
+export interface AdminToken {
+  readonly name: string;
+  readonly token: string;
+  readonly role: 'viewer' | 'operator';
+}
+
+export interface Config {
+  readonly listen: readonly ListenConfig[];
+  readonly hosts: readonly string[] | null;
+  readonly engine: 'wire';
+  readonly admin: { readonly host: string; readonly port: number; readonly tokens: readonly AdminToken[] };
+  /** Directory; relative paths are taken from the config file's folder. */
+  readonly stateDir: string;
+  readonly cookie: CookiePolicy;
+  /** First signs, all verify. Empty: one is made and kept in the state directory. */
+  readonly pinKeys: readonly string[];
+  readonly affinity: Affinity;
+  readonly trustedProxies: readonly string[];
+  /** In file order. */
+  readonly versions: readonly {
+    readonly id: string;
+    readonly upstreams: readonly string[] /* host:port */;
+  }[];
+  readonly active: string | null;
+  readonly health: HealthPolicy;
+  readonly drain: DrainPolicy;
+  readonly deadPin: DeadPinPolicy;
+  readonly limits: Limits;
+  readonly log: {
+    readonly access: 'stdout' | 'off' | { readonly file: string };
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+  };
+}

@@ -1,0 +1,129 @@
+// What the gateway tells about itself: the JSON of GET /v1/status and of single versions, shared by the control plane
+// that makes it, the admin API that serves it and the CLI that prints it. The field names are the outside contract.
+
+import type { SessionsMode } from './deployment.ts';
+import type { Health } from './gauges.ts';
+import type { VersionState } from './versions.ts';
+
+export interface UpstreamStatus {
+  readonly address: string;
+  readonly health: Health;
+  readonly enabled: boolean;
+  readonly inFlight: number;
+  /** Why the last health check failed; null when it did not. */
+  readonly lastError: string | null;
+}
+
+export interface DrainStatus {
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly sessions: SessionsMode;
+  /** Ladder step in force. */
+  readonly step: 'grace' | 'waiting' | 'nudge' | 'navigation' | 'deadline';
+  /** ISO 8601; null: may never end. */
+  readonly deadline: string | null;
+  /** ISO 8601 or null when it cannot be said yet: when the pool should be empty. */
+  readonly emptyAt: string | null;
+  /** What still keeps it from being drained; empty when it is. */
+  readonly blockers: readonly DrainBlocker[];
+}
+
+/** Why a draining version is not drained yet. */
+export type DrainBlocker = 'sessions' | 'streams' | 'in-flight' | 'counting';
+
+export interface VersionStatus {
+  readonly id: string;
+  readonly state: VersionState;
+  /** Share of new sessions it gets now, 0..100. */
+  readonly weight: number;
+  /** ISO 8601: when it entered its state. */
+  readonly since: string;
+  /** In use, but no longer in the config file. */
+  readonly undeclared: boolean;
+  readonly upstreams: readonly UpstreamStatus[];
+  readonly sessions: { readonly live: number; readonly confirmed: number; readonly streams: number };
+  readonly inFlight: number;
+  readonly drain: DrainStatus | null;
+  readonly cutoffReason: string | null;
+}
+
+export interface Status {
+  readonly epoch: number;
+  readonly active: string | null;
+  readonly previousActive: string | null;
+  /** ISO 8601: the ledger has counted without a gap since then. */
+  readonly countingSince: string;
+  /** Sessions that did not fit into the ledger since it was last emptied enough. */
+  readonly sessionOverflow: number;
+  readonly versions: readonly VersionStatus[];
+}
+
+/** What a change did, or (dryRun) would do. */
+export interface ChangeReport {
+  readonly dryRun: boolean;
+  readonly changed: boolean;
+  readonly epoch: number;
+  /** Versions whose state or weight differs. */
+  readonly changes: readonly {
+    readonly id: string;
+    readonly from: string | null;
+    readonly to: string | null;
+    readonly weight: number;
+    readonly sessions: number;
+  }[];
+  readonly status: Status;
+}
+
+export interface SessionHistogram {
+  readonly version: string;
+  readonly live: number;
+  readonly confirmed: number;
+  readonly streams: number;
+  /** Sessions by how long ago they were last seen; bounds in seconds, ascending; the last bucket has `le: null`. */
+  readonly lastSeen: readonly { readonly le: number | null; readonly count: number }[];
+}
+
+export interface AuditEntry {
+  /** ISO 8601. */
+  readonly time: string;
+  /** Name of the token, or 'local'. */
+  readonly by: string;
+  readonly verb: string;
+  readonly version: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+  readonly outcome: 'done' | 'unchanged' | 'refused';
+  /** Problem code when refused. */
+  readonly code: string | null;
+  readonly epochBefore: number;
+  readonly epochAfter: number;
+  readonly before: Readonly<Record<string, string>>;
+  readonly after: Readonly<Record<string, string>>;
+}
+
+/** What happened, for GET /v1/events and the gateway's own log. */
+export interface GatewayEvent {
+  readonly id: number;
+  readonly time: string;
+  readonly type:
+    | 'started'
+    | 'put'
+    | 'promoted'
+    | 'canary'
+    | 'draining'
+    | 'drained'
+    | 'undrained'
+    | 'retired'
+    | 'cut-off'
+    | 'deleted'
+    | 'rolled-back'
+    | 'enabled'
+    | 'disabled'
+    | 'healthy'
+    | 'unhealthy'
+    | 'ladder-step'
+    | 'ledger-full'
+    | 'state-unwritable'
+    | 'stopping';
+  readonly version: string | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+}

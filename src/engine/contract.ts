@@ -1,0 +1,64 @@
+// What a data plane must do. Two engines keep this contract; nothing else in the program knows how bytes move.
+// An engine owns its listeners and its upstream connections; it decides nothing: versions come from Steering, tables
+// from the control plane, and every request ends in `record`.
+
+import type { RecordExchange } from '../core/exchange.ts';
+import type { Gauges } from '../core/gauges.ts';
+import type { CookiePolicy, Limits } from '../core/policy.ts';
+import type { Steering } from '../core/steering.ts';
+import type { RoutingTable } from '../core/table.ts';
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: a free port. */
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+}
+
+export interface EngineOptions {
+  readonly listen: readonly ListenAddress[];
+  /** Any other Host is a 421; null takes all. Lower case, without port. */
+  readonly hosts: readonly string[] | null;
+  readonly limits: Limits;
+  /** CIDRs whose X-Forwarded-* is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly cookie: CookiePolicy;
+}
+
+export interface EnginePorts {
+  readonly steering: Steering;
+  readonly gauges: Gauges;
+  readonly record: RecordExchange;
+  /** Wall clock, ms since the Unix epoch. */
+  readonly wallMs: () => number;
+  /** An upstream refused, reset or timed out before answering (for passive health; may be ignored). */
+  readonly onFault: (message: string, error: unknown) => void;
+}
+
+export interface EngineStats {
+  readonly clientConnections: number;
+  readonly idleUpstreamConnections: number;
+  readonly upstreamConnections: number;
+  /** Requests under way, streams included. */
+  readonly exchanges: number;
+  /** Connections closed at once because limits.connections was reached. */
+  readonly refusedConnections: number;
+}
+
+export interface Engine {
+  /** Binds; resolves with the real ports. */
+  listen(): Promise<readonly { readonly host: string; readonly port: number }[]>;
+  /** Resolves when no thread will start another request on an older table. Requests under way keep theirs. */
+  install(table: RoutingTable): Promise<void>;
+  /** Closes connections to an upstream of a version (all of its upstreams when null): idle ones now, busy ones after their answer. */
+  closeUpstreams(version: string, address: string | null): void;
+  /** Cut off: requests under way of that version are aborted, its streams closed with 1012. */
+  abortVersion(version: string): void;
+  /** Closes WebSockets (1012) and event streams of a version, spread over `jitterMs`. */
+  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void;
+  /** An upstream became available: requests that wait look again. */
+  availabilityChanged(): void;
+  stats(): EngineStats;
+  /** Stops accepting, answers what is under way with `Connection: close`, resolves when all is done or cut after `graceMs`. Idempotent. */
+  shutdown(graceMs: number): Promise<void>;
+}
