@@ -1,0 +1,40 @@
+// What the admin API needs of the control plane. The control plane's Controller has this shape; main.ts joins the two.
+
+import type { Change, Problem } from '../core/deployment.ts';
+import type { AuditEntry, ChangeReport, GatewayEvent, SessionHistogram, Status, VersionStatus } from '../core/status.ts';
+
+export interface ChangeOptions {
+  /** Epoch the caller saw; null when it does not care. Judged before the transition. */
+  readonly ifMatch: number | null;
+  readonly dryRun: boolean;
+  /** Name of the token, for the audit log. */
+  readonly by: string;
+}
+
+export type ChangeOutcome =
+  | { readonly ok: true; readonly report: ChangeReport }
+  | { readonly ok: false; readonly problem: Problem };
+
+export interface WaitOutcome {
+  readonly outcome: 'done' | 'failed' | 'timed-out';
+  readonly detail: string;
+  readonly version: VersionStatus;
+}
+
+export interface ControlPort {
+  status(): Status;
+  /** Null when the id was never known. */
+  version(id: string): VersionStatus | null;
+  change(change: Change, options: ChangeOptions): Promise<ChangeOutcome>;
+  sessions(id: string): SessionHistogram | null;
+  /** Null when the id is unknown. Resolves early with 'timed-out' when `signal` aborts. */
+  wait(id: string, goal: 'drained' | 'healthy', timeoutMs: number, signal: AbortSignal): Promise<WaitOutcome | null>;
+  /** Events after `sinceId` that are still remembered (the last 1000), oldest first. */
+  eventsSince(sinceId: number): readonly GatewayEvent[];
+  /** Returns the function that ends the subscription. */
+  onEvent(listener: (event: GatewayEvent) => void): () => void;
+  /** Latest first. */
+  audit(limit: number): Promise<readonly AuditEntry[]>;
+  /** Listening, state loaded, first health round finished. */
+  isReady(): boolean;
+}
