@@ -1,8 +1,16 @@
-// INTERFACE: to be completed by the core/versions work.
 // What the gateway has to remember: every version, its state and its will, and the tombstones of ids that were.
-// Pure: a change is judged here and answers the next deployment or a problem; nothing is applied half.
+// A deployment is never edited: operators' changes (change.ts), start-up with a config file (reconcile.ts) and the
+// drain watcher (below) each answer with the next whole one, or with a problem and nothing changed.
+// `checkInvariants` says what is true of every deployment, whoever made it.
 
-import type { VersionState } from './versions.ts';
+import { findSharedAddress } from './pool.ts';
+import type { Problem } from './problem.ts';
+import { hasEnded, takesPinned, VERSION_ID, type VersionState } from './versions.ts';
+
+export { applyChange } from './change.ts';
+export { parseUpstreamUrl } from './pool.ts';
+export type { Problem } from './problem.ts';
+export { reconcile } from './reconcile.ts';
 
 export interface UpstreamRecord {
   /** host:port */
@@ -23,11 +31,13 @@ export interface VersionRecord {
   readonly state: VersionState;
   /** Share of new sessions wanted for a canary, 0..100; the active version gets the rest. 100 for active, 0 for others. */
   readonly weight: number;
+  /** Empty once it is retired or cut off: its addresses are free for others. */
   readonly upstreams: readonly UpstreamRecord[];
   /** False: in use, but no longer in the config file. Versions put at run time are `null` here. */
   readonly declared: boolean | null;
   /** When it entered its state; ms since the Unix epoch. */
   readonly since: number;
+  /** Draining and drained versions have one. */
   readonly drain: DrainRecord | null;
   readonly cutoffReason: string | null;
 }
@@ -44,6 +54,7 @@ export interface Deployment {
   /** Counts operators' changes; stored; never goes back. */
   readonly epoch: number;
   readonly active: string | null;
+  /** Where rollback goes; may have ended since, never deleted. */
   readonly previousActive: string | null;
   readonly versions: readonly VersionRecord[];
   readonly tombstones: readonly Tombstone[];
@@ -70,6 +81,8 @@ export type Change =
       readonly enabled: boolean;
     };
 
+export type ChangeOf<V extends Change['verb']> = Extract<Change, { readonly verb: V }>;
+
 /** What a change may depend on besides the deployment. */
 export interface ChangeFacts {
   readonly nowMs: number;
@@ -79,13 +92,106 @@ export interface ChangeFacts {
   healthyUpstreams(id: string): number;
 }
 
-/** A refusal: `code` is stable and what the admin API answers with `status` in a problem+json. */
-export interface Problem {
-  readonly code: string;
-  readonly status: 400 | 404 | 409 | 412;
-  readonly detail: string;
-}
-
 export type Verdict =
   | { readonly ok: true; readonly changed: boolean; readonly next: Deployment }
   | { readonly ok: false; readonly problem: Problem };
+
+export const EMPTY_DEPLOYMENT: Deployment = Object.freeze({
+  epoch: 0,
+  active: null,
+  previousActive: null,
+  versions: Object.freeze([]),
+  tombstones: Object.freeze([]),
+});
+
+/** The drain watcher found it empty. Not an operator's change: the epoch stays. The same object when it isn't draining. */
+export function markDrained(deployment: Deployment, id: string, nowMs: number): Deployment {
+  return move(deployment, id, 'draining', 'drained', nowMs);
+}
+
+/**
+ * The drain watcher was wrong: something moved after all. The same object when the version isn't drained any more, or
+ * when one of its addresses meanwhile belongs to another version that takes traffic.
+ */
+export function unmarkDrained(deployment: Deployment, id: string, nowMs: number): Deployment {
+  const record = deployment.versions.find((version) => version.id === id);
+  if (record === undefined || findSharedAddress(record, deployment.versions) !== null) return deployment;
+  return move(deployment, id, 'drained', 'draining', nowMs);
+}
+
+/** What is wrong with a deployment, in sentences; nothing when all is well. */
+export function checkInvariants(deployment: Deployment): string[] {
+  const { versions, tombstones } = deployment;
+  const faults: string[] = [];
+  const must = (isTrue: boolean, fault: string) => {
+    if (!isTrue) faults.push(fault);
+  };
+  must(Number.isSafeInteger(deployment.epoch) && deployment.epoch >= 0, 'The epoch is not a natural number.');
+  const ids = [...versions, ...tombstones].map(({ id }) => id);
+  must(new Set(ids).size === ids.length, 'An id stands twice.');
+
+  const actives = versions.filter((version) => version.state === 'active').map(({ id }) => id);
+  must(actives.length <= 1, `More than one version is active: ${actives.join(', ')}.`);
+  must((actives[0] ?? null) === deployment.active, 'The active version is not the one that is named so.');
+  if (deployment.previousActive !== null) {
+    must(deployment.previousActive !== deployment.active, 'The previous active version is the active one.');
+    must(
+      versions.some((version) => version.id === deployment.previousActive),
+      'The previous active version is not known.',
+    );
+  }
+  const canaries = versions.filter((version) => version.state === 'canary');
+  must(canaries.length === 0 || actives.length === 1, 'There is a canary without an active version.');
+  must(sumOfWeights(canaries) <= 100, 'The weights of the canaries are over 100.');
+
+  for (const version of versions) faults.push(...faultsOf(version, versions));
+  for (const { id, endedAs } of tombstones)
+    must(hasEnded(endedAs), `The tombstone of ${id} is not of an ended version.`);
+  return faults;
+}
+
+function faultsOf(version: VersionRecord, versions: readonly VersionRecord[]): string[] {
+  const { id, state, weight, upstreams } = version;
+  const addresses = upstreams.map(({ address }) => address);
+  const isDrainKnown = state === 'draining' || state === 'drained';
+  const isWeightRight =
+    state === 'canary'
+      ? Number.isInteger(weight) && weight >= 0 && weight < 100
+      : weight === (state === 'active' ? 100 : 0);
+  const rules: readonly (readonly [boolean, string])[] = [
+    [VERSION_ID.test(id), 'has an id that is none'],
+    [isWeightRight, `has weight ${weight}`],
+    [(version.drain !== null) === isDrainKnown, isDrainKnown ? 'has no drain record' : 'has a drain record'],
+    [
+      (version.cutoffReason !== null) === (state === 'cut off'),
+      'has no reason for its cut-off, or one without it',
+    ],
+    [(upstreams.length === 0) === hasEnded(state), `has ${upstreams.length} upstreams`],
+    [new Set(addresses).size === addresses.length, 'has an address twice'],
+    [
+      !takesPinned(state) || findSharedAddress(version, versions) === null,
+      'shares an address with another version that takes traffic',
+    ],
+  ];
+  return rules.filter(([holds]) => !holds).map(([, fault]) => `${id} (${state}) ${fault}.`);
+}
+
+function sumOfWeights(versions: readonly VersionRecord[]): number {
+  return versions.reduce((sum, version) => sum + version.weight, 0);
+}
+
+function move(
+  deployment: Deployment,
+  id: string,
+  from: VersionState,
+  to: VersionState,
+  nowMs: number,
+): Deployment {
+  if (!deployment.versions.some((version) => version.id === id && version.state === from)) return deployment;
+  return {
+    ...deployment,
+    versions: deployment.versions.map((version) =>
+      version.id === id ? { ...version, state: to, since: nowMs } : version,
+    ),
+  };
+}

@@ -1,0 +1,88 @@
+// Which upstream of a version gets the next request: the least busy available one.
+// Available = wanted (enabled), not found down, and not tried by this request before. Chosen without allocating: this is
+// on every request's way. It counts nothing: the caller counts the request in (Gauges.enter) with no await between, or a
+// drain could miss the request and parallel requests would all pick the same upstream.
+
+import type { Gauges } from './gauges.ts';
+import type { TableUpstream } from './table.ts';
+
+/** Up to here all are looked at; above, the better of two drawn keeps the cost flat and the load nearly as even. */
+const SCAN_UP_TO = 16;
+/** With a tenth of the pool available, eight draws find two of them in one case of five; the scan does the rest. */
+const MAX_DRAWS = 8;
+
+/**
+ * Null when none is available. `preferredTag` ('' for none) wins whenever it is available. `random` is in [0, 1).
+ * `tried` may come from an older table: upstreams are the same when their slots are.
+ */
+export function chooseUpstream(
+  upstreams: readonly TableUpstream[],
+  gauges: Gauges,
+  preferredTag: string,
+  tried: readonly TableUpstream[],
+  random: () => number,
+): TableUpstream | null {
+  if (preferredTag !== '') {
+    for (const upstream of upstreams) {
+      if (upstream.tag === preferredTag && isAvailable(upstream, gauges, tried)) return upstream;
+    }
+  }
+  if (upstreams.length > SCAN_UP_TO) {
+    const drawn = betterOfTwo(upstreams, gauges, tried, random);
+    if (drawn !== null) return drawn;
+  }
+  return leastBusy(upstreams, gauges, tried, random);
+}
+
+function betterOfTwo(
+  upstreams: readonly TableUpstream[],
+  gauges: Gauges,
+  tried: readonly TableUpstream[],
+  random: () => number,
+): TableUpstream | null {
+  let first: TableUpstream | null = null;
+  for (let draws = 0; draws < MAX_DRAWS; draws++) {
+    const candidate = upstreams[Math.floor(random() * upstreams.length)]!;
+    if (candidate === first || !isAvailable(candidate, gauges, tried)) continue;
+    if (first === null) first = candidate;
+    else return gauges.inFlight(candidate.slot) < gauges.inFlight(first.slot) ? candidate : first;
+  }
+  return null;
+}
+
+/** Two passes and one random number, so that each of those that tie is as likely, wherever the others stand. */
+function leastBusy(
+  upstreams: readonly TableUpstream[],
+  gauges: Gauges,
+  tried: readonly TableUpstream[],
+  random: () => number,
+): TableUpstream | null {
+  let least = Number.POSITIVE_INFINITY;
+  let ties = 0;
+  let found: TableUpstream | null = null;
+  for (const upstream of upstreams) {
+    if (!isAvailable(upstream, gauges, tried)) continue;
+    const inFlight = gauges.inFlight(upstream.slot);
+    if (inFlight > least) continue;
+    ties = inFlight < least ? 1 : ties + 1;
+    if (inFlight < least) found = upstream;
+    least = inFlight;
+  }
+  if (ties <= 1) return found;
+  let skip = Math.floor(random() * ties);
+  for (const upstream of upstreams) {
+    // Another thread may count in between the passes: then `found` stands.
+    if (gauges.inFlight(upstream.slot) !== least || !isAvailable(upstream, gauges, tried)) continue;
+    if (skip === 0) return upstream;
+    skip--;
+  }
+  return found;
+}
+
+function isAvailable(upstream: TableUpstream, gauges: Gauges, tried: readonly TableUpstream[]): boolean {
+  if (!upstream.enabled || !gauges.isRoutable(upstream.slot)) return false;
+  for (const other of tried) {
+    if (other.slot === upstream.slot) return false;
+  }
+  return true;
+}

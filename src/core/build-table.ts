@@ -1,0 +1,121 @@
+// From what is remembered to what a request needs: builds the whole routing table of a deployment.
+// Objects and arrays are frozen. The Map is simply never changed after this file lets go of it: Object.freeze does not
+// stop `set`, and a wrapper would cost a call on each request's look-up and lose its methods in a message to a thread.
+// A promote is accept first, mint second: with `sharesFrom`, the table says what the previous deployment said, and
+// versions that begin to take pinned traffic do so already. No pin is minted before every thread accepts it.
+
+import { hash } from 'node:crypto';
+import type { Deployment, VersionRecord } from './deployment.ts';
+import { ladderStep } from './drain.ts';
+import type { DrainPolicy } from './policy.ts';
+import { splitAddress } from './pool.ts';
+import type { RoutingTable, Share, TableUpstream, TableVersion } from './table.ts';
+import { takesPinned, type VersionState } from './versions.ts';
+
+export interface TableOptions {
+  /** +1 with each table that is installed. */
+  readonly generation: number;
+  readonly drainPolicy: DrainPolicy;
+  readonly nowMs: number;
+  /** Asked for tombstones too: sessions may still be counted under their number. */
+  readonly versionSlot: (id: string) => number;
+  readonly upstreamSlot: (id: string, address: string) => number;
+  /**
+   * The accept phase: every version that takes pinned traffic in this earlier deployment stands in the table as it did
+   * there, shares, ladder and upstreams included; all others stand as they do in the deployment that is built.
+   */
+  readonly sharesFrom?: Deployment | undefined;
+  /** Draining versions that take no pinned traffic any more, while the drain watcher reads its zeros again. */
+  readonly stopPinned?: ReadonlySet<string> | undefined;
+}
+
+export function buildTable(deployment: Deployment, options: TableOptions): RoutingTable {
+  const before = new Map(
+    options.sharesFrom?.versions
+      .filter((record) => takesPinned(record.state))
+      .map((record) => [record.id, record] as const),
+  );
+  const versions = new Map<string, TableVersion>();
+  for (const tombstone of deployment.tombstones) {
+    versions.set(tombstone.id, endedVersion(tombstone.id, tombstone.endedAs, options));
+  }
+  for (const record of deployment.versions) {
+    versions.set(record.id, tableVersion(before.get(record.id) ?? record, options));
+  }
+  const source = options.sharesFrom ?? deployment;
+  return Object.freeze({
+    epoch: deployment.epoch,
+    generation: options.generation,
+    active: source.active === null ? null : (versions.get(source.active) ?? null),
+    versions,
+    shares: shareOut(source.versions, versions),
+  });
+}
+
+/** Canaries by their weight, the active version the rest; nobody with nothing. */
+function shareOut(
+  records: readonly VersionRecord[],
+  versions: ReadonlyMap<string, TableVersion>,
+): readonly Share[] {
+  const active = records.find((record) => record.state === 'active');
+  if (active === undefined) return Object.freeze([]);
+  const shares: Share[] = [];
+  let upTo = 0;
+  const give = (id: string, weight: number) => {
+    const version = versions.get(id);
+    if (weight <= 0 || version === undefined) return;
+    upTo += weight;
+    shares.push(Object.freeze({ version, upTo }));
+  };
+  for (const record of records) {
+    if (record.state === 'canary') give(record.id, record.weight);
+  }
+  give(active.id, 100 - upTo);
+  return Object.freeze(shares);
+}
+
+function tableVersion(record: VersionRecord, options: TableOptions): TableVersion {
+  const { id, state, drain } = record;
+  const ladder =
+    state === 'draining' && drain !== null
+      ? ladderStep(options.drainPolicy, drain.startedAt, drain.sessions, options.nowMs)
+      : null;
+  return Object.freeze({
+    id,
+    state,
+    slot: options.versionSlot(id),
+    takesPinned: takesPinned(state) && options.stopPinned?.has(id) !== true,
+    repin: ladder?.repin ?? 'stay',
+    repinIdleMs: ladder?.repinIdleMs ?? null,
+    nudge: ladder?.nudge ?? false,
+    upstreams: Object.freeze(
+      record.upstreams.map(({ address, enabled }) => tableUpstream(id, address, enabled, options)),
+    ),
+  });
+}
+
+function endedVersion(id: string, state: VersionState, options: TableOptions): TableVersion {
+  return Object.freeze({
+    id,
+    state,
+    slot: options.versionSlot(id),
+    takesPinned: false,
+    repin: 'stay',
+    repinIdleMs: null,
+    nudge: false,
+    upstreams: Object.freeze([]),
+  });
+}
+
+function tableUpstream(id: string, address: string, enabled: boolean, options: TableOptions): TableUpstream {
+  const { host, port } = splitAddress(address);
+  return Object.freeze({
+    address,
+    host,
+    port,
+    slot: options.upstreamSlot(id, address),
+    enabled,
+    // Of the version too: the same address as another version's upstream is another application process.
+    tag: hash('sha256', `${id}\n${address}`, 'base64url').slice(0, 8),
+  });
+}

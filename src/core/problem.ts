@@ -1,0 +1,38 @@
+// The catalogue of refusals: every way in which a change can be turned down, with its stable code and HTTP status.
+// The admin API answers a Problem as problem+json. `detail` is a sentence that tells the operator what to do next.
+
+export interface Problem {
+  readonly code: string;
+  readonly status: 400 | 404 | 409 | 412;
+  readonly detail: string;
+}
+
+export const PROBLEM_STATUS = {
+  'bad-id': 400,
+  'bad-upstream': 400,
+  'weight-out-of-range': 400,
+  'unknown-version': 404,
+  'unknown-upstream': 404,
+  'address-in-use': 409,
+  'declared-in-config': 409,
+  'id-was-used': 409,
+  'illegal-transition': 409,
+  'no-active': 409,
+  'no-previous': 409,
+  'not-active': 409,
+  unhealthy: 409,
+  'weights-over-100': 409,
+  'would-leave-none': 409,
+  'stale-epoch': 412,
+} as const satisfies Record<string, Problem['status']>;
+
+export type ProblemCode = keyof typeof PROBLEM_STATUS;
+
+export interface Refused {
+  readonly ok: false;
+  readonly problem: Problem;
+}
+
+export function refuse(code: ProblemCode, detail: string): Refused {
+  return { ok: false, problem: { code, status: PROBLEM_STATUS[code], detail } };
+}

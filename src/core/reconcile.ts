@@ -1,0 +1,142 @@
+// Start-up with a config file: what is declared there meets what was stored.
+// Upstreams of declared versions come from the config (what operators disabled stays disabled), states and the active
+// version from the stored deployment. A version in use that is no longer declared is kept with its stored upstreams.
+// Doing it again changes nothing. A changed config counts as one operator's change: the epoch goes up by one, so that an
+// If-Match from before is stale.
+
+import type { Deployment, VersionRecord } from './deployment.ts';
+import { addressProblem, entering } from './edit.ts';
+import { isSamePool, withEnabledKept } from './pool.ts';
+import { type Refused, refuse } from './problem.ts';
+import { hasEnded } from './versions.ts';
+
+export interface DeclaredVersion {
+  readonly id: string;
+  /** host:port, as parseUpstreamUrl gives them. */
+  readonly upstreams: readonly string[];
+}
+
+export type Reconciled =
+  | {
+      readonly ok: true;
+      /** The very deployment that was given, when nothing changed. */
+      readonly next: Deployment;
+      /** Sentences for the gateway's log. */
+      readonly notes: readonly string[];
+    }
+  | Refused;
+
+/** `active` counts as long as no version has ever been active. */
+export function reconcile(
+  deployment: Deployment,
+  declared: readonly DeclaredVersion[],
+  active: string | null,
+  nowMs: number,
+): Reconciled {
+  const empty = declared.find(({ upstreams }) => upstreams.length === 0);
+  if (empty !== undefined) {
+    return refuse('bad-upstream', `${empty.id} is declared without upstreams. Give it at least one.`);
+  }
+  const notes: string[] = [];
+  const kept = deployment.versions.flatMap((record) => meet(record, declared, notes));
+  const added = declared.flatMap((version) => stage(deployment, version, nowMs, notes));
+  const joined = { ...deployment, versions: [...kept, ...added] };
+  const next = deployment.active === null && active !== null ? start(joined, active, nowMs) : joined;
+  if ('ok' in next) return next;
+
+  for (const { id } of next.versions) {
+    const problem = addressProblem(next.versions, id);
+    if (problem !== null) return problem;
+  }
+  const isSame =
+    next.active === deployment.active &&
+    next.versions.length === deployment.versions.length &&
+    next.versions.every((record, index) => record === deployment.versions[index]);
+  if (isSame) return { ok: true, next: deployment, notes };
+  const tombstones = next.tombstones.filter((tombstone) => tombstone.until > nowMs);
+  return { ok: true, next: { ...next, tombstones, epoch: deployment.epoch + 1 }, notes };
+}
+
+/** A stored version, as the config leaves it: the same object, another one, or none. */
+function meet(
+  record: VersionRecord,
+  declared: readonly DeclaredVersion[],
+  notes: string[],
+): readonly VersionRecord[] {
+  const { id, state } = record;
+  const version = declared.find((candidate) => candidate.id === id);
+  if (version === undefined) {
+    if (record.declared === null) return [record];
+    if (state === 'staged') {
+      notes.push(`${id} is no longer declared; it was only staged and is forgotten.`);
+      return [];
+    }
+    if (!hasEnded(state)) {
+      notes.push(`${id} is no longer declared, but it is ${state}: it is kept with its stored upstreams.`);
+    }
+    return [record.declared === false ? record : { ...record, declared: false }];
+  }
+  if (hasEnded(state)) {
+    notes.push(`${id} is declared, but it is ${state} and stays so. Declare the next build under a new id.`);
+    return [record.declared === true ? record : { ...record, declared: true }];
+  }
+  if (record.declared === true && isSamePool(version.upstreams, record.upstreams)) return [record];
+  const upstreams = withEnabledKept(version.upstreams, record.upstreams);
+  if (state === 'active' && !upstreams.some((upstream) => upstream.enabled)) {
+    notes.push(
+      `Each upstream of ${id} is disabled, and it is active: nothing is served until one is enabled.`,
+    );
+  }
+  return [{ ...record, upstreams, declared: true }];
+}
+
+/** A declared version that is not stored: staged, unless its id is spent. */
+function stage(
+  deployment: Deployment,
+  version: DeclaredVersion,
+  nowMs: number,
+  notes: string[],
+): readonly VersionRecord[] {
+  const { id } = version;
+  if (deployment.versions.some((record) => record.id === id)) return [];
+  if (deployment.tombstones.some((tombstone) => tombstone.id === id && tombstone.until > nowMs)) {
+    notes.push(`${id} is declared, but a version of that id was deleted: it is left out. Use a new id.`);
+    return [];
+  }
+  return [
+    {
+      id,
+      state: 'staged',
+      weight: 0,
+      upstreams: withEnabledKept(version.upstreams, []),
+      declared: true,
+      since: nowMs,
+      drain: null,
+      cutoffReason: null,
+    },
+  ];
+}
+
+/** The first active version: no health is known yet, and nothing else could serve. */
+function start(deployment: Deployment, active: string, nowMs: number): Deployment | Refused {
+  const record = deployment.versions.find((version) => version.id === active);
+  if (record === undefined) {
+    return refuse(
+      'unknown-version',
+      `The config says that ${active} is active, but declares no such version.`,
+    );
+  }
+  if (hasEnded(record.state)) {
+    return refuse(
+      'illegal-transition',
+      `The config says that ${active} is active, but it is ${record.state}. Name another version as active.`,
+    );
+  }
+  return {
+    ...deployment,
+    active,
+    versions: deployment.versions.map((version) =>
+      version.id === active ? entering(version, 'active', nowMs) : version,
+    ),
+  };
+}
