@@ -1,7 +1,14 @@
 // What the admin API needs of the control plane. The control plane's Controller has this shape; main.ts joins the two.
 
 import type { Change, Problem } from '../core/deployment.ts';
-import type { AuditEntry, ChangeReport, GatewayEvent, SessionHistogram, Status, VersionStatus } from '../core/status.ts';
+import type {
+  AuditEntry,
+  ChangeReport,
+  GatewayEvent,
+  SessionHistogram,
+  Status,
+  VersionStatus,
+} from '../core/status.ts';
 
 export interface ChangeOptions {
   /** Epoch the caller saw; null when it does not care. Judged before the transition. */
@@ -28,7 +35,12 @@ export interface ControlPort {
   change(change: Change, options: ChangeOptions): Promise<ChangeOutcome>;
   sessions(id: string): SessionHistogram | null;
   /** Null when the id is unknown. Resolves early with 'timed-out' when `signal` aborts. */
-  wait(id: string, goal: 'drained' | 'healthy', timeoutMs: number, signal: AbortSignal): Promise<WaitOutcome | null>;
+  wait(
+    id: string,
+    goal: 'drained' | 'healthy',
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<WaitOutcome | null>;
   /** Events after `sinceId` that are still remembered (the last 1000), oldest first. */
   eventsSince(sinceId: number): readonly GatewayEvent[];
   /** Returns the function that ends the subscription. */

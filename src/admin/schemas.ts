@@ -1,0 +1,138 @@
+// What requests to the admin API may say. Unknown keys and query parameters are errors, every problem is told at once
+// as `path: expected …, got …`; what comes out is parsed (durations in ms, If-Match an epoch), not merely checked.
+
+import { z } from 'zod';
+import { parseDuration } from '../core/duration.ts';
+import { parseUpstreamUrl } from '../core/pool.ts';
+import { VERSION_ID } from '../core/versions.ts';
+import { badValue, type ValueProblem } from './problem.ts';
+
+const MOST_UPSTREAMS = 256;
+const LONGEST_REASON = 500;
+const LONGEST_WAIT_MS = 3_600_000;
+const MOST_AUDIT_ENTRIES = 1000;
+
+const versionId = z
+  .string(`expected a version id: ${VERSION_ID.source}`)
+  .regex(VERSION_ID, `expected a version id: ${VERSION_ID.source}`);
+const flag = z.boolean('expected true or false');
+const weightRange = 'expected a whole number from 0 to 100';
+const sessionsModes = 'expected keep, move or move-on-navigation';
+const reasonText = `expected a text of 1 to ${LONGEST_REASON} characters without control characters`;
+
+export const noBody = z.strictObject({}).prefault({});
+export const putBody = z.strictObject({
+  upstreams: z
+    .array(upstreamUrl(), 'expected a list of http://host:port')
+    .min(1, 'expected at least one http://host:port')
+    .max(MOST_UPSTREAMS, `expected at most ${MOST_UPSTREAMS} upstreams`),
+  sameBuild: flag.default(false),
+});
+export const promoteBody = z
+  .strictObject({
+    weight: z.int(weightRange).min(0, weightRange).max(100, weightRange).optional(),
+    force: flag.default(false),
+  })
+  .prefault({});
+export const retireBody = z.strictObject({ force: flag.default(false) }).prefault({});
+export const cutoffBody = z.strictObject({
+  reason: z.string(reasonText).regex(new RegExp(`^[^\\p{Cc}]{1,${LONGEST_REASON}}$`, 'u'), reasonText),
+  to: versionId.optional(),
+});
+export const rollbackBody = z
+  .strictObject({ sessions: z.enum(['keep', 'move', 'move-on-navigation'], sessionsModes).default('keep') })
+  .prefault({});
+export const enabledBody = z.strictObject({ enabled: flag });
+
+export const versionParams = z.object({ id: versionId });
+export const upstreamParams = z.object({
+  id: versionId,
+  address: z.string().regex(/^[^\p{Cc}\s]{1,280}$/u, 'expected host:port'),
+});
+
+export const noQuery = z.strictObject({});
+export const changeQuery = z.strictObject({
+  dryRun: z
+    .enum(['true', 'false'], 'expected true or false')
+    .default('false')
+    .transform((text) => text === 'true'),
+});
+export const waitQuery = z.strictObject({
+  for: z.enum(['drained', 'healthy'], 'expected drained or healthy'),
+  timeout: waitTimeout().default(30_000),
+});
+export const auditQuery = z.strictObject({
+  limit: z
+    .string(`expected a whole number from 1 to ${MOST_AUDIT_ENTRIES}`)
+    .regex(/^([1-9]\d{0,2}|1000)$/, `expected a whole number from 1 to ${MOST_AUDIT_ENTRIES}`)
+    .default('100')
+    .transform(Number),
+});
+
+/** Parsed, or throws a 400 that lists every problem. */
+export function read<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  // An absent body and a JSON null are different things: only the first one may be left out.
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  throw badValue(parsed.error.issues.flatMap(tellIssue));
+}
+
+/** `If-Match: "<epoch>"`; null for an absent field or `*`, which any state of the deployment matches. */
+export function readIfMatch(field: string | undefined): number | null {
+  if (field === undefined || field === '*') return null;
+  const match = /^"(\d{1,15})"$/.exec(field);
+  if (match !== null) return Number(match[1]);
+  throw badValue([{ path: 'If-Match', message: 'expected "<epoch>" in quotes, as in ETag, or *' }]);
+}
+
+export function etag(epoch: number): string {
+  return `"${epoch}"`;
+}
+
+function upstreamUrl() {
+  return z.string('expected http://host:port').superRefine((url, context) => {
+    const parsed = parseUpstreamUrl(url);
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail, params: { whole: true } });
+  });
+}
+
+function waitTimeout() {
+  const expected = 'expected a duration up to 60m, such as 30s';
+  return z.string(expected).transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms !== null && ms <= LONGEST_WAIT_MS) return ms;
+    context.addIssue({ code: 'custom', message: expected, input: text });
+    return z.NEVER;
+  });
+}
+
+function tellIssue(issue: z.core.$ZodIssue): ValueProblem[] {
+  const path = tellPath(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: tellPath([...issue.path, shorten(key)]),
+      message: 'expected no such key',
+    }));
+  }
+  const isWhole = issue.code === 'custom' && issue.params?.['whole'] === true;
+  if (isWhole) return [{ path, message: issue.message }];
+  const expected = issue.message.startsWith('expected') ? issue.message : 'expected an object';
+  return [{ path, message: `${expected}, got ${tellValue(issue.input)}` }];
+}
+
+function tellPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${String(part)}`))
+    .join('');
+}
+
+function tellValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return value.length === 1 ? 'a list of 1' : `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return typeof value === 'string' ? JSON.stringify(shorten(value)) : String(value);
+}
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}

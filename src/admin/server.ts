@@ -1,0 +1,191 @@
+// The admin API: fastify, its listener, and what holds for every request before a route sees it: Host, origin, token,
+// role. Rules: without tokens it listens on loopback only; every error is a problem+json; nothing a client sent is
+// logged but method, route and address; close() ends waits and event streams, then the connections, and may be called
+// twice.
+
+import type { AddressInfo, Socket } from 'node:net';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { type AdminTokenLike, callerIdentifier } from './callers.ts';
+import { eventRoutes } from './event-routes.ts';
+import { gateFor, isLoopback, isReading } from './gate.ts';
+import { parseStrictJson } from './json-body.ts';
+import type { ControlPort } from './port.ts';
+import { OPEN_PATHS, probeRoutes } from './probe-routes.ts';
+import { ApiProblem, fromClientError, fromFrameworkError, PROBLEM_TYPE, problemDocument } from './problem.ts';
+import type { AdminLog, RouteContext } from './routes.ts';
+import { statusRoutes, stopping } from './status-routes.ts';
+import { versionRoutes } from './version-routes.ts';
+
+export interface AdminOptions {
+  /** An address or name, IPv6 without brackets. */
+  readonly host: string;
+  /** 0: a free port. */
+  readonly port: number;
+  readonly tokens: readonly AdminTokenLike[];
+  readonly control: ControlPort;
+  readonly metrics: RouteContext['metrics'];
+  readonly log: AdminLog;
+  readonly heartbeatMs?: number;
+}
+
+export interface Admin {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+const BODY_BYTES = 65_536;
+/** A version id has 64 characters, an upstream's address up to 280, and percent-encoding triples them. */
+const PARAM_CHARACTERS = 1_000;
+/** People, scripts and a few event streams; not the applications' clients. */
+const MOST_CONNECTIONS = 1_000;
+const RECEIVE_MS = 10_000;
+const HEARTBEAT_MS = 15_000;
+/** Answers under way when closing get this long. */
+const CLOSE_GRACE_MS = 1_000;
+const ALL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+/** Listens. Throws when there are no tokens and `host` is not loopback, and when the address cannot be had. */
+export async function createAdmin(options: AdminOptions): Promise<Admin> {
+  if (options.tokens.length === 0 && !isLoopback(options.host)) {
+    throw new Error(
+      `The admin API has no tokens, so it listens on loopback only, and ${options.host} is not. ` +
+        'Set admin.tokens, or admin.listen to 127.0.0.1.',
+    );
+  }
+  const closing = new AbortController();
+  const context: RouteContext = {
+    control: options.control,
+    metrics: options.metrics,
+    log: options.log,
+    stopping: closing.signal,
+    heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
+  };
+  const app = createApp(options.log);
+  guard(app, options, closing.signal);
+  const closeRoutes = refuseOtherMethods(app);
+  for (const routes of [statusRoutes, versionRoutes, eventRoutes, probeRoutes]) routes(app, context);
+  closeRoutes();
+
+  await app.listen({ host: options.host, port: options.port });
+  const { address, port } = app.server.address() as AddressInfo;
+  let closed: Promise<void> | null = null;
+  const close = async () => {
+    closing.abort();
+    const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
+    await app.close();
+    clearTimeout(cut);
+  };
+  return {
+    address: { host: address, port },
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+function createApp(log: AdminLog): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES,
+    requestTimeout: RECEIVE_MS,
+    routerOptions: { maxParamLength: PARAM_CHARACTERS },
+    return503OnClosing: false,
+    http: { connectionsCheckingInterval: 1_000, requireHostHeader: false },
+    frameworkErrors: (error, request, reply) => fail(error, request, reply, log),
+    clientErrorHandler: (error, socket) => failBeforeRequest(error.code, socket),
+  });
+  app.server.maxConnections = MOST_CONNECTIONS;
+  app.setErrorHandler((error, request, reply) => fail(error, request, reply, log));
+  app.setNotFoundHandler(() => {
+    throw new ApiProblem(404, 'not-found', 'There is nothing here. The API is under /v1.');
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') return done(null, undefined);
+    const parsed = parseStrictJson(body as string);
+    if (parsed.ok) done(null, parsed.value);
+    else done(new ApiProblem(400, 'bad-json', parsed.detail));
+  });
+  return app;
+}
+
+/** Before any route, unknown ones included: who may not come in learns nothing of what there is. */
+function guard(app: FastifyInstance, options: AdminOptions, closing: AbortSignal): void {
+  const pass = gateFor(options.host);
+  const identify = callerIdentifier(options.tokens, Date.now);
+  app.decorateRequest('caller', null);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    const { host, origin } = request.headers;
+    pass({ method: request.method, host, origin, secFetchSite: oneOf(request.headers['sec-fetch-site']) });
+    if (closing.aborted) throw stopping();
+    if (OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
+    request.caller = identify(request.headers.authorization);
+    if (request.caller.role === 'viewer' && !isReading(request.method)) {
+      throw new ApiProblem(
+        403,
+        'viewers-only-read',
+        'This token may only read. Use one with the role operator.',
+      );
+    }
+  });
+}
+
+/** A path that is there answers 405 to the methods that it doesn't have, and names those that it has. */
+function refuseOtherMethods(app: FastifyInstance): () => void {
+  const methods = new Map<string, Set<string>>();
+  app.addHook('onRoute', (route) => {
+    const known = methods.get(route.url) ?? new Set();
+    for (const method of [route.method].flat()) known.add(method);
+    methods.set(route.url, known);
+  });
+  return () => {
+    for (const [url, known] of [...methods]) {
+      const allow = ALL_METHODS.filter((method) => known.has(method)).join(', ');
+      const refuse = async () => {
+        throw new ApiProblem(405, 'method-not-allowed', `Use ${allow} here.`, { headers: { allow } });
+      };
+      const method = ALL_METHODS.filter((candidate) => !known.has(candidate));
+      // Refused before the body is read: its type is of no interest.
+      app.route({ method, url, exposeHeadRoute: false, onRequest: refuse, handler: refuse });
+    }
+  };
+}
+
+function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, log: AdminLog): void {
+  const problem = toProblem(error);
+  const about = { method: request.method, route: request.routeOptions?.url ?? '', client: request.ip };
+  if (problem.status === 500) log.error({ ...about, err: error }, 'the admin API failed on a request');
+  if (problem.status === 401) log.warn(about, 'an admin request came without a valid token');
+  reply
+    .code(problem.status)
+    .headers({ 'cache-control': 'no-store', ...problem.headers })
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(problemDocument(problem)));
+}
+
+function toProblem(error: unknown): ApiProblem {
+  if (error instanceof ApiProblem) return error;
+  const known = fromFrameworkError(error as { code?: unknown; statusCode?: unknown });
+  return known ?? new ApiProblem(500, 'internal', 'The gateway failed on this request. Its log says why.');
+}
+
+/** There is no request and no reply: the answer is written by hand. */
+function failBeforeRequest(code: string, socket: Socket): void {
+  if (code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const document = problemDocument(fromClientError(code));
+  const body = JSON.stringify(document);
+  socket.end(
+    `HTTP/1.1 ${document.status} ${document.title}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function oneOf(field: string | string[] | undefined): string | undefined {
+  return Array.isArray(field) ? field[0] : field;
+}
