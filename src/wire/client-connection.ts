@@ -1,0 +1,451 @@
+// One client's connection: reads heads and bodies one request after the other, and lets one exchange at a time answer.
+// Pipelined requests wait in `#pending`, bounded; they are answered in order because the next head is read only when the
+// answer before it is complete. After a refusal nothing more is read as HTTP.
+
+import type { Socket } from 'node:net';
+import type { FailureCode } from '../core/errors.ts';
+import { ChunkedReader } from './chunked.ts';
+import type { WireContext } from './context.ts';
+import type { Watched } from './deadlines.ts';
+import { Exchange } from './exchange.ts';
+import { hasBareLineFeed, headEnd } from './head-end.ts';
+import type { Tunnel } from './tunnel.ts';
+
+type State =
+  | 'head' // between requests, or in the middle of a head
+  | 'body' // an exchange is under way and its request body too
+  | 'answer' // an exchange is under way and its request is complete
+  | 'linger' // closed for writing; reads and drops, so that the client gets to read the answer (RFC 9112 §9.6)
+  | 'tunnel'
+  | 'closed';
+
+const NOTHING = Buffer.alloc(0);
+/** Empty lines before a request line (RFC 9112 §2.2 wants one forgiven). */
+const MAX_EMPTY_LINES = 4;
+const LINGER_MS = 2_000;
+/**
+ * A client that ended its side may still read (half-close), or be gone: it cannot be told apart. An answer that comes
+ * within this time is still delivered; then the upstream side is ended.
+ */
+const HALF_CLOSE_GRACE_MS = 50;
+
+export class ClientConnection implements Watched {
+  readonly context: WireContext;
+  readonly peer: string;
+  readonly isTls: boolean;
+  readonly #socket: Socket;
+  #state: State = 'head';
+  #exchange: Exchange | null = null;
+  #tunnel: Tunnel | null = null;
+  #pending: Buffer = NOTHING;
+  #isPumping = false;
+  #isReadPaused = false;
+  #served = 0;
+  /** Start of the head, of idleness or of lingering; last progress of the body. Monotonic ms. */
+  #since: number;
+  #blockedSince = 0;
+  #headStartedAt = 0;
+  #hasEnded = false;
+  #graceTimer: NodeJS.Timeout | null = null;
+  #bodyLeft = 0;
+  #bodyBytes = 0;
+  #chunks: ChunkedReader | null = null;
+  /** The exchange is not ready for the body: no upstream is connected yet, or it needs a rest. */
+  #isBodyHeld = false;
+
+  constructor(context: WireContext, socket: Socket, isTls: boolean) {
+    this.context = context;
+    this.#socket = socket;
+    this.isTls = isTls;
+    this.peer = socket.remoteAddress ?? '';
+    this.#since = context.deadlines.nowMs;
+    socket.setNoDelay(true);
+    socket.on('data', (data: Buffer) => this.#onData(data));
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#onDrain());
+    socket.on('error', () => this.#onGone());
+    socket.on('close', () => this.#onGone());
+    context.deadlines.add(this);
+  }
+
+  get exchange(): Exchange | null {
+    return this.#exchange;
+  }
+
+  /** Between two requests, with nothing of the next one here. */
+  get isIdle(): boolean {
+    return this.#state === 'head' && this.#pending.length === 0;
+  }
+
+  get isRequestComplete(): boolean {
+    return this.#state !== 'body';
+  }
+
+  /** The answer under way may not be the last one on this connection. */
+  get mayServeMore(): boolean {
+    const { requestsPerConnection } = this.context.options.limits;
+    if (this.context.isShuttingDown || (this.#hasEnded && this.#pending.length === 0)) return false;
+    return requestsPerConnection === null || this.#served < requestsPerConnection;
+  }
+
+  /** False when the client needs a rest; the exchange is told when it had it. */
+  write(data: Buffer | string): boolean {
+    const isReady = this.#socket.write(data as string, 'latin1');
+    if (!isReady && this.#blockedSince === 0) this.#blockedSince = this.context.deadlines.nowMs;
+    return isReady;
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  holdBody(): void {
+    this.#isBodyHeld = true;
+  }
+
+  resumeBody(): void {
+    if (!this.#isBodyHeld) return;
+    this.#isBodyHeld = false;
+    this.#since = this.context.deadlines.nowMs;
+    this.#resumeReading();
+    this.#pump();
+  }
+
+  /** The exchange's answer is complete; the next request may be read if `keepsAlive`. */
+  exchangeDone(keepsAlive: boolean): void {
+    this.#exchange = null;
+    this.#clearGrace();
+    if (this.#state === 'closed') return;
+    if (!keepsAlive || this.#state === 'body' || (this.#hasEnded && this.#pending.length === 0)) {
+      this.#linger();
+      return;
+    }
+    this.#state = 'head';
+    this.#since = this.context.deadlines.nowMs;
+    this.#resumeReading();
+    if (this.#pending.length > 0) this.#pump();
+  }
+
+  /**
+   * Ends in the middle of an answer, so that it cannot look whole: what was written still goes out, and the missing rest
+   * shows in the framing. Where the end of the connection is the end of the answer, only a reset shows it.
+   */
+  cut(byReset: boolean): void {
+    this.#exchange = null;
+    if (this.#state === 'closed') return;
+    if (byReset) this.#destroy();
+    else {
+      this.#linger();
+      this.#socket.destroySoon();
+    }
+  }
+
+  /** Closes an idle connection, or a whole tunnel. */
+  close(): void {
+    if (this.#state !== 'closed') this.#linger();
+  }
+
+  /** The gateway stops: whatever is under way is lost. */
+  destroy(): void {
+    this.#giveUp('client-gone');
+  }
+
+  endWriting(): void {
+    this.#socket.end();
+  }
+
+  /** From here on octets go to the tunnel, beginning with what is already here. */
+  becomeTunnel(tunnel: Tunnel): void {
+    this.#state = 'tunnel';
+    this.#tunnel = tunnel;
+    this.#isBodyHeld = false;
+    this.#resumeReading();
+    const early = this.#pending;
+    this.#pending = NOTHING;
+    if (early.length > 0) tunnel.fromClient(early);
+  }
+
+  pauseReading(): void {
+    if (this.#isReadPaused) return;
+    this.#isReadPaused = true;
+    this.#socket.pause();
+  }
+
+  resumeTunnel(): void {
+    this.#resumeReading();
+  }
+
+  check(nowMs: number): void {
+    const { limits } = this.context.options;
+    if (this.#blockedSince > 0 && nowMs - this.#blockedSince > limits.sendProgressMs) {
+      this.#giveUp('slow-reader');
+      return;
+    }
+    const elapsedMs = nowMs - this.#since;
+    switch (this.#state) {
+      case 'head':
+        this.#checkHead(elapsedMs);
+        return;
+      case 'body':
+        if (!this.#isBodyHeld && elapsedMs > limits.bodyProgressMs)
+          this.#exchange?.onRequestFailed('slow-body');
+        return;
+      case 'linger':
+        if (elapsedMs > LINGER_MS && this.#blockedSince === 0) this.#socket.destroy();
+        return;
+      case 'tunnel':
+        this.#tunnel?.check(nowMs);
+        return;
+      case 'answer':
+      case 'closed':
+        return;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  #checkHead(elapsedMs: number): void {
+    const { limits } = this.context.options;
+    if (this.#pending.length > 0) {
+      if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');
+    } else if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
+      this.#linger();
+    }
+  }
+
+  #onData(data: Buffer): void {
+    if (this.#state === 'linger') return;
+    if (this.#state === 'tunnel') {
+      this.#tunnel!.fromClient(data);
+      return;
+    }
+    if (this.#pending.length === 0) {
+      this.#pending = data;
+      if (this.#state === 'head') this.#beginHead();
+    } else {
+      this.#pending = Buffer.concat([this.#pending, data]);
+    }
+    this.#pump();
+    // Requests that wait their turn, and bodies that nobody takes yet, are bounded by not reading on.
+    if (this.#pending.length > this.context.options.limits.headBytes && this.#isWaiting())
+      this.pauseReading();
+  }
+
+  #isWaiting(): boolean {
+    return this.#state === 'answer' || (this.#state === 'body' && this.#isBodyHeld);
+  }
+
+  #beginHead(): void {
+    this.#since = this.context.deadlines.nowMs;
+    this.#headStartedAt = performance.now();
+  }
+
+  /** Takes what it can from `#pending`. Not re-entered: an exchange that ends within it lets the loop go on. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    let hasProgress = true;
+    while (hasProgress && this.#pending.length > 0) {
+      if (this.#state === 'head') hasProgress = this.#takeHead();
+      else if (this.#state === 'body' && !this.#isBodyHeld) hasProgress = this.#takeBody();
+      else hasProgress = false;
+    }
+    this.#isPumping = false;
+  }
+
+  /** False when the head is not complete yet, or was refused. */
+  #takeHead(): boolean {
+    const { limits } = this.context.options;
+    const start = this.#skipEmptyLines();
+    if (start === -1) return false;
+    const end = headEnd(this.#pending, start);
+    if (end === -1 || end - start > limits.headBytes) {
+      if (end !== -1 || this.#pending.length - start > limits.headBytes)
+        this.#refuse(this.#sizeFailure(start));
+      else if (hasBareLineFeed(this.#pending, start)) this.#refuse('malformed');
+      return false;
+    }
+    const text = this.#pending.toString('latin1', start, end);
+    this.#pending = end === this.#pending.length ? NOTHING : this.#pending.subarray(end);
+    const head = this.context.requestHead;
+    const refused = head.read(text, limits);
+    if (refused !== null) {
+      this.#refuse(refused);
+      return false;
+    }
+    this.#served++;
+    this.#beginExchange(text);
+    return true;
+  }
+
+  #beginExchange(text: string): void {
+    const head = this.context.requestHead;
+    const startedAt = this.#headStartedAt;
+    this.#headStartedAt = performance.now(); // of the next one, when it is here already
+    this.#state = head.hasBody ? 'body' : 'answer';
+    this.#bodyLeft = head.contentLength;
+    this.#bodyBytes = 0;
+    this.#chunks = head.isChunked ? new ChunkedReader(this.context.options.limits) : null;
+    this.#isBodyHeld = head.hasBody;
+    this.#since = this.context.deadlines.nowMs;
+    if (this.#hasEnded) this.#armGrace();
+    const exchange = new Exchange(this, text, startedAt);
+    this.#exchange = exchange;
+    exchange.begin();
+  }
+
+  /** Position of the request line; -1 when there is none yet or too much emptiness. */
+  #skipEmptyLines(): number {
+    const pending = this.#pending;
+    let at = 0;
+    while (pending[at] === 13 && pending[at + 1] === 10) {
+      at += 2;
+      if (at / 2 > MAX_EMPTY_LINES) {
+        this.#refuse('malformed');
+        return -1;
+      }
+    }
+    return at < pending.length ? at : -1;
+  }
+
+  #sizeFailure(start: number): FailureCode {
+    const lineEnd = this.#pending.indexOf('\r\n', start, 'latin1');
+    const line = lineEnd === -1 ? this.#pending.length : lineEnd;
+    return line - start > this.context.options.limits.uri ? 'uri-too-long' : 'head-too-large';
+  }
+
+  /** False when the body needs more octets, a rest, or failed. */
+  #takeBody(): boolean {
+    this.#since = this.context.deadlines.nowMs;
+    return this.#chunks === null ? this.#takeLength() : this.#takeChunks(this.#chunks);
+  }
+
+  #takeLength(): boolean {
+    const data = this.#pending;
+    const taken = data.length > this.#bodyLeft ? data.subarray(0, this.#bodyLeft) : data;
+    this.#pending = taken.length === data.length ? NOTHING : data.subarray(taken.length);
+    this.#bodyLeft -= taken.length;
+    const isLast = this.#bodyLeft === 0;
+    if (isLast) this.#state = 'answer';
+    this.#exchange!.onBodyData(taken);
+    if (isLast) this.#exchange?.onBodyEnd('');
+    return true;
+  }
+
+  #takeChunks(chunks: ChunkedReader): boolean {
+    const data = this.#pending;
+    const end = chunks.read(data, 0);
+    this.#pending = end === data.length ? NOTHING : data.subarray(end);
+    this.#bodyBytes += chunks.spanBytes;
+    const { body } = this.context.options.limits;
+    if (body !== null && this.#bodyBytes > body) {
+      this.#exchange!.onRequestFailed('body-too-large');
+      return false;
+    }
+    if (chunks.isDone) this.#state = 'answer';
+    if (chunks.spanBytes > 0 && !chunks.hasFailed)
+      this.#exchange!.onBodyChunks(data, chunks.spans, chunks.spanBytes);
+    if (chunks.hasFailed) this.#exchange?.onRequestFailed('malformed');
+    else if (chunks.isDone) this.#exchange?.onBodyEnd(chunks.trailers);
+    return !chunks.hasFailed;
+  }
+
+  /** Answers a request that never became an exchange, and closes. */
+  #refuse(failure: FailureCode): void {
+    const exchange = new Exchange(this, '', this.#headStartedAt);
+    this.#exchange = exchange;
+    this.#state = 'answer';
+    this.#pending = NOTHING;
+    exchange.refuse(failure);
+  }
+
+  #giveUp(failure: FailureCode): void {
+    const exchange = this.#exchange;
+    const tunnel = this.#tunnel;
+    this.#destroy();
+    if (tunnel !== null) tunnel.onClientGone();
+    else exchange?.onClientGone(failure);
+  }
+
+  #destroy(): void {
+    if (this.#state === 'closed') return;
+    this.#close();
+    if (this.isTls) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  #onDrain(): void {
+    this.#blockedSince = 0;
+    if (this.#state === 'tunnel') this.#tunnel!.onClientDrain();
+    else this.#exchange?.onClientDrain();
+  }
+
+  #onEnd(): void {
+    this.#hasEnded = true;
+    switch (this.#state) {
+      case 'tunnel':
+        this.#tunnel!.onClientEnd();
+        return;
+      case 'answer':
+        this.#armGrace();
+        return;
+      case 'head':
+        this.#linger(); // what was written still goes out
+        return;
+      case 'body':
+        this.#giveUp('client-gone');
+        return;
+      case 'linger':
+        this.#socket.destroySoon();
+        return;
+      case 'closed':
+        return;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  #onGone(): void {
+    if (this.#state !== 'closed') this.#giveUp('client-gone');
+  }
+
+  #linger(): void {
+    this.#state = 'linger';
+    this.#pending = NOTHING;
+    this.#since = this.context.deadlines.nowMs;
+    this.#tunnel = null;
+    this.#resumeReading();
+    this.#socket.end();
+    if (this.#hasEnded) this.#socket.destroySoon();
+  }
+
+  #close(): void {
+    this.#state = 'closed';
+    this.#pending = NOTHING;
+    this.#tunnel = null;
+    this.#exchange = null;
+    this.#clearGrace();
+    this.context.deadlines.delete(this);
+    this.context.onClientClosed(this);
+  }
+
+  #armGrace(): void {
+    this.#graceTimer = setTimeout(() => this.#giveUp('client-gone'), HALF_CLOSE_GRACE_MS);
+  }
+
+  #clearGrace(): void {
+    if (this.#graceTimer === null) return;
+    clearTimeout(this.#graceTimer);
+    this.#graceTimer = null;
+  }
+
+  #resumeReading(): void {
+    if (!this.#isReadPaused) return;
+    this.#isReadPaused = false;
+    this.#socket.resume();
+  }
+}

@@ -1,0 +1,29 @@
+// What connections and exchanges of the wire engine need of the engine that they belong to.
+
+import type { RoutingTable } from '../core/table.ts';
+import type { EngineOptions, EnginePorts } from '../engine/contract.ts';
+import type { TrustedProxies } from './client-address.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Exchange } from './exchange.ts';
+import type { FailureAnswers } from './failure-answer.ts';
+import type { RequestHead } from './request-head.ts';
+import type { UpstreamPools } from './upstream-pools.ts';
+
+export interface WireContext {
+  readonly options: EngineOptions;
+  readonly ports: EnginePorts;
+  readonly deadlines: Deadlines;
+  readonly pools: UpstreamPools;
+  readonly failures: FailureAnswers;
+  readonly trusted: TrustedProxies;
+  /** Scratch of the thread: valid until the next head is read. */
+  readonly requestHead: RequestHead;
+  /** The newest one. A request takes it once. */
+  readonly table: RoutingTable;
+  readonly isShuttingDown: boolean;
+  onClientClosed(client: ClientConnection): void;
+  /** The exchange waits for an upstream to become available: `lookAgain` is called at each chance and when its time is up. */
+  hold(exchange: Exchange, untilMs: number): void;
+  release(exchange: Exchange): void;
+}

@@ -1,0 +1,37 @@
+// Time for the wire: one coarse tick looks after every connection's limit, so that no request costs a timer.
+// A limit is noticed at most one tick late; the tick is a quarter of the shortest limit, between 10 ms and 250 ms.
+
+export interface Watched {
+  /** Called at each tick. `nowMs` is monotonic. */
+  check(nowMs: number): void;
+}
+
+export class Deadlines {
+  /** Monotonic, as of the last tick: for limits, where a quarter of a limit more or less does not matter. */
+  nowMs = performance.now();
+  readonly #watched = new Set<Watched>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(shortestLimitMs: number) {
+    const tickMs = Math.min(250, Math.max(10, shortestLimitMs / 4));
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer.unref();
+  }
+
+  add(connection: Watched): void {
+    this.#watched.add(connection);
+  }
+
+  delete(connection: Watched): void {
+    this.#watched.delete(connection);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    this.nowMs = performance.now();
+    for (const connection of this.#watched) connection.check(this.nowMs);
+  }
+}

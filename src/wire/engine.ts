@@ -1,0 +1,212 @@
+// The wire engine: HTTP/1.1 on node:net, one thread. Binds, hands each connection to a ClientConnection, keeps the newest
+// table, and closes down in order. See engine/contract.ts for what is promised.
+
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
+import type { Engine, EngineOptions, EnginePorts, EngineStats, ListenAddress } from '../engine/contract.ts';
+import { TrustedProxies } from './client-address.ts';
+import { ClientConnection } from './client-connection.ts';
+import type { WireContext } from './context.ts';
+import { Deadlines, type Watched } from './deadlines.ts';
+import type { Exchange } from './exchange.ts';
+import { FailureAnswers } from './failure-answer.ts';
+import { RequestHead } from './request-head.ts';
+import { ResponseHead } from './response-head.ts';
+import { UpstreamPools } from './upstream-pools.ts';
+
+const BACKLOG = 4096;
+/** Kept-alive connections get this long to send one more request, which is answered with `Connection: close`. */
+const FAREWELL_MS = 1_000;
+const STREAM_JITTER_MS = 5_000;
+
+export class WireEngine implements Engine, WireContext, Watched {
+  readonly options: EngineOptions;
+  readonly ports: EnginePorts;
+  readonly deadlines: Deadlines;
+  readonly pools: UpstreamPools;
+  readonly failures = new FailureAnswers();
+  readonly trusted: TrustedProxies;
+  readonly requestHead = new RequestHead();
+  #table: RoutingTable = EMPTY_TABLE;
+  readonly #servers: Server[] = [];
+  readonly #clients = new Set<ClientConnection>();
+  readonly #holding = new Map<Exchange, number>();
+  #refused = 0;
+  #shutdown: Promise<void> | null = null;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(options: EngineOptions, ports: EnginePorts) {
+    this.options = options;
+    this.ports = ports;
+    this.trusted = new TrustedProxies(options.trustedProxies);
+    const { limits } = options;
+    this.deadlines = new Deadlines(
+      Math.min(
+        limits.headerTimeoutMs,
+        limits.clientIdleMs,
+        limits.bodyProgressMs,
+        limits.connectMs,
+        limits.firstByteMs,
+      ),
+    );
+    this.pools = new UpstreamPools(this.deadlines, limits, new ResponseHead());
+    this.deadlines.add(this);
+  }
+
+  get table(): RoutingTable {
+    return this.#table;
+  }
+
+  get isShuttingDown(): boolean {
+    return this.#shutdown !== null;
+  }
+
+  async listen(): Promise<readonly { readonly host: string; readonly port: number }[]> {
+    const bound = [];
+    for (const address of this.options.listen) {
+      const server = this.#createServer(address);
+      await bind(server, address);
+      this.#servers.push(server);
+      bound.push({ host: address.host, port: (server.address() as AddressInfo).port });
+    }
+    return bound;
+  }
+
+  async install(table: RoutingTable): Promise<void> {
+    this.#table = table;
+    this.availabilityChanged();
+  }
+
+  availabilityChanged(): void {
+    for (const exchange of [...this.#holding.keys()]) exchange.lookAgain();
+  }
+
+  closeUpstreams(version: string, address: string | null): void {
+    this.pools.close(version, address);
+  }
+
+  abortVersion(version: string): void {
+    for (const exchange of this.#exchanges()) if (exchange.version === version) exchange.cutOff();
+    this.pools.close(version, null);
+  }
+
+  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void {
+    const streams = this.#exchanges().filter((exchange) => exchange.isStream && exchange.version === version);
+    spread(
+      streams.filter((stream) => which === 'all' || !stream.isPinned),
+      jitterMs,
+    );
+  }
+
+  stats(): EngineStats {
+    return {
+      clientConnections: this.#clients.size,
+      idleUpstreamConnections: this.pools.idle,
+      upstreamConnections: this.pools.open,
+      exchanges: this.#exchanges().length,
+      refusedConnections: this.#refused,
+    };
+  }
+
+  shutdown(graceMs: number): Promise<void> {
+    this.#shutdown ??= this.#closeDown(graceMs);
+    return this.#shutdown;
+  }
+
+  hold(exchange: Exchange, untilMs: number): void {
+    this.#holding.set(exchange, untilMs);
+  }
+
+  release(exchange: Exchange): void {
+    this.#holding.delete(exchange);
+  }
+
+  check(nowMs: number): void {
+    for (const [exchange, untilMs] of this.#holding) if (nowMs >= untilMs) exchange.lookAgain();
+  }
+
+  onClientClosed(client: ClientConnection): void {
+    this.#clients.delete(client);
+    if (this.#clients.size === 0) this.#onEmpty?.();
+  }
+
+  #createServer(address: ListenAddress): Server {
+    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+    if (address.tls === null) return createServer(options, (socket) => this.#accept(socket, false));
+    const server = createTlsServer(
+      {
+        ...options,
+        cert: readFileSync(address.tls.certFile),
+        key: readFileSync(address.tls.keyFile),
+        ALPNProtocols: ['http/1.1'],
+        handshakeTimeout: this.options.limits.headerTimeoutMs,
+      },
+      (socket) => this.#accept(socket, true),
+    );
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    return server;
+  }
+
+  #accept(socket: Socket, isTls: boolean): void {
+    if (this.#clients.size >= this.options.limits.connections) {
+      this.#refused++;
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#clients.add(new ClientConnection(this, socket, isTls));
+  }
+
+  #exchanges(): Exchange[] {
+    const exchanges: Exchange[] = [];
+    for (const client of this.#clients) if (client.exchange !== null) exchanges.push(client.exchange);
+    return exchanges;
+  }
+
+  /** Stops accepting; lets kept-alive clients ask once more; ends idle ones and streams; cuts the rest at the end of grace. */
+  async #closeDown(graceMs: number): Promise<void> {
+    for (const server of this.#servers) server.close();
+    const farewellMs = Math.min(FAREWELL_MS, graceMs / 4);
+    const farewell = setTimeout(() => this.#farewell(Math.min(STREAM_JITTER_MS, graceMs / 2)), farewellMs);
+    const hardStop = setTimeout(() => {
+      for (const client of [...this.#clients]) client.destroy();
+    }, graceMs);
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#clients.size === 0) resolve();
+    });
+    clearTimeout(farewell);
+    clearTimeout(hardStop);
+    this.pools.destroyAll();
+    this.deadlines.stop();
+  }
+
+  #farewell(jitterMs: number): void {
+    for (const client of [...this.#clients]) if (client.isIdle) client.close();
+    spread(
+      this.#exchanges().filter((exchange) => exchange.isStream),
+      jitterMs,
+    );
+  }
+}
+
+/** Ends streams one after the other over `jitterMs`, so that their clients do not all come back at once. */
+function spread(streams: readonly Exchange[], jitterMs: number): void {
+  for (const [i, stream] of streams.entries()) {
+    if (jitterMs === 0) stream.endStream();
+    else setTimeout(() => stream.endStream(), (jitterMs * i) / streams.length).unref();
+  }
+}
+
+function bind(server: Server, address: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, () => {
+      server.off('error', reject);
+      server.on('error', () => {}); // accept() failing for want of descriptors: the listener goes on
+      resolve();
+    });
+  });
+}

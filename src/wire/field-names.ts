@@ -1,0 +1,173 @@
+// The field names that the wire engine knows, as small numbers, so that a head is scanned once and never lower-cased
+// or hashed. Every other field is OTHER and passes as it came. What happens to each is one bit set in a table.
+
+/** Dropped on the way through (RFC 9110 §7.6.1): they speak of this connection only. */
+const HOP = 1;
+/** A `Connection` nomination cannot remove it, and its underscore twin is dropped: it routes, frames or is ours. */
+const KEPT = 2;
+/** Only trusted proxies may say it. */
+const FORWARDED = 4;
+/** Makes an answer depend on what the client has already: dropped for new and re-pinned navigations. */
+const CONDITIONAL = 8;
+/** Meaningful only in a head: dropped from trailers (RFC 9110 §6.5.1). */
+const NOT_IN_TRAILER = 16;
+
+export const FIELD = {
+  OTHER: 0,
+  HOST: 1,
+  CONTENT_LENGTH: 2,
+  TRANSFER_ENCODING: 3,
+  CONNECTION: 4,
+  KEEP_ALIVE: 5,
+  PROXY_CONNECTION: 6,
+  TE: 7,
+  TRAILER: 8,
+  UPGRADE: 9,
+  EXPECT: 10,
+  COOKIE: 11,
+  SET_COOKIE: 12,
+  ACCEPT: 13,
+  ACCEPT_LANGUAGE: 14,
+  USER_AGENT: 15,
+  SEC_FETCH_DEST: 16,
+  SEC_FETCH_MODE: 17,
+  SEC_FETCH_SITE: 18,
+  SEC_PURPOSE: 19,
+  X_FORWARDED_FOR: 20,
+  X_FORWARDED_PROTO: 21,
+  X_FORWARDED_HOST: 22,
+  X_FORWARDED_PORT: 23,
+  X_FORWARDED_SERVER: 24,
+  FORWARDED: 25,
+  X_REAL_IP: 26,
+  IF_MATCH: 27,
+  IF_NONE_MATCH: 28,
+  IF_MODIFIED_SINCE: 29,
+  IF_UNMODIFIED_SINCE: 30,
+  IF_RANGE: 31,
+  RANGE: 32,
+  CACHE_CONTROL: 33,
+  EXPIRES: 34,
+  CONTENT_TYPE: 35,
+  CONTENT_DISPOSITION: 36,
+  AUTHORIZATION: 37,
+  CONTENT_ENCODING: 38,
+  CONTENT_RANGE: 39,
+  HTTP2_SETTINGS: 40,
+  LOCATION: 41,
+  X_LOCKSTEP_VERSION: 42,
+  X_LOCKSTEP_HOPS: 43,
+  /** Any other name of our own prefix. */
+  X_LOCKSTEP: 44,
+} as const;
+
+const ROWS: readonly (readonly [id: number, name: string, traits: number])[] = [
+  [FIELD.HOST, 'host', KEPT | NOT_IN_TRAILER],
+  [FIELD.CONTENT_LENGTH, 'content-length', KEPT | NOT_IN_TRAILER],
+  [FIELD.TRANSFER_ENCODING, 'transfer-encoding', KEPT | NOT_IN_TRAILER],
+  [FIELD.CONNECTION, 'connection', HOP | KEPT | NOT_IN_TRAILER],
+  [FIELD.KEEP_ALIVE, 'keep-alive', HOP | NOT_IN_TRAILER],
+  [FIELD.PROXY_CONNECTION, 'proxy-connection', HOP | NOT_IN_TRAILER],
+  [FIELD.TE, 'te', HOP | NOT_IN_TRAILER],
+  [FIELD.TRAILER, 'trailer', NOT_IN_TRAILER],
+  [FIELD.UPGRADE, 'upgrade', HOP | KEPT | NOT_IN_TRAILER],
+  [FIELD.EXPECT, 'expect', KEPT | NOT_IN_TRAILER],
+  [FIELD.COOKIE, 'cookie', KEPT | NOT_IN_TRAILER],
+  [FIELD.SET_COOKIE, 'set-cookie', KEPT | NOT_IN_TRAILER],
+  [FIELD.ACCEPT, 'accept', 0],
+  [FIELD.ACCEPT_LANGUAGE, 'accept-language', 0],
+  [FIELD.USER_AGENT, 'user-agent', 0],
+  [FIELD.SEC_FETCH_DEST, 'sec-fetch-dest', KEPT],
+  [FIELD.SEC_FETCH_MODE, 'sec-fetch-mode', KEPT],
+  [FIELD.SEC_FETCH_SITE, 'sec-fetch-site', KEPT],
+  [FIELD.SEC_PURPOSE, 'sec-purpose', KEPT],
+  [FIELD.X_FORWARDED_FOR, 'x-forwarded-for', KEPT | FORWARDED | NOT_IN_TRAILER],
+  [FIELD.X_FORWARDED_PROTO, 'x-forwarded-proto', KEPT | FORWARDED | NOT_IN_TRAILER],
+  [FIELD.X_FORWARDED_HOST, 'x-forwarded-host', KEPT | FORWARDED | NOT_IN_TRAILER],
+  [FIELD.X_FORWARDED_PORT, 'x-forwarded-port', KEPT | FORWARDED | NOT_IN_TRAILER],
+  [FIELD.X_FORWARDED_SERVER, 'x-forwarded-server', KEPT | FORWARDED | NOT_IN_TRAILER],
+  [FIELD.FORWARDED, 'forwarded', KEPT | FORWARDED | NOT_IN_TRAILER],
+  [FIELD.X_REAL_IP, 'x-real-ip', KEPT | FORWARDED | NOT_IN_TRAILER],
+  [FIELD.IF_MATCH, 'if-match', CONDITIONAL | NOT_IN_TRAILER],
+  [FIELD.IF_NONE_MATCH, 'if-none-match', CONDITIONAL | NOT_IN_TRAILER],
+  [FIELD.IF_MODIFIED_SINCE, 'if-modified-since', CONDITIONAL | NOT_IN_TRAILER],
+  [FIELD.IF_UNMODIFIED_SINCE, 'if-unmodified-since', CONDITIONAL | NOT_IN_TRAILER],
+  [FIELD.IF_RANGE, 'if-range', CONDITIONAL | NOT_IN_TRAILER],
+  [FIELD.RANGE, 'range', CONDITIONAL | NOT_IN_TRAILER],
+  [FIELD.CACHE_CONTROL, 'cache-control', NOT_IN_TRAILER],
+  [FIELD.EXPIRES, 'expires', NOT_IN_TRAILER],
+  [FIELD.CONTENT_TYPE, 'content-type', KEPT | NOT_IN_TRAILER],
+  [FIELD.CONTENT_DISPOSITION, 'content-disposition', NOT_IN_TRAILER],
+  [FIELD.AUTHORIZATION, 'authorization', KEPT | NOT_IN_TRAILER],
+  [FIELD.CONTENT_ENCODING, 'content-encoding', KEPT | NOT_IN_TRAILER],
+  [FIELD.CONTENT_RANGE, 'content-range', NOT_IN_TRAILER],
+  [FIELD.HTTP2_SETTINGS, 'http2-settings', HOP],
+  [FIELD.LOCATION, 'location', NOT_IN_TRAILER],
+  [FIELD.X_LOCKSTEP_VERSION, 'x-lockstep-version', KEPT | NOT_IN_TRAILER],
+  [FIELD.X_LOCKSTEP_HOPS, 'x-lockstep-hops', KEPT | NOT_IN_TRAILER],
+  [FIELD.X_LOCKSTEP, 'x-lockstep-', KEPT | NOT_IN_TRAILER],
+];
+
+const OWN_PREFIX = 'x-lockstep-';
+const LONGEST = 24;
+
+/** Candidates by length of name: at most a handful each, told apart by their first letters. */
+const BY_LENGTH: readonly (readonly [number, string][])[] = Array.from({ length: LONGEST }, (_, length) =>
+  ROWS.filter(([id, name]) => id !== FIELD.X_LOCKSTEP && name.length === length).map(([id, name]) => [
+    id,
+    name,
+  ]),
+);
+
+const TRAITS = new Uint8Array(64);
+for (const [id, , traits] of ROWS) TRAITS[id] = traits;
+
+export const isHopByHop = (id: number): boolean => (TRAITS[id]! & HOP) !== 0;
+export const isKept = (id: number): boolean => (TRAITS[id]! & KEPT) !== 0;
+export const isForwarded = (id: number): boolean => (TRAITS[id]! & FORWARDED) !== 0;
+export const isConditional = (id: number): boolean => (TRAITS[id]! & CONDITIONAL) !== 0;
+export const isBarredFromTrailers = (id: number): boolean => (TRAITS[id]! & NOT_IN_TRAILER) !== 0;
+export const isOwn = (id: number): boolean => id >= FIELD.X_LOCKSTEP_VERSION;
+
+/** The field's number; names compare without case. `text[start..end)` is a valid token. */
+export function fieldId(text: string, start: number, end: number): number {
+  const length = end - start;
+  if (length < LONGEST) {
+    const candidates = BY_LENGTH[length]!;
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[i]!;
+      if (equalsIgnoringCase(text, start, candidate[1])) return candidate[0];
+    }
+  }
+  return length > OWN_PREFIX.length && equalsIgnoringCase(text, start, OWN_PREFIX)
+    ? FIELD.X_LOCKSTEP
+    : FIELD.OTHER;
+}
+
+/**
+ * A name written with `_` where a name that matters here has `-`: many applications (CGI, WSGI, Rack, PHP) read both as one
+ * variable, so that `x_forwarded_for` would speak for `x-forwarded-for`. True for twins of fields that route, frame or are ours.
+ */
+export function isUnderscoreTwin(text: string, start: number, end: number): boolean {
+  let hasUnderscore = false;
+  for (let i = start; i < end; i++) {
+    if (text.charCodeAt(i) === 0x5f) {
+      hasUnderscore = true;
+      break;
+    }
+  }
+  if (!hasUnderscore) return false;
+  const name = text.slice(start, end).replaceAll('_', '-');
+  const id = fieldId(name, 0, name.length);
+  return isKept(id) || isHopByHop(id);
+}
+
+/** `text` holds `name` (lower case) at `start`. The length is the caller's business. */
+export function equalsIgnoringCase(text: string, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    let c = text.charCodeAt(start + i);
+    if (c >= 0x41 && c <= 0x5a) c |= 0x20;
+    if (c !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,173 @@
+// Heads as they go on: to the upstream and to the client. Lines that need no change are passed as they came, in runs;
+// what speaks of the other connection is dropped (RFC 9110 §7.6.1), what clients may not say as well, and then comes what
+// is ours, so that nothing a peer nominated or spelt differently can remove or double it.
+
+import { isOwnSetCookie } from '../core/answer.ts';
+import { stripCookie } from '../core/cookie-header.ts';
+import type { CookiePolicy } from '../core/policy.ts';
+import type { AnswerEdits } from '../core/steering.ts';
+import type { FieldBlock } from './field-block.ts';
+import {
+  FIELD,
+  isConditional,
+  isForwarded,
+  isHopByHop,
+  isKept,
+  isOwn,
+  isUnderscoreTwin,
+} from './field-names.ts';
+import type { RequestHead } from './request-head.ts';
+import type { ResponseHead } from './response-head.ts';
+
+const COLON = 58;
+
+/** What the gateway says to the application besides the client's own request. */
+export interface RequestExtras {
+  readonly version: string;
+  readonly session: string;
+  readonly forwardedFor: string;
+  readonly forwardedProto: string;
+  readonly forwardedHost: string;
+  readonly hops: number;
+  readonly dropConditionals: boolean;
+  /** For clients of HTTP/1.0 that sent none. */
+  readonly fallbackHost: string;
+}
+
+export function upstreamRequestHead(head: RequestHead, extras: RequestExtras, cookie: CookiePolicy): string {
+  const fields = head.fields;
+  let out = `${head.method} ${head.target} HTTP/1.1\r\n`;
+  if (!head.hasHostField) out += `Host: ${head.host === '' ? extras.fallbackHost : head.host}\r\n`;
+  const run = new Run(fields);
+  for (let i = 0; i < fields.count; i++) {
+    if (isDroppedFromRequest(head, i, extras.dropConditionals)) run.replace(i, '');
+    else if (cookie.strip && fields.ids[i] === FIELD.COOKIE) {
+      const rest = stripCookie(fields.value(i), cookie.name);
+      run.replace(i, rest === '' ? '' : `${fields.name(i)}: ${rest}\r\n`);
+    }
+  }
+  out += run.end();
+  if (head.isChunked) out += 'Transfer-Encoding: chunked\r\n';
+  else if (head.contentLength >= 0) out += `Content-Length: ${head.contentLength}\r\n`;
+  if (head.isWebSocket) out += 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+  out += `x-forwarded-for: ${extras.forwardedFor}\r\nx-forwarded-proto: ${extras.forwardedProto}\r\n`;
+  if (extras.forwardedHost !== '') out += `x-forwarded-host: ${extras.forwardedHost}\r\n`;
+  out += `x-lockstep-version: ${extras.version}\r\n`;
+  if (extras.session !== '') out += `x-lockstep-session: ${extras.session}\r\n`;
+  return `${out}x-lockstep-hops: ${extras.hops}\r\n\r\n`;
+}
+
+function isDroppedFromRequest(head: RequestHead, i: number, dropConditionals: boolean): boolean {
+  const fields = head.fields;
+  const id = fields.ids[i]!;
+  if (id === FIELD.OTHER) {
+    if (isUnderscoreTwin(fields.text, fields.nameStart[i]!, fields.nameEnd[i]!)) return true;
+  } else if (isHopByHop(id) || isForwarded(id) || isOwn(id)) return true;
+  else if (id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING) return true;
+  else if (dropConditionals && isConditional(id)) return true;
+  else if (id === FIELD.EXPECT && !head.expectsContinue) return true;
+  return head.connection.nominated !== null && !isKept(id) && head.connection.nominates(fields, i);
+}
+
+/** How the client learns where the answer ends. */
+export type ClientFraming = 'none' | 'length' | 'chunked' | 'close';
+
+export interface AnswerExtras {
+  readonly version: string;
+  readonly edits: AnswerEdits;
+  readonly framing: ClientFraming;
+  readonly closes: boolean;
+  readonly cookieName: string;
+}
+
+export function clientAnswerHead(head: ResponseHead, extras: AnswerExtras): string {
+  const fields = head.fields;
+  const { edits } = extras;
+  let out = `HTTP/1.1 ${head.status} ${head.reasonPhrase}\r\n`;
+  const run = new Run(fields);
+  for (let i = 0; i < fields.count; i++) {
+    if (isDroppedFromAnswer(head, i, extras)) run.replace(i, '');
+    else if (fields.text.charCodeAt(fields.nameEnd[i]!) !== COLON) run.replace(i, `${fields.line(i)}\r\n`);
+  }
+  out += run.end();
+  if (extras.framing === 'chunked') out += 'Transfer-Encoding: chunked\r\n';
+  else if (head.contentLength >= 0 && head.status !== 204) out += `Content-Length: ${head.contentLength}\r\n`;
+  if (extras.closes) out += 'Connection: close\r\n';
+  out += `x-lockstep-version: ${extras.version}\r\n`;
+  if (edits.isDocument) out += `server-timing: lockstep;desc="${extras.version}"\r\n`;
+  if (edits.update !== null) out += `x-lockstep-update: ${edits.update}\r\n`;
+  if (edits.cacheControl !== null) out += `Cache-Control: ${edits.cacheControl}\r\n`;
+  for (const cookie of edits.setCookies) out += `Set-Cookie: ${cookie}\r\n`;
+  return `${out}\r\n`;
+}
+
+function isDroppedFromAnswer(head: ResponseHead, i: number, extras: AnswerExtras): boolean {
+  const fields = head.fields;
+  const id = fields.ids[i]!;
+  if (id !== FIELD.OTHER) {
+    if (isHopByHop(id) || isOwn(id)) return true;
+    if (id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING) return true;
+    if (id === FIELD.CACHE_CONTROL && extras.edits.cacheControl !== null) return true;
+    if (id === FIELD.SET_COOKIE && isOwnSetCookie(fields.value(i), extras.cookieName)) return true;
+  }
+  return head.connection.nominated !== null && !isKept(id) && head.connection.nominates(fields, i);
+}
+
+/** An interim answer (RFC 9110 §15.2) as it goes on: its end-to-end fields, nothing of ours. */
+export function clientInterimHead(head: ResponseHead): string {
+  return `HTTP/1.1 ${head.status} ${head.reasonPhrase}\r\n${interimFields(head, null)}\r\n`;
+}
+
+/** The answer to a WebSocket handshake (RFC 9110 §7.8): the hop-by-hop pair is written anew. */
+export function clientSwitchingHead(head: ResponseHead, version: string, cookieName: string): string {
+  const fields = interimFields(head, cookieName);
+  return `HTTP/1.1 101 ${head.reasonPhrase}\r\n${fields}Connection: Upgrade\r\nUpgrade: websocket\r\nx-lockstep-version: ${version}\r\n\r\n`;
+}
+
+/** With a cookie name, the application's other cookies pass. */
+function interimFields(head: ResponseHead, cookieName: string | null): string {
+  const fields = head.fields;
+  let out = '';
+  for (let i = 0; i < fields.count; i++) {
+    const id = fields.ids[i]!;
+    if (isHopByHop(id) || isOwn(id) || id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING)
+      continue;
+    if (id === FIELD.SET_COOKIE && (cookieName === null || isOwnSetCookie(fields.value(i), cookieName)))
+      continue;
+    if (!isKept(id) && head.connection.nominates(fields, i)) continue;
+    out += `${fields.line(i)}\r\n`;
+  }
+  return out;
+}
+
+/** Copies lines that stay in runs: most heads lose one or two lines, so most of the text is copied by two or three slices. */
+class Run {
+  readonly #fields: FieldBlock;
+  #out = '';
+  #start: number;
+
+  constructor(fields: FieldBlock) {
+    this.#fields = fields;
+    this.#start = fields.count > 0 ? fields.nameStart[0]! : 0;
+  }
+
+  /** `line` (whole, or '') stands in place of line i. */
+  replace(i: number, line: string): void {
+    const fields = this.#fields;
+    if (fields.nameStart[i]! > this.#start) this.#out += fields.text.slice(this.#start, fields.nameStart[i]);
+    this.#out += line;
+    this.#start = this.#lineEnd(i);
+  }
+
+  end(): string {
+    const { text, count } = this.#fields;
+    if (count === 0) return '';
+    const end = text.length - 2;
+    return end > this.#start ? this.#out + text.slice(this.#start, end) : this.#out;
+  }
+
+  #lineEnd(i: number): number {
+    const { text, count, nameStart } = this.#fields;
+    return i + 1 < count ? nameStart[i + 1]! : text.length - 2;
+  }
+}

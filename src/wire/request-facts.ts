@@ -1,0 +1,126 @@
+// What routing and forwarding want to know of a request head, gathered in one pass over its fields.
+
+import type { RequestFacts } from '../core/route.ts';
+import { clientAddress, type TrustedProxies } from './client-address.ts';
+import { FIELD } from './field-names.ts';
+import type { RequestHead } from './request-head.ts';
+
+export interface Sender {
+  /** Socket's peer address. */
+  readonly peer: string;
+  readonly isTls: boolean;
+  readonly trusted: TrustedProxies;
+}
+
+export interface ReadRequest {
+  readonly facts: RequestFacts;
+  /** What goes up in X-Forwarded-*. */
+  readonly forwardedFor: string;
+  readonly forwardedProto: string;
+  readonly forwardedHost: string;
+  /** Gateways of ours that this request has passed. */
+  readonly hops: number;
+}
+
+/** A request that passed this many gateways of ours runs in a circle (HARDENING M10). */
+export const MAX_HOPS = 8;
+
+export function readRequest(head: RequestHead, sender: Sender): ReadRequest {
+  const values = gather(head);
+  const address = clientAddress({
+    peer: sender.peer,
+    forwardedFor: values.forwardedFor,
+    forwardedProto: values.forwardedProto,
+    forwardedHost: values.forwardedHost === '' ? head.host : values.forwardedHost,
+    isTls: sender.isTls,
+    trusted: sender.trusted,
+  });
+  return {
+    facts: {
+      method: head.method,
+      target: head.target,
+      cookie: values.cookie,
+      tab: values.tab,
+      secFetchDest: values.secFetchDest,
+      secFetchMode: values.secFetchMode,
+      secFetchSite: values.secFetchSite,
+      secPurpose: values.secPurpose,
+      accept: values.accept,
+      userAgent: values.userAgent,
+      acceptLanguage: values.acceptLanguage,
+      clientIp: address.clientIp,
+      isSecure: address.isSecure,
+      isWebSocket: head.isWebSocket,
+    },
+    forwardedFor: address.forwardedFor,
+    forwardedProto: address.forwardedProto,
+    forwardedHost: address.forwardedHost === '' ? head.host : address.forwardedHost,
+    hops: values.hops,
+  };
+}
+
+class Gathered {
+  cookie = '';
+  tab = '';
+  secFetchDest = '';
+  secFetchMode = '';
+  secFetchSite = '';
+  secPurpose = '';
+  accept = '';
+  userAgent = '';
+  acceptLanguage = '';
+  forwardedFor = '';
+  forwardedProto = '';
+  forwardedHost = '';
+  hops = 0;
+}
+
+function gather(head: RequestHead): Gathered {
+  const { fields } = head;
+  const found = new Gathered();
+  for (let i = 0; i < fields.count; i++) {
+    switch (fields.ids[i]) {
+      case FIELD.COOKIE:
+        found.cookie = found.cookie === '' ? fields.value(i) : `${found.cookie}; ${fields.value(i)}`;
+        break;
+      case FIELD.X_LOCKSTEP_VERSION:
+        found.tab = fields.value(i);
+        break;
+      case FIELD.SEC_FETCH_DEST:
+        found.secFetchDest = fields.value(i);
+        break;
+      case FIELD.SEC_FETCH_MODE:
+        found.secFetchMode = fields.value(i);
+        break;
+      case FIELD.SEC_FETCH_SITE:
+        found.secFetchSite = fields.value(i);
+        break;
+      case FIELD.SEC_PURPOSE:
+        found.secPurpose = fields.value(i);
+        break;
+      case FIELD.ACCEPT:
+        found.accept = fields.value(i);
+        break;
+      case FIELD.USER_AGENT:
+        found.userAgent = fields.value(i);
+        break;
+      case FIELD.ACCEPT_LANGUAGE:
+        found.acceptLanguage = fields.value(i);
+        break;
+      case FIELD.X_FORWARDED_FOR:
+        found.forwardedFor =
+          found.forwardedFor === '' ? fields.value(i) : `${found.forwardedFor}, ${fields.value(i)}`;
+        break;
+      case FIELD.X_FORWARDED_PROTO:
+        found.forwardedProto = fields.value(i);
+        break;
+      case FIELD.X_FORWARDED_HOST:
+        found.forwardedHost = fields.value(i);
+        break;
+      case FIELD.X_LOCKSTEP_HOPS:
+        found.hops = Number.parseInt(fields.value(i), 10) || 0;
+        break;
+    }
+  }
+  return found;
+}

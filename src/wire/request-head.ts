@@ -1,0 +1,207 @@
+// The head of a request, RFC 9112 §3 and §5, read strictly from the whole of its bytes: one request line, one header
+// set, one framing, no ambiguity. Pure: text in, fields of this object out. One instance serves a whole thread, since a
+// head is read and used within one turn.
+
+import type { FailureCode } from '../core/errors.ts';
+import { isDigit, isHostChar, isTargetChar, isTokenChar } from './characters.ts';
+import { ConnectionOptions, contentLength, FieldBlock, transferCoding } from './field-block.ts';
+import { FIELD } from './field-names.ts';
+
+const SP = 32;
+const SLASH = 47;
+
+export interface HeadLimits {
+  readonly headers: number;
+  readonly uri: number;
+}
+
+export class RequestHead {
+  readonly fields = new FieldBlock();
+  readonly connection = new ConnectionOptions();
+  method = '';
+  /** Origin-form (or `*`): absolute-form has been reduced to it. */
+  target = '';
+  /** 0 or 1: the minor version of HTTP/1. */
+  minor = 1;
+  /** From Host, or from an absolute-form target; '' when a 1.0 client named none. */
+  host = '';
+  hasHostField = false;
+  /** -1 when absent. */
+  contentLength = -1;
+  isChunked = false;
+  expectsContinue = false;
+  /** `Upgrade: websocket` with `Connection: upgrade` on a bodyless GET of HTTP/1.1. */
+  isWebSocket = false;
+
+  /** Reads `text`, a whole head with its final empty line. Returns null, or why it is refused. */
+  read(text: string, limits: HeadLimits): FailureCode | null {
+    const lineEnd = text.indexOf('\r\n');
+    const refused = this.#readRequestLine(text, lineEnd, limits.uri);
+    if (refused !== null) return refused;
+    const bad = this.fields.read(text, lineEnd + 2, text.length, limits.headers, false);
+    if (bad !== null) return bad;
+    return this.#judgeFields() ?? this.#judgeMethod();
+  }
+
+  get hasBody(): boolean {
+    return this.isChunked || this.contentLength > 0;
+  }
+
+  /** What the client may send next on this connection is a request (RFC 9112 §9.3). 1.0 clients get one answer each. */
+  get keepsAlive(): boolean {
+    return this.minor === 1 && !this.connection.hasClose;
+  }
+
+  #readRequestLine(text: string, lineEnd: number, maxUri: number): FailureCode | null {
+    let at = 0;
+    while (isTokenChar(text.charCodeAt(at))) at++;
+    if (at === 0 || text.charCodeAt(at) !== SP) return 'malformed';
+    this.method = text.slice(0, at);
+    const start = at + 1;
+    at = start;
+    while (isTargetChar(text.charCodeAt(at))) at++;
+    if (at - start > maxUri) return 'uri-too-long';
+    if (at === start || text.charCodeAt(at) !== SP) return 'malformed';
+    this.target = text.slice(start, at);
+    if (!this.#isTargetForm()) return 'malformed';
+    return this.#readVersion(text, at + 1, lineEnd);
+  }
+
+  /** RFC 9112 §3.2: origin-form, asterisk-form for OPTIONS, absolute-form; authority-form only for CONNECT, a 405 later. */
+  #isTargetForm(): boolean {
+    if (this.target.charCodeAt(0) === SLASH) return this.method !== 'CONNECT';
+    if (this.target === '*') return this.method === 'OPTIONS';
+    if (this.method === 'CONNECT') return isAuthority(this.target);
+    return isHttpScheme(this.target);
+  }
+
+  #readVersion(text: string, start: number, lineEnd: number): FailureCode | null {
+    if (lineEnd - start !== 8 || !text.startsWith('HTTP/', start)) return 'malformed';
+    const major = text.charCodeAt(start + 5);
+    const minor = text.charCodeAt(start + 7);
+    if (!isDigit(major) || text.charCodeAt(start + 6) !== 0x2e || !isDigit(minor)) return 'malformed';
+    if (major !== 0x31) return 'bad-version';
+    this.minor = minor === 0x30 ? 0 : 1; // RFC 9110 §2.5: a higher minor is read as the highest one known
+    return null;
+  }
+
+  #judgeFields(): FailureCode | null {
+    const fields = this.fields;
+    this.connection.reset();
+    this.contentLength = -1;
+    this.isChunked = false;
+    this.expectsContinue = false;
+    this.isWebSocket = false;
+    let hosts = 0;
+    let codings = 0;
+    let upgrades = 0;
+    let coding: ReturnType<typeof transferCoding> = 'chunked';
+    for (let i = 0; i < fields.count; i++) {
+      switch (fields.ids[i]) {
+        case FIELD.HOST:
+          hosts++;
+          this.host = fields.value(i);
+          break;
+        case FIELD.CONTENT_LENGTH:
+          if (this.contentLength !== -1) return 'malformed'; // repeated
+          this.contentLength = contentLength(fields.text, fields.valueStart[i]!, fields.valueEnd[i]!);
+          if (this.contentLength === -1) return 'malformed';
+          break;
+        case FIELD.TRANSFER_ENCODING:
+          codings++;
+          coding = transferCoding(fields.value(i));
+          break;
+        case FIELD.CONNECTION:
+          this.connection.add(fields, i);
+          break;
+        case FIELD.EXPECT:
+          if (!fields.valueIs(i, '100-continue')) return 'expectation-failed';
+          this.expectsContinue = this.minor === 1;
+          break;
+        case FIELD.UPGRADE:
+          upgrades += fields.valueIs(i, 'websocket') ? 1 : 2;
+          break;
+      }
+    }
+    if (codings > 0) {
+      if (codings > 1 || coding === 'invalid' || this.contentLength !== -1 || this.minor === 0)
+        return 'malformed';
+      if (coding === 'unknown') return 'unknown-coding';
+      this.isChunked = true;
+    }
+    this.isWebSocket =
+      upgrades === 1 &&
+      this.connection.hasUpgrade &&
+      this.method === 'GET' &&
+      this.minor === 1 &&
+      !this.hasBody;
+    return this.#judgeHost(hosts);
+  }
+
+  /** RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one in 1.0, and the authority of an absolute-form is the same. */
+  #judgeHost(hosts: number): FailureCode | null {
+    if (hosts > 1 || (hosts === 0 && this.minor === 1)) return 'malformed';
+    this.hasHostField = hosts === 1;
+    if (hosts === 0) this.host = '';
+    else if (!isAuthority(this.host)) return 'malformed';
+    const first = this.target.charCodeAt(0);
+    if (first !== SLASH && this.target !== '*' && this.method !== 'CONNECT')
+      return this.#reduceAbsoluteForm();
+    return null;
+  }
+
+  #reduceAbsoluteForm(): FailureCode | null {
+    const start = this.target.indexOf('//') + 2;
+    let end = start;
+    while (end < this.target.length && this.target[end] !== '/' && this.target[end] !== '?') end++;
+    const authority = this.target.slice(start, end);
+    if (!isAuthority(authority)) return 'malformed';
+    if (this.host === '') this.host = authority;
+    else if (authority.toLowerCase() !== this.host.toLowerCase()) return 'malformed';
+    const rest = this.target.slice(end);
+    this.target = rest.startsWith('/') ? rest : `/${rest}`;
+    return null;
+  }
+
+  #judgeMethod(): FailureCode | null {
+    return this.method === 'CONNECT' || this.method === 'TRACE' ? 'method-not-allowed' : null;
+  }
+}
+
+function isHttpScheme(target: string): boolean {
+  const head = target.slice(0, 8).toLowerCase();
+  return head.startsWith('http://') || head === 'https://';
+}
+
+/** uri-host [":" port], RFC 9110 §7.2, without userinfo; not empty. */
+export function isAuthority(text: string): boolean {
+  let at = 0;
+  if (text.charCodeAt(0) === 0x5b) {
+    at = text.indexOf(']') + 1;
+    if (at < 4 || !isAddressLiteral(text, 1, at - 1)) return false;
+  } else {
+    while (isHostChar(text.charCodeAt(at))) at++;
+    if (at === 0) return false;
+  }
+  if (at === text.length) return true;
+  if (text.charCodeAt(at) !== 0x3a) return false;
+  const digits = text.length - at - 1;
+  if (digits > 5) return false;
+  let port = 0;
+  for (let i = at + 1; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (!isDigit(c)) return false;
+    port = port * 10 + (c - 0x30);
+  }
+  return port <= 65535;
+}
+
+/** Characters of an IPv6 literal; whether it is one, is nobody's question here. */
+function isAddressLiteral(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const c = text.charCodeAt(i) | 0x20;
+    const isHex = isDigit(text.charCodeAt(i)) || (c >= 0x61 && c <= 0x66);
+    if (!isHex && text[i] !== ':' && text[i] !== '.') return false;
+  }
+  return true;
+}

@@ -1,0 +1,110 @@
+// A WebSocket after its handshake: octets both ways, each side rested when the other is slow, each end passed on.
+// Frames towards the client are followed as far as their boundaries, so that the gateway can end the socket with a close
+// frame of its own (1012, "service restart") when the version is drained or cut off.
+
+import type { ClientConnection } from './client-connection.ts';
+import type { Exchange } from './exchange.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+import { CLOSE_1012, FrameBoundaries } from './websocket-frames.ts';
+
+/** A message that is under way when the socket is to be closed may take this long to end. */
+const FRAME_PATIENCE_MS = 1_000;
+
+export class Tunnel {
+  readonly #exchange: Exchange;
+  readonly #client: ClientConnection;
+  readonly #upstream: UpstreamConnection;
+  readonly #idleMs: number;
+  readonly #frames = new FrameBoundaries();
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #lastAt = performance.now();
+  #clientEnded = false;
+  #upstreamEnded = false;
+  /** Monotonic ms; 0: not asked to. */
+  #restartAskedAt = 0;
+  #isDone = false;
+
+  constructor(exchange: Exchange, client: ClientConnection, upstream: UpstreamConnection, idleMs: number) {
+    this.#exchange = exchange;
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#idleMs = idleMs;
+  }
+
+  fromClient(data: Buffer): void {
+    this.#bytesIn += data.length;
+    this.#touch();
+    if (!this.#upstream.write(data)) this.#client.pauseReading();
+  }
+
+  fromUpstream(data: Buffer): void {
+    if (this.#isDone) return;
+    this.#bytesOut += data.length;
+    this.#touch();
+    this.#frames.pass(data);
+    if (!this.#client.write(data)) this.#upstream.pause();
+    if (this.#restartAskedAt > 0 && this.#frames.isBetweenFrames) this.#close(true);
+  }
+
+  onClientDrain(): void {
+    this.#upstream.resume();
+  }
+
+  onUpstreamDrain(): void {
+    this.#client.resumeTunnel();
+  }
+
+  onClientEnd(): void {
+    this.#clientEnded = true;
+    this.#upstream.endWriting();
+    if (this.#upstreamEnded) this.#close(false);
+  }
+
+  onUpstreamEnd(): void {
+    this.#upstreamEnded = true;
+    this.#client.endWriting();
+    if (this.#clientEnded) this.#close(false);
+  }
+
+  onClientGone(): void {
+    this.#finish();
+    this.#upstream.destroy();
+  }
+
+  onUpstreamGone(): void {
+    if (this.#isDone) return;
+    this.#finish();
+    this.#client.cut(true);
+  }
+
+  /** Closes with 1012, at the next boundary of frames. */
+  restart(): void {
+    if (this.#restartAskedAt > 0 || this.#isDone) return;
+    this.#restartAskedAt = performance.now();
+    if (this.#frames.isBetweenFrames) this.#close(true);
+  }
+
+  check(nowMs: number): void {
+    if (nowMs - this.#lastAt > this.#idleMs) this.#close(false);
+    else if (this.#restartAskedAt > 0 && nowMs - this.#restartAskedAt > FRAME_PATIENCE_MS) this.#close(false);
+  }
+
+  #touch(): void {
+    this.#lastAt = performance.now();
+  }
+
+  #close(saysWhy: boolean): void {
+    if (this.#isDone) return;
+    if (saysWhy) this.#client.write(CLOSE_1012);
+    this.#finish();
+    this.#upstream.destroy();
+    this.#client.close();
+  }
+
+  #finish(): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#exchange.tunnelDone(this.#bytesIn, this.#bytesOut);
+  }
+}

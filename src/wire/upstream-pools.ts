@@ -1,0 +1,78 @@
+// Connections to upstreams, kept open between requests. They belong to (version, address): the same address may be V1
+// today and V3 tomorrow, and an answer of the one must never be read as the other's.
+
+import type { Limits } from '../core/policy.ts';
+import type { TableUpstream } from '../core/table.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { ResponseHead } from './response-head.ts';
+import { UpstreamConnection, type UpstreamContext } from './upstream-connection.ts';
+
+export class UpstreamPools implements UpstreamContext {
+  readonly deadlines: Deadlines;
+  readonly limits: Limits;
+  readonly responseHead: ResponseHead;
+  /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
+  readonly #idle = new Map<number, UpstreamConnection[]>();
+  readonly #all = new Set<UpstreamConnection>();
+
+  constructor(deadlines: Deadlines, limits: Limits, responseHead: ResponseHead) {
+    this.deadlines = deadlines;
+    this.limits = limits;
+    this.responseHead = responseHead;
+  }
+
+  get open(): number {
+    return this.#all.size;
+  }
+
+  get idle(): number {
+    let count = 0;
+    for (const connections of this.#idle.values()) count += connections.length;
+    return count;
+  }
+
+  /** An idle connection, else a new one that is being opened. `fresh` takes no idle one. */
+  take(version: string, upstream: TableUpstream, fresh: boolean): UpstreamConnection {
+    const idle = fresh ? undefined : this.#idle.get(upstream.slot);
+    for (let connection = idle?.pop(); connection !== undefined; connection = idle?.pop()) {
+      if (connection.version === version && connection.upstream.address === upstream.address)
+        return connection;
+      connection.destroy(); // the slot has changed hands
+    }
+    const connection = new UpstreamConnection(this, version, upstream);
+    this.#all.add(connection);
+    return connection;
+  }
+
+  /** Idle ones close now, busy ones after their answer. */
+  close(version: string, address: string | null): void {
+    for (const connection of this.#all) {
+      if (connection.version !== version || (address !== null && connection.upstream.address !== address))
+        continue;
+      connection.isStale = true;
+      if (this.#isIdle(connection)) connection.destroy();
+    }
+  }
+
+  destroyAll(): void {
+    for (const connection of this.#all) connection.destroy();
+  }
+
+  onIdle(connection: UpstreamConnection): void {
+    const idle = this.#idle.get(connection.upstream.slot);
+    if (idle === undefined) this.#idle.set(connection.upstream.slot, [connection]);
+    else idle.push(connection);
+  }
+
+  onClosed(connection: UpstreamConnection): void {
+    this.#all.delete(connection);
+    const idle = this.#idle.get(connection.upstream.slot);
+    const at = idle?.indexOf(connection) ?? -1;
+    if (at >= 0) idle!.splice(at, 1);
+    if (idle?.length === 0) this.#idle.delete(connection.upstream.slot);
+  }
+
+  #isIdle(connection: UpstreamConnection): boolean {
+    return this.#idle.get(connection.upstream.slot)?.includes(connection) ?? false;
+  }
+}
