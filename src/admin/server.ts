@@ -163,7 +163,8 @@ function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, log:
     .code(problem.status)
     .headers({ 'cache-control': 'no-store', ...problem.headers })
     .type(PROBLEM_TYPE)
-    .send(JSON.stringify(problemDocument(problem)));
+    // As bytes: to a text fastify would add a charset, which this media type doesn't have.
+    .send(Buffer.from(JSON.stringify(problemDocument(problem))));
 }
 
 function toProblem(error: unknown): ApiProblem {

@@ -1,0 +1,162 @@
+// A control plane without a gateway: it remembers what it was asked, and answers what a test told it to.
+
+import type { ChangeOptions, ChangeOutcome, ControlPort, WaitOutcome } from '../../../src/admin/port.ts';
+import type { AdminLog } from '../../../src/admin/routes.ts';
+import { type AdminOptions, createAdmin } from '../../../src/admin/server.ts';
+import type { Change } from '../../../src/core/deployment.ts';
+import type {
+  AuditEntry,
+  ChangeReport,
+  GatewayEvent,
+  Status,
+  VersionStatus,
+} from '../../../src/core/status.ts';
+
+export interface FakeControl extends ControlPort {
+  readonly asked: { change: Change; options: ChangeOptions }[];
+  readonly waits: { id: string; goal: string; timeoutMs: number; signal: AbortSignal }[];
+  now: Status;
+  ready: boolean;
+  /** Answers a change; the default one reports no changes. */
+  onChange: (change: Change, options: ChangeOptions) => ChangeOutcome;
+  onWait: (id: string, timeoutMs: number, signal: AbortSignal) => Promise<WaitOutcome | null>;
+  emit(type: GatewayEvent['type'], version: string | null): void;
+  listeners(): number;
+}
+
+export function version(id: string, more: Partial<VersionStatus> = {}): VersionStatus {
+  return {
+    id,
+    state: 'staged',
+    weight: 0,
+    since: '2026-03-01T02:51:00.000Z',
+    undeclared: false,
+    upstreams: [{ address: '127.0.0.1:9101', health: 'up', enabled: true, inFlight: 0, lastError: null }],
+    sessions: { live: 0, confirmed: 0, streams: 0 },
+    inFlight: 0,
+    drain: null,
+    cutoffReason: null,
+    ...more,
+  };
+}
+
+export function statusOf(versions: readonly VersionStatus[], more: Partial<Status> = {}): Status {
+  return {
+    epoch: 41,
+    active: versions.find((one) => one.state === 'active')?.id ?? null,
+    previousActive: null,
+    countingSince: '2026-03-01T00:00:00.000Z',
+    sessionOverflow: 0,
+    versions,
+    ...more,
+  };
+}
+
+export function report(status: Status, more: Partial<ChangeReport> = {}): ChangeReport {
+  return { dryRun: false, changed: true, epoch: status.epoch, changes: [], status, ...more };
+}
+
+export function refusal(status: 400 | 404 | 409 | 412, code: string, detail: string): ChangeOutcome {
+  return { ok: false, problem: { status, code, detail } };
+}
+
+export function fakeControl(now: Status): FakeControl {
+  const events: GatewayEvent[] = [];
+  const listeners = new Set<(event: GatewayEvent) => void>();
+  const audit: AuditEntry[] = ['promote', 'put'].map((verb) => ({
+    time: '2026-03-01T03:00:00.000Z',
+    by: 'ci',
+    verb,
+    version: 'v2',
+    detail: {},
+    outcome: 'done',
+    code: null,
+    epochBefore: 40,
+    epochAfter: 41,
+    before: {},
+    after: {},
+  }));
+  const find = (id: string) => control.now.versions.find((one) => one.id === id) ?? null;
+  const control: FakeControl = {
+    asked: [],
+    waits: [],
+    now,
+    ready: true,
+    onChange: (_change, { dryRun }) => ({ ok: true, report: report(control.now, { dryRun }) }),
+    onWait: async (id) => {
+      const known = find(id);
+      return known && { outcome: 'done', detail: `${id} is there.`, version: known };
+    },
+    status: () => control.now,
+    version: find,
+    change: async (change, options) => {
+      control.asked.push({ change, options });
+      return control.onChange(change, options);
+    },
+    sessions: (id) =>
+      find(id) && {
+        version: id,
+        live: 12,
+        confirmed: 10,
+        streams: 1,
+        lastSeen: [
+          { le: 60, count: 7 },
+          { le: 1800, count: 3 },
+          { le: null, count: 0 },
+        ],
+      },
+    wait: (id, goal, timeoutMs, signal) => {
+      control.waits.push({ id, goal, timeoutMs, signal });
+      return control.onWait(id, timeoutMs, signal);
+    },
+    eventsSince: (sinceId) => events.filter((event) => event.id > sinceId),
+    onEvent: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    audit: async (limit) => audit.slice(0, limit),
+    isReady: () => control.ready,
+    emit: (type, id) => {
+      const event: GatewayEvent = {
+        id: events.length + 1,
+        time: '2026-03-01T03:12:00.000Z',
+        type,
+        version: id,
+        detail: {},
+      };
+      events.push(event);
+      for (const listener of listeners) listener(event);
+    },
+    listeners: () => listeners.size,
+  };
+  return control;
+}
+
+export interface TestAdmin {
+  readonly url: string;
+  readonly port: number;
+  /** Everything that was logged, as one text. */
+  logged(): string;
+  close(): Promise<void>;
+}
+
+export async function startAdmin(control: ControlPort, more: Partial<AdminOptions> = {}): Promise<TestAdmin> {
+  const lines: string[] = [];
+  const line = (fields: object, message: string) => void lines.push(JSON.stringify({ ...fields, message }));
+  const log: AdminLog = { info: line, warn: line, error: line };
+  const admin = await createAdmin({
+    host: '127.0.0.1',
+    port: 0,
+    tokens: [],
+    control,
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'lockstep_up 1\n' }),
+    log,
+    ...more,
+  });
+  return {
+    url: `http://127.0.0.1:${admin.address.port}`,
+    port: admin.address.port,
+    logged: () => lines.join('\n'),
+    close: admin.close,
+  };
+}
