@@ -3,7 +3,7 @@
 
 export interface Problem {
   readonly code: string;
-  readonly status: 400 | 404 | 409 | 412;
+  readonly status: 400 | 404 | 409 | 412 | 503;
   readonly detail: string;
 }
 
@@ -24,6 +24,11 @@ export const PROBLEM_STATUS = {
   'weights-over-100': 409,
   'would-leave-none': 409,
   'stale-epoch': 412,
+  // Of the control plane itself: the change may be legal, but cannot be carried out, or not yet everywhere.
+  'too-many-upstreams': 409,
+  'not-installed': 503,
+  'state-unwritable': 503,
+  stopping: 503,
 } as const satisfies Record<string, Problem['status']>;
 
 export type ProblemCode = keyof typeof PROBLEM_STATUS;
