@@ -1,0 +1,19 @@
+// Time, as the control plane is given it: tests hand in one that stands still.
+// The gateway's wall clock does not follow steps of the machine's: when that jumps ahead by a day, an idle time must not
+// seem to have passed (HARDENING T20). It starts at the machine's time and goes on monotonically.
+
+export interface Clock {
+  /** Ms since the Unix epoch. */
+  wallMs(): number;
+  /** Runs once after `ms`; the answer calls it off. Must not keep the process alive. */
+  after(ms: number, run: () => void): () => void;
+}
+
+export const systemClock: Clock = Object.freeze({
+  wallMs: () => Math.round(performance.timeOrigin + performance.now()),
+  after: (ms: number, run: () => void) => {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+});

@@ -1,0 +1,134 @@
+// The stored deployment: one JSON document with a format number and a checksum, and the one before it.
+// Rules: a change is acknowledged only after `save` resolved. A file that is damaged, or that a newer Lockstep wrote, is
+// refused with what to type, and never taken for an empty deployment. Nobody but the holder of the folder's lock
+// comes here.
+
+import { hash } from 'node:crypto';
+import { join } from 'node:path';
+import { checkInvariants, type Deployment, EMPTY_DEPLOYMENT } from '../core/deployment.ts';
+import { diskFiles, type FileSystem, readIfThere, replaceFile, temporaryOf } from './durable-file.ts';
+
+const FORMAT = 1;
+
+/** The state cannot be read or written; the message names the file and what to do. */
+export class StateError extends Error {}
+
+type Decoded =
+  | { readonly ok: true; readonly deployment: Deployment }
+  | { readonly ok: false; readonly fault: string; readonly isNewer: boolean };
+
+export class StateStore {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+  readonly #state: string;
+  readonly #previous: string;
+  /** What `state.json` holds. */
+  #text: string | null = null;
+
+  constructor(folder: string, files: FileSystem = diskFiles) {
+    this.#files = files;
+    this.#folder = folder;
+    this.#state = join(folder, 'state.json');
+    this.#previous = join(folder, 'state.previous.json');
+  }
+
+  /** The empty deployment when nothing was ever stored. Throws StateError. */
+  async load(): Promise<Deployment> {
+    await this.#removeHalfWritten();
+    const text = await readIfThere(this.#files, this.#state);
+    const previous = await readIfThere(this.#files, this.#previous);
+    if (text === null && previous === null) return EMPTY_DEPLOYMENT;
+    const found: Decoded = text === null ? { ok: false, fault: 'is missing', isNewer: false } : decode(text);
+    if (!found.ok) throw new StateError(this.#refusal(found, previous));
+    this.#text = text;
+    return found.deployment;
+  }
+
+  /** Resolves when the deployment is on the disk, and the one before it beside it. Throws StateError: then nothing changed. */
+  async save(deployment: Deployment): Promise<void> {
+    const text = encode(deployment);
+    try {
+      // Written out instead of linked: not every file system has hard links, and renaming one onto the other is a no-op.
+      if (this.#text !== null) await replaceFile(this.#files, this.#previous, this.#text);
+      await replaceFile(this.#files, this.#state, text);
+    } catch (error) {
+      await this.#putBack(text);
+      const why = error instanceof Error ? error.message : String(error);
+      throw new StateError(`The state cannot be written to ${this.#state}: ${why}`, { cause: error });
+    }
+    this.#text = text;
+  }
+
+  /** After a failed save, when the rename was done and only the folder's fsync failed. */
+  async #putBack(text: string): Promise<void> {
+    try {
+      if ((await readIfThere(this.#files, this.#state)) !== text) return;
+      if (this.#text === null) await this.#files.rm(this.#state, { force: true });
+      else await replaceFile(this.#files, this.#state, this.#text);
+    } catch {
+      // The disk is gone altogether: the caller learns of the first failure, which says so.
+    }
+  }
+
+  async #removeHalfWritten(): Promise<void> {
+    for (const path of [this.#state, this.#previous]) {
+      await this.#files.rm(temporaryOf(path), { force: true });
+    }
+  }
+
+  #refusal(found: Extract<Decoded, { ok: false }>, previousText: string | null): string {
+    const told = `The stored state ${this.#state} ${found.fault}.`;
+    if (found.isNewer) return `${told} Start the newer Lockstep, or give this one another state directory.`;
+    const previous = previousText === null ? null : decode(previousText);
+    if (previous?.ok) {
+      const { epoch, active } = previous.deployment;
+      return (
+        `${told} The state before the last change is good (epoch ${epoch}, active: ${active ?? 'none'}). ` +
+        `To go back to it, type: cp ${shellWord(this.#previous)} ${shellWord(this.#state)}`
+      );
+    }
+    const why = previous === null ? 'is not there' : previous.fault;
+    return (
+      `${told} The one before it, ${this.#previous}, ${why}. Restore a backup, or start from the config alone ` +
+      `(sessions' versions are forgotten): mv ${shellWord(this.#folder)} ${shellWord(`${this.#folder}.damaged`)}`
+    );
+  }
+}
+
+function encode(deployment: Deployment): string {
+  return `${JSON.stringify({ format: FORMAT, checksum: checksum(deployment), deployment }, null, 2)}\n`;
+}
+
+function decode(text: string): Decoded {
+  const bad = (fault: string, isNewer = false): Decoded => ({ ok: false, fault, isNewer });
+  let document: { format?: unknown; checksum?: unknown; deployment?: unknown } | null;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return bad('is damaged: it is not JSON');
+  }
+  if (typeof document !== 'object' || document === null) return bad('is damaged: it is not an object');
+  const { format, deployment } = document;
+  if (typeof format !== 'number') return bad('is damaged: it has no format number');
+  if (format > FORMAT) return bad(`has format ${format}, and this Lockstep reads format ${FORMAT}`, true);
+  if (format !== FORMAT) return bad(`is damaged: format ${format} never was`);
+  if (deployment === undefined || document.checksum !== checksum(deployment)) {
+    return bad('is damaged: its checksum does not fit its content');
+  }
+  try {
+    const faults = checkInvariants(deployment as Deployment);
+    if (faults.length > 0) return bad(`contradicts itself: ${faults.join(' ').replace(/\.$/, '')}`);
+  } catch {
+    return bad('is damaged: it holds no deployment');
+  }
+  return { ok: true, deployment: deployment as Deployment };
+}
+
+/** Of the values, not of the bytes: a file that was only indented anew is as good as before. */
+function checksum(deployment: unknown): string {
+  return hash('sha256', JSON.stringify(deployment), 'hex');
+}
+
+function shellWord(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
