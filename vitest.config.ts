@@ -1,17 +1,25 @@
 import { defineConfig } from 'vitest/config';
 
-// Unit tests run side by side; everything that starts listeners or processes runs file by file,
-// because the machines that run it may have two cores and the scenarios are about timing under load.
+// Unit tests (and those of the kit itself) run side by side; everything that starts listeners or processes runs file by
+// file, because the machines that run it may have two cores and the scenarios are about timing under load.
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], environment: 'node' } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts', 'test/kit/**/*.test.ts'],
+          environment: 'node',
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         test: {
           name: 'system',
           include: ['test/{contract,integration,e2e}/**/*.test.ts'],
           environment: 'node',
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
