@@ -1,0 +1,139 @@
+// The pin: what binds a client to a version, as signed text in a cookie (DESIGN "The pin").
+// `1.<version>~<session>~<first>~<seen>[~<upstream>]~<mac>`, times in ms since the Unix epoch, base36.
+// - Keys rotate: the first signs, all verify. The MAC covers the cookie's name and domain, so that a pin of another
+//   gateway on a sibling host does not verify here.
+// - What a client says is parsed strictly before any key is used, and one pin has exactly one text: no leading zeros,
+//   no other case, no second spelling of the MAC.
+// - Clocks step back: a `seen` in the future counts as now, and `first` is never later than `seen`.
+
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { findCookieValues } from './cookie-header.ts';
+import type { Pin } from './route.ts';
+import { VERSION_ID } from './versions.ts';
+
+export interface PinReading {
+  /** Of those that verify, the one with the latest `seen`; null when none does. */
+  readonly pin: Pin | null;
+  /** Cookies of the pin's name, counted up to 16. */
+  readonly found: number;
+  /** How many of them verify. */
+  readonly verified: number;
+}
+
+/** Keeps a MAC made for a pin from ever standing for anything else that the same key signs. */
+const PURPOSE = 'lockstep-pin-1';
+const FORMAT = '1.';
+/** The longest pin is 160 characters: version 64, session 16, times 10 each, upstream 32, MAC 22. */
+const MAX_LENGTH = 200;
+/** 128 bits, as DESIGN asks. */
+const MAC_BYTES = 16;
+const MAC = /^[A-Za-z0-9_-]{22}$/;
+const SESSION_BYTES = 12;
+const SESSION = /^[A-Za-z0-9_-]{16}$/;
+/** Up to 36^10 ms, which is exact in a double. */
+const TIME = /^(?:0|[1-9a-z][0-9a-z]{0,9})$/;
+const UPSTREAM = /^[A-Za-z0-9_-]{1,32}$/;
+
+export class PinKeys {
+  readonly #keys: readonly KeyObject[];
+  readonly #scope: string;
+
+  /** At least one secret; the first signs, all verify. */
+  constructor(secrets: readonly string[], cookieName: string, domain: string | null) {
+    if (secrets.length === 0 || secrets.includes('')) throw new RangeError('a pin needs a key to sign it');
+    this.#keys = secrets.map((secret) => createSecretKey(secret, 'utf8'));
+    this.#scope = `${PURPOSE}\0${cookieName}\0${domain ?? ''}\0`;
+  }
+
+  sign(fields: readonly string[]): string {
+    return this.#mac(this.#keys[0]!, fields);
+  }
+
+  /** The MACs are compared as text: base64url has several spellings of one 128 bits, we accept the one we write. */
+  isSigned(fields: readonly string[], mac: string): boolean {
+    const given = Buffer.from(mac, 'latin1');
+    for (const key of this.#keys) {
+      const own = Buffer.from(this.#mac(key, fields), 'latin1');
+      if (given.length === own.length && timingSafeEqual(given, own)) return true;
+    }
+    return false;
+  }
+
+  /** No field can hold a NUL, so that no two lists of fields read the same. */
+  #mac(key: KeyObject, fields: readonly string[]): string {
+    const message = this.#scope + fields.join('\0');
+    return createHmac('sha256', key).update(message).digest().toString('base64url', 0, MAC_BYTES);
+  }
+}
+
+/** Throws a RangeError for a pin that could not be read back. */
+export function signPin(keys: PinKeys, pin: Pin): string {
+  // After a clock that stepped back a session may have begun "later" than now; it must not lose its pin for that.
+  const first = Math.min(pin.first, pin.seen).toString(36);
+  const fields = [pin.version, pin.session, first, pin.seen.toString(36), pin.upstream];
+  if (!areValid(fields)) throw new RangeError('not a pin');
+  return `${FORMAT}${(pin.upstream === '' ? fields.slice(0, 4) : fields).join('~')}~${keys.sign(fields)}`;
+}
+
+/** Null for whatever is not, to the letter, a pin that one of the keys signed. Judges no times. */
+export function verifyPin(keys: PinKeys, text: string): Pin | null {
+  if (text.length > MAX_LENGTH || !text.startsWith(FORMAT)) return null;
+  const fields = text.slice(FORMAT.length).split('~');
+  const mac = fields.pop()!;
+  if (fields.length === 4) fields.push('');
+  else if (fields.length !== 5 || fields[4] === '') return null;
+  if (!MAC.test(mac) || !areValid(fields)) return null;
+  const [version, session, firstText, seenText, upstream] = fields as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const first = Number.parseInt(firstText, 36);
+  const seen = Number.parseInt(seenText, 36);
+  if (first > seen || !keys.isSigned(fields, mac)) return null;
+  return { version, session, first, seen, upstream };
+}
+
+/**
+ * What a Cookie header says. Browsers may send several copies (another scope or path, or tossed from a sibling host):
+ * the latest `seen` counts, whatever their order, and of two equal ones the greater text.
+ */
+export function readPins(keys: PinKeys, cookieHeader: string, cookieName: string, nowMs: number): PinReading {
+  const values = findCookieValues(cookieHeader, cookieName);
+  let best: Pin | null = null;
+  let bestText = '';
+  let verified = 0;
+  for (const text of values) {
+    const pin = verifyPin(keys, text);
+    if (pin === null) continue;
+    verified++;
+    const seen = Math.min(pin.seen, nowMs);
+    if (best !== null && (seen < best.seen || (seen === best.seen && text <= bestText))) continue;
+    best = seen === pin.seen ? pin : { ...pin, first: Math.min(pin.first, seen), seen };
+    bestText = text;
+  }
+  return { pin: best, found: values.length, verified };
+}
+
+/** 16 characters of base64url from 12 random bytes. */
+export function newSessionId(randomBytes: Uint8Array): string {
+  if (randomBytes.length !== SESSION_BYTES) throw new RangeError(`a session id takes ${SESSION_BYTES} bytes`);
+  return Buffer.from(randomBytes).toString('base64url');
+}
+
+export function isSessionId(text: string): boolean {
+  return SESSION.test(text);
+}
+
+/** version, session, first, seen, upstream ('' for none). Each expression is linear, on at most 200 characters. */
+function areValid(fields: readonly string[]): boolean {
+  return (
+    VERSION_ID.test(fields[0]!) &&
+    SESSION.test(fields[1]!) &&
+    TIME.test(fields[2]!) &&
+    TIME.test(fields[3]!) &&
+    (fields[4] === '' || UPSTREAM.test(fields[4]!))
+  );
+}
