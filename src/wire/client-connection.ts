@@ -4,11 +4,11 @@
 
 import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
-import { ChunkedReader } from './chunked.ts';
 import type { WireContext } from './context.ts';
 import type { Watched } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import { hasBareLineFeed, headEnd } from './head-end.ts';
+import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
 
 type State =
@@ -47,9 +47,7 @@ export class ClientConnection implements Watched {
   #headStartedAt = 0;
   #hasEnded = false;
   #graceTimer: NodeJS.Timeout | null = null;
-  #bodyLeft = 0;
-  #bodyBytes = 0;
-  #chunks: ChunkedReader | null = null;
+  #body: RequestBody | null = null;
   /** The exchange is not ready for the body: no upstream is connected yet, or it needs a rest. */
   #isBodyHeld = false;
 
@@ -248,11 +246,9 @@ export class ClientConnection implements Watched {
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    let hasProgress = true;
-    while (hasProgress && this.#pending.length > 0) {
-      if (this.#state === 'head') hasProgress = this.#takeHead();
-      else if (this.#state === 'body' && !this.#isBodyHeld) hasProgress = this.#takeBody();
-      else hasProgress = false;
+    while (this.#pending.length > 0) {
+      if (this.#state === 'body' && !this.#isBodyHeld) this.#takeBody();
+      else if (this.#state !== 'head' || !this.#takeHead()) break;
     }
     this.#isPumping = false;
   }
@@ -287,9 +283,7 @@ export class ClientConnection implements Watched {
     const startedAt = this.#headStartedAt;
     this.#headStartedAt = performance.now(); // of the next one, when it is here already
     this.#state = head.hasBody ? 'body' : 'answer';
-    this.#bodyLeft = head.contentLength;
-    this.#bodyBytes = 0;
-    this.#chunks = head.isChunked ? new ChunkedReader(this.context.options.limits) : null;
+    this.#body = head.hasBody ? new RequestBody(head, this.context.options.limits) : null;
     this.#isBodyHeld = head.hasBody;
     this.#since = this.context.deadlines.nowMs;
     if (this.#hasEnded) this.#armGrace();
@@ -318,40 +312,13 @@ export class ClientConnection implements Watched {
     return line - start > this.context.options.limits.uri ? 'uri-too-long' : 'head-too-large';
   }
 
-  /** False when the body needs more octets, a rest, or failed. */
-  #takeBody(): boolean {
+  #takeBody(): void {
     this.#since = this.context.deadlines.nowMs;
-    return this.#chunks === null ? this.#takeLength() : this.#takeChunks(this.#chunks);
-  }
-
-  #takeLength(): boolean {
-    const data = this.#pending;
-    const taken = data.length > this.#bodyLeft ? data.subarray(0, this.#bodyLeft) : data;
-    this.#pending = taken.length === data.length ? NOTHING : data.subarray(taken.length);
-    this.#bodyLeft -= taken.length;
-    const isLast = this.#bodyLeft === 0;
-    if (isLast) this.#state = 'answer';
-    this.#exchange!.onBodyData(taken);
-    if (isLast) this.#exchange?.onBodyEnd('');
-    return true;
-  }
-
-  #takeChunks(chunks: ChunkedReader): boolean {
-    const data = this.#pending;
-    const end = chunks.read(data, 0);
-    this.#pending = end === data.length ? NOTHING : data.subarray(end);
-    this.#bodyBytes += chunks.spanBytes;
-    const { body } = this.context.options.limits;
-    if (body !== null && this.#bodyBytes > body) {
-      this.#exchange!.onRequestFailed('body-too-large');
-      return false;
-    }
-    if (chunks.isDone) this.#state = 'answer';
-    if (chunks.spanBytes > 0 && !chunks.hasFailed)
-      this.#exchange!.onBodyChunks(data, chunks.spans, chunks.spanBytes);
-    if (chunks.hasFailed) this.#exchange?.onRequestFailed('malformed');
-    else if (chunks.isDone) this.#exchange?.onBodyEnd(chunks.trailers);
-    return !chunks.hasFailed;
+    const body = this.#body!;
+    const rest = body.read(this.#pending, this.#exchange!);
+    if (this.#state !== 'body') return; // the request failed, and with it the connection
+    this.#pending = rest;
+    if (body.isComplete) this.#state = 'answer';
   }
 
   /** Answers a request that never became an exchange, and closes. */

@@ -10,19 +10,16 @@
 
 import type { FailureCode } from '../core/errors.ts';
 import { FAILURES } from '../core/errors.ts';
-import type { Decision, RequestFacts } from '../core/route.ts';
-import type { RoutingTable, TableUpstream } from '../core/table.ts';
+import type { Decision } from '../core/route.ts';
+import type { TableUpstream } from '../core/table.ts';
 import { readAnswer } from './answer-facts.ts';
-import { encodeChunk, joinSpans } from './chunked.ts';
+import { AnswerWriter } from './answer-writer.ts';
+import { encodeChunk } from './chunked.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
-import {
-  type ClientFraming,
-  clientAnswerHead,
-  clientInterimHead,
-  clientSwitchingHead,
-  upstreamRequestHead,
-} from './heads.ts';
+import { recordOf, Timings } from './exchange-record.ts';
+import { clientInterimHead, clientSwitchingHead, upstreamRequestHead } from './heads.ts';
+import type { BodySink } from './request-body.ts';
 import { MAX_HOPS, type ReadRequest, readRequest } from './request-facts.ts';
 import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
@@ -33,56 +30,37 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 /** Rounds of finding an upstream: the version asked for, the one it falls to, and its refusal. */
 const MAX_ROUNDS = 4;
 
-export class Exchange implements AnswerSink {
+export class Exchange implements AnswerSink, BodySink {
   readonly #client: ClientConnection;
   readonly #context: WireContext;
   readonly #headText: string;
-  /** Monotonic ms. */
-  readonly #startedAt: number;
-  readonly #wallStartedAt: number;
-  #method = '';
-  #target = '';
-  #host = '';
-  #minor = 1;
-  #hasBody = false;
-  #isChunked = false;
-  #keepsAlive = false;
-  #expectsContinue = false;
-  #isWebSocket = false;
+  readonly #timings: Timings;
+  readonly #answer: AnswerWriter;
   #request: ReadRequest | null = null;
-  #table: RoutingTable;
   #decision: Decision | null = null;
   #upstream: TableUpstream | null = null;
   #connection: UpstreamConnection | null = null;
   #wasReused = false;
   #upstreamHead = '';
   #headIsFor: Decision | null = null;
-  #tried: TableUpstream[] = [];
+  readonly #tried: TableUpstream[] = [];
   #retries = 0;
   #lastFailure: FailureCode = 'connect-failed';
   #isHolding = false;
-  #wasHeld = false;
   /** Monotonic ms; 0: not held yet. */
   #holdUntil = 0;
-  #status = 0;
-  #clientFraming: ClientFraming = 'none';
-  #closesClient = false;
   #isStream = false;
   #tunnel: Tunnel | null = null;
   #isDone = false;
   #bytesIn = 0;
-  #bytesOut = 0;
-  #askedAt = -1;
-  #connectedAt = -1;
-  #firstByteAt = -1;
 
+  /** `startedAt`: monotonic ms of the request's first octet. */
   constructor(client: ClientConnection, headText: string, startedAt: number) {
     this.#client = client;
     this.#context = client.context;
     this.#headText = headText;
-    this.#startedAt = startedAt;
-    this.#wallStartedAt = client.context.ports.wallMs();
-    this.#table = client.context.table;
+    this.#timings = new Timings(startedAt, client.context.ports.wallMs());
+    this.#answer = new AnswerWriter(client);
   }
 
   /** Version that answers, '' before one was chosen. */
@@ -98,60 +76,43 @@ export class Exchange implements AnswerSink {
     return this.#decision !== null && this.#decision.pin !== null;
   }
 
-  get holdUntil(): number {
-    return this.#holdUntil;
-  }
-
   /** The request's head is in the context's `requestHead`. */
   begin(): void {
-    const head = this.#context.requestHead;
-    this.#method = head.method;
-    this.#target = head.target;
-    this.#host = head.host;
-    this.#minor = head.minor;
-    this.#hasBody = head.hasBody;
-    this.#isChunked = head.isChunked;
-    this.#keepsAlive = head.keepsAlive;
-    this.#expectsContinue = head.expectsContinue;
-    this.#isWebSocket = head.isWebSocket;
-    const { options, ports, trusted } = this.#context;
-    this.#request = readRequest(head, { peer: this.#client.peer, isTls: this.#client.isTls, trusted });
-    if (!isKnownHost(options.hosts, head.host)) {
-      this.refuse('unknown-host');
-      return;
-    }
-    if (this.#request.hops >= MAX_HOPS) {
-      this.refuse('loop');
-      return;
-    }
+    const { options, ports, trusted, requestHead, table } = this.#context;
+    const request = readRequest(requestHead, { peer: this.#client.peer, isTls: this.#client.isTls, trusted });
+    this.#request = request;
     const { body } = options.limits;
-    if (body !== null && head.contentLength > body) {
-      this.refuse('body-too-large');
-      return;
+    if (!isKnownHost(options.hosts, requestHead.host)) this.refuse('unknown-host');
+    else if (request.hops >= MAX_HOPS) this.refuse('loop');
+    else if (body !== null && requestHead.contentLength > body) this.refuse('body-too-large');
+    else {
+      this.#decision = ports.steering.decide(request.facts, table, this.#timings.wallStartedAt);
+      this.#proceed();
     }
-    this.#decision = ports.steering.decide(this.#request.facts, this.#table, this.#wallStartedAt);
-    this.#proceed();
   }
 
   /** An answer of the gateway itself, instead of any other. */
   refuse(failure: FailureCode, reload = false): void {
     if (this.#isDone) return;
     const catalogued = FAILURES[failure];
-    const closes =
-      catalogued.closes || !this.#keepsAlive || !this.#client.isRequestComplete || !this.#client.mayServeMore;
-    const answer = this.#context.failures.write(failure, {
-      isNavigation: this.#decision?.kind === 'navigation' || (this.#decision === null && this.#wantsPage()),
-      isHead: this.#method === 'HEAD',
-      close: closes,
-      reload,
-      retryAfterSeconds: catalogued.status === 503 ? 1 : null,
-      version: this.version,
-      date: new Date(this.#context.ports.wallMs()).toUTCString(),
-    });
-    this.#status = catalogued.status;
-    this.#client.write(answer);
+    const { ports, failures } = this.#context;
+    const mayGoOn =
+      this.#request?.keepsAlive === true && this.#client.isRequestComplete && this.#client.mayServeMore;
+    const close = catalogued.closes || !mayGoOn;
+    this.#answer.status = catalogued.status;
+    this.#client.write(
+      failures.write(failure, {
+        isNavigation: this.#decision?.kind === 'navigation' || (this.#decision === null && this.#wantsPage()),
+        isHead: this.#request?.facts.method === 'HEAD',
+        close,
+        reload,
+        retryAfterSeconds: catalogued.status === 503 ? 1 : null,
+        version: this.version,
+        date: new Date(ports.wallMs()).toUTCString(),
+      }),
+    );
     this.#finish(failure);
-    this.#client.exchangeDone(!closes);
+    this.#client.exchangeDone(!close);
   }
 
   /** A chance that what it waits for has come, or its time is up. */
@@ -159,16 +120,12 @@ export class Exchange implements AnswerSink {
     if (!this.#isHolding || this.#isDone) return;
     this.#isHolding = false;
     this.#context.release(this);
-    this.#table = this.#context.table;
-    this.#decision = this.#context.ports.steering.decide(
-      this.#facts,
-      this.#table,
-      this.#context.ports.wallMs(),
-    );
+    const { ports, table } = this.#context;
+    this.#decision = ports.steering.decide(this.#request!.facts, table, ports.wallMs());
     this.#proceed();
   }
 
-  // ── the client's side ──
+  // The client's side.
 
   onBodyData(data: Buffer): void {
     this.#bytesIn += data.length;
@@ -187,14 +144,14 @@ export class Exchange implements AnswerSink {
   }
 
   onBodyEnd(trailers: string): void {
-    if (this.#isChunked) this.#connection?.write(`0\r\n${trailers}\r\n`);
+    if (this.#request!.isChunked) this.#connection?.write(`0\r\n${trailers}\r\n`);
     this.#connection?.requestSent();
   }
 
   /** The request turned out to be broken, too large or too slow: the upstream must see it cut. */
   onRequestFailed(failure: FailureCode): void {
     this.#dropConnection();
-    if (this.#status === 0) this.refuse(failure);
+    if (this.#answer.status === 0) this.refuse(failure);
     else this.#cutAnswer(failure);
   }
 
@@ -207,11 +164,7 @@ export class Exchange implements AnswerSink {
     this.#finish(failure);
   }
 
-  // ── finding an upstream ──
-
-  get #facts(): RequestFacts {
-    return this.#request!.facts;
-  }
+  // Finding an upstream.
 
   #proceed(): void {
     const { steering, gauges } = this.#context.ports;
@@ -237,37 +190,38 @@ export class Exchange implements AnswerSink {
         this.refuse(this.#lastFailure);
         return;
       }
-      this.#decision = steering.decideUnavailable(
-        decision,
-        this.#facts,
-        this.#context.table,
-        this.#holdUntil === 0
-          ? 0
-          : nowMs >= this.#holdUntil
-            ? Number.POSITIVE_INFINITY
-            : nowMs - this.#startedAt,
-        this.#context.ports.wallMs(),
-      );
+      this.#decision = this.#decideUnavailable(decision, nowMs);
     }
     this.refuse('no-upstream');
+  }
+
+  #decideUnavailable(decision: Decision, nowMs: number): Decision {
+    const { ports, table } = this.#context;
+    let waitedMs = 0;
+    if (this.#holdUntil > 0) {
+      // Past its time it has waited long enough, whatever the tick's coarseness makes of the difference.
+      waitedMs = nowMs >= this.#holdUntil ? Number.POSITIVE_INFINITY : nowMs - this.#timings.startedAt;
+    }
+    return ports.steering.decideUnavailable(decision, this.#request!.facts, table, waitedMs, ports.wallMs());
   }
 
   #hold(nowMs: number, holdMs: number): void {
     if (this.#holdUntil === 0) this.#holdUntil = nowMs + holdMs;
     this.#isHolding = true;
-    this.#wasHeld = true;
     this.#context.hold(this, this.#holdUntil);
   }
 
   #ask(decision: Decision, upstream: TableUpstream): void {
+    const request = this.#request!;
     this.#upstream = upstream;
-    this.#askedAt = performance.now();
+    this.#timings.asked();
     const connection = this.#context.pools.take(decision.version!.id, upstream, this.#retries > 0);
     this.#connection = connection;
     this.#wasReused = connection.served > 0;
-    if (connection.isConnected) this.#connectedAt = this.#askedAt;
-    connection.ask(this, this.#method, this.#headFor(decision, upstream), this.#hasBody, this.#isWebSocket);
-    if (this.#hasBody && connection.isConnected) this.#client.resumeBody();
+    if (connection.isConnected) this.#timings.connected();
+    const head = this.#headFor(decision, upstream);
+    connection.ask(this, request.facts.method, head, request.hasBody, request.facts.isWebSocket);
+    if (request.hasBody && connection.isConnected) this.#client.resumeBody();
   }
 
   #headFor(decision: Decision, upstream: TableUpstream): string {
@@ -275,16 +229,16 @@ export class Exchange implements AnswerSink {
     const head = this.#context.requestHead;
     // The scratch head holds this request only in the turn in which it was read.
     if (head.fields.text !== this.#headText) head.read(this.#headText, this.#context.options.limits);
-    const request = this.#request!;
+    const { forwardedFor, forwardedProto, forwardedHost, hops } = this.#request!;
     this.#upstreamHead = upstreamRequestHead(
       head,
       {
         version: decision.version!.id,
         session: decision.session,
-        forwardedFor: request.forwardedFor,
-        forwardedProto: request.forwardedProto,
-        forwardedHost: request.forwardedHost,
-        hops: request.hops + 1,
+        forwardedFor,
+        forwardedProto,
+        forwardedHost,
+        hops: hops + 1,
         dropConditionals: decision.dropConditionals,
         fallbackHost: upstream.address,
       },
@@ -294,7 +248,7 @@ export class Exchange implements AnswerSink {
     return this.#upstreamHead;
   }
 
-  // ── the upstream's side ──
+  // The upstream's side.
 
   onReadBegin(): void {
     this.#client.cork();
@@ -305,8 +259,8 @@ export class Exchange implements AnswerSink {
   }
 
   onUpstreamConnected(): void {
-    this.#connectedAt = performance.now();
-    if (this.#hasBody) this.#client.resumeBody();
+    this.#timings.connected();
+    if (this.#request!.hasBody) this.#client.resumeBody();
   }
 
   onUpstreamDrain(): void {
@@ -315,82 +269,57 @@ export class Exchange implements AnswerSink {
   }
 
   onInterimHead(head: ResponseHead): void {
-    if (this.#minor === 0 || (head.status === 100 && !this.#expectsContinue)) return;
+    const request = this.#request!;
+    if (request.minor === 0 || (head.status === 100 && !request.expectsContinue)) return;
     this.#client.write(clientInterimHead(head));
   }
 
   onAnswerHead(head: ResponseHead): void {
-    this.#firstByteAt = performance.now();
+    this.#timings.firstByte();
+    const { ports, table, options } = this.#context;
+    const { facts, minor, keepsAlive } = this.#request!;
     const answer = readAnswer(head);
-    const edits = this.#context.ports.steering.answer(
+    const edits = ports.steering.answer(
       this.#decision!,
-      this.#facts,
+      facts,
       this.#upstream!,
       answer,
-      this.#context.table,
-      this.#context.ports.wallMs(),
+      table,
+      ports.wallMs(),
     );
-    this.#status = head.status;
-    this.#clientFraming = clientFraming(head, this.#minor);
-    this.#closesClient =
-      !this.#keepsAlive ||
-      this.#clientFraming === 'close' ||
-      !this.#client.isRequestComplete ||
-      !this.#client.mayServeMore;
-    if (isEventStream(answer.contentType) && head.framing !== 'none') this.#beginStream();
-    const text = clientAnswerHead(head, {
-      version: this.version,
-      edits,
-      framing: this.#clientFraming,
-      closes: this.#closesClient,
-      cookieName: this.#context.options.cookie.name,
-    });
-    if (!this.#client.write(text)) this.#connection?.pause();
+    if (answer.contentType.startsWith('text/event-stream') && head.framing !== 'none') this.#beginStream();
+    const closes = !keepsAlive || !this.#client.isRequestComplete || !this.#client.mayServeMore;
+    const about = { version: this.version, edits, cookieName: options.cookie.name };
+    this.#rest(this.#answer.head(head, minor, closes, about));
   }
 
   onAnswerData(data: Buffer): void {
-    this.#bytesOut += data.length;
-    const isReady =
-      this.#clientFraming === 'chunked'
-        ? this.#writeChunk(data, [0, data.length], data.length)
-        : this.#client.write(data);
-    if (!isReady) this.#connection?.pause();
+    this.#rest(this.#answer.data(data));
   }
 
   onAnswerChunks(buffer: Buffer, spans: readonly number[], bytes: number): void {
-    this.#bytesOut += bytes;
-    const isReady =
-      this.#clientFraming === 'chunked'
-        ? this.#writeChunk(buffer, spans, bytes)
-        : this.#client.write(joinSpans(buffer, spans, bytes));
-    if (!isReady) this.#connection?.pause();
-  }
-
-  #writeChunk(buffer: Buffer, spans: readonly number[], bytes: number): boolean {
-    let isReady = true;
-    for (const piece of encodeChunk(buffer, spans, bytes)) isReady = this.#client.write(piece);
-    return isReady;
+    this.#rest(this.#answer.chunks(buffer, spans, bytes));
   }
 
   onAnswerEnd(trailers: string): void {
     this.#connection = null; // back in its pool, or closed
-    if (this.#clientFraming === 'chunked') this.#client.write(`0\r\n${trailers}\r\n`);
+    this.#answer.end(trailers);
     this.#finish(null);
-    this.#client.exchangeDone(!this.#closesClient);
+    this.#client.exchangeDone(!this.#answer.closes);
   }
 
   onUpstreamFailed(failure: FailureCode, detail: string): void {
     const upstream = this.#upstream!;
     const wasSilent = this.#connection?.isSilent ?? true;
     this.#connection = null;
-    this.#leave();
     this.#context.ports.onFault(`${this.version} ${upstream.address}: ${FAILURES[failure].title}`, detail);
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
-    else if (this.#status !== 0) this.#cutAnswer(failure);
+    else if (this.#answer.status !== 0) this.#cutAnswer(failure);
     else if (this.#mayRetry(failure, wasSilent)) {
+      this.#leave();
       this.#retries++;
-      if (FAILURES[failure].retrySafe) this.#tried.push(upstream);
       this.#lastFailure = failure;
+      if (FAILURES[failure].retrySafe) this.#tried.push(upstream);
       this.#proceed();
     } else this.refuse(failure);
   }
@@ -399,27 +328,25 @@ export class Exchange implements AnswerSink {
   #mayRetry(failure: FailureCode, wasSilent: boolean): boolean {
     if (this.#retries > 0) return false;
     if (FAILURES[failure].retrySafe) return true;
+    const { hasBody, facts } = this.#request!;
     return (
-      failure === 'upstream-reset' &&
-      this.#wasReused &&
-      wasSilent &&
-      !this.#hasBody &&
-      IDEMPOTENT.has(this.#method)
+      failure === 'upstream-reset' && this.#wasReused && wasSilent && !hasBody && IDEMPOTENT.has(facts.method)
     );
   }
 
-  // ── streams ──
+  /** The upstream rests while the client is slow. */
+  #rest(isClientReady: boolean): void {
+    if (!isClientReady) this.#connection?.pause();
+  }
+
+  // Streams.
 
   onSwitched(head: ResponseHead, rest: Buffer): void {
-    this.#firstByteAt = performance.now();
-    this.#status = 101;
-    this.#client.write(clientSwitchingHead(head, this.version, this.#context.options.cookie.name));
-    const tunnel = new Tunnel(
-      this,
-      this.#client,
-      this.#connection!,
-      this.#context.options.limits.tunnelIdleMs,
-    );
+    this.#timings.firstByte();
+    const { cookie, limits } = this.#context.options;
+    this.#answer.status = 101;
+    this.#client.write(clientSwitchingHead(head, this.version, cookie.name));
+    const tunnel = new Tunnel(this, this.#client, this.#connection!, limits.tunnelIdleMs);
     this.#tunnel = tunnel;
     this.#beginStream();
     this.#client.becomeTunnel(tunnel);
@@ -434,6 +361,14 @@ export class Exchange implements AnswerSink {
     this.#tunnel!.onUpstreamEnd();
   }
 
+  /** The tunnel is over; octets each way. */
+  tunnelDone(bytesIn: number, bytesOut: number): void {
+    this.#bytesIn = bytesIn;
+    this.#answer.bytesOut = bytesOut;
+    this.#connection = null;
+    this.#finish(null);
+  }
+
   #beginStream(): void {
     this.#isStream = true;
     this.#connection!.allowSilence(this.#context.options.limits.tunnelIdleMs);
@@ -442,39 +377,27 @@ export class Exchange implements AnswerSink {
 
   /** Ends a WebSocket with 1012 or an event stream whole, so that the page connects anew. */
   endStream(): void {
+    if (this.#isDone) return;
     if (this.#tunnel !== null) this.#tunnel.restart();
-    else if (this.#isStream && this.#connection !== null) {
-      this.#closesClient = true;
-      this.#connection.destroy();
+    else if (this.#isStream) {
+      this.#dropConnection();
+      this.#answer.closes = true;
       this.onAnswerEnd('');
     }
   }
 
   /** The version was cut off. */
   cutOff(): void {
-    if (this.#isDone) return;
-    if (this.#isStream) {
-      this.endStream();
-      return;
-    }
-    if (this.#isHolding) this.#context.release(this);
-    this.onRequestFailed('cut-off');
+    if (this.#isStream) this.endStream();
+    else if (!this.#isDone) this.onRequestFailed('cut-off');
   }
 
-  /** The tunnel is over. */
-  tunnelDone(bytesIn: number, bytesOut: number): void {
-    this.#bytesIn = bytesIn;
-    this.#bytesOut = bytesOut;
-    this.#connection = null;
-    this.#finish(null);
-  }
-
-  // ── the end ──
+  // The end.
 
   /** The answer has begun and cannot be completed: the client must see that. */
   #cutAnswer(failure: FailureCode): void {
     this.#finish(failure);
-    this.#client.cut(this.#clientFraming === 'close');
+    this.#client.cut(this.#answer.endsWithConnection);
   }
 
   #dropConnection(): void {
@@ -497,49 +420,24 @@ export class Exchange implements AnswerSink {
     if (this.#isDone) return;
     this.#isDone = true;
     if (this.#isHolding) this.#context.release(this);
-    const now = performance.now();
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
     this.#leave();
     if (this.#isStream) ports.steering.streamClosed(this.#decision!, ports.wallMs());
-    ports.record({
-      startedAt: this.#wallStartedAt,
-      method: this.#method,
-      url: this.#target,
-      host: this.#host,
-      status: this.#status,
-      version: this.version,
-      reason: this.#reason(failure),
-      session: this.#decision?.session ?? '',
-      upstream,
-      bytesIn: this.#bytesIn,
-      bytesOut: this.#bytesOut,
-      connectMs: this.#connectedAt < 0 ? -1 : this.#connectedAt - this.#askedAt,
-      firstByteMs: this.#firstByteAt < 0 ? -1 : this.#firstByteAt - this.#startedAt,
-      totalMs: now - this.#startedAt,
-      gatewayMs: this.#askedAt < 0 ? -1 : this.#askedAt - this.#startedAt,
-      client: this.#request?.facts.clientIp ?? this.#client.peer,
-      failure,
-      retries: this.#retries,
-      isStream: this.#isStream,
-    });
+    ports.record(
+      recordOf(this.#request, this.#decision, this.#timings, {
+        status: this.#answer.status,
+        upstream,
+        bytesIn: this.#bytesIn,
+        bytesOut: this.#answer.bytesOut,
+        peer: this.#client.peer,
+        failure,
+        retries: this.#retries,
+        wasHeld: this.#holdUntil > 0,
+        isStream: this.#isStream,
+      }),
+    );
   }
-
-  #reason(failure: FailureCode | null) {
-    const decision = this.#decision;
-    if (decision === null) return 'refused';
-    if (this.#wasHeld && failure === null && decision.action === 'forward') return 'held';
-    return decision.reason;
-  }
-}
-
-function clientFraming(head: ResponseHead, minor: number): ClientFraming {
-  if (head.framing === 'none' || head.framing === 'length') return head.framing;
-  return minor === 0 ? 'close' : 'chunked';
-}
-
-function isEventStream(contentType: string): boolean {
-  return contentType.startsWith('text/event-stream');
 }
 
 /** Exact matching only, never by substring (CVE-2026-55602); the port does not count. */

@@ -12,8 +12,15 @@ export interface Sender {
   readonly trusted: TrustedProxies;
 }
 
+/** What an exchange keeps of a head: the scratch head serves the next request soon. */
 export interface ReadRequest {
   readonly facts: RequestFacts;
+  readonly host: string;
+  readonly minor: number;
+  readonly hasBody: boolean;
+  readonly isChunked: boolean;
+  readonly keepsAlive: boolean;
+  readonly expectsContinue: boolean;
   /** What goes up in X-Forwarded-*. */
   readonly forwardedFor: string;
   readonly forwardedProto: string;
@@ -52,6 +59,12 @@ export function readRequest(head: RequestHead, sender: Sender): ReadRequest {
       isSecure: address.isSecure,
       isWebSocket: head.isWebSocket,
     },
+    host: head.host,
+    minor: head.minor,
+    hasBody: head.hasBody,
+    isChunked: head.isChunked,
+    keepsAlive: head.keepsAlive,
+    expectsContinue: head.expectsContinue,
     forwardedFor: address.forwardedFor,
     forwardedProto: address.forwardedProto,
     forwardedHost: address.forwardedHost === '' ? head.host : address.forwardedHost,

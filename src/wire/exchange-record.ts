@@ -1,0 +1,93 @@
+// The record that an exchange leaves behind, and the moments it is made from.
+
+import type { FailureCode } from '../core/errors.ts';
+import type { ExchangeRecord } from '../core/exchange.ts';
+import type { Reason } from '../core/reasons.ts';
+import type { Decision } from '../core/route.ts';
+import type { ReadRequest } from './request-facts.ts';
+
+/** Monotonic ms of what happened; -1 for what did not. */
+export class Timings {
+  readonly startedAt: number;
+  readonly wallStartedAt: number;
+  #askedAt = -1;
+  #connectedAt = -1;
+  #firstByteAt = -1;
+
+  constructor(startedAt: number, wallStartedAt: number) {
+    this.startedAt = startedAt;
+    this.wallStartedAt = wallStartedAt;
+  }
+
+  asked(): void {
+    this.#askedAt = performance.now();
+    this.#connectedAt = -1;
+  }
+
+  connected(): void {
+    this.#connectedAt = performance.now();
+  }
+
+  firstByte(): void {
+    this.#firstByteAt = performance.now();
+  }
+
+  get connectMs(): number {
+    return this.#connectedAt < 0 ? -1 : Math.max(0, this.#connectedAt - this.#askedAt);
+  }
+
+  get firstByteMs(): number {
+    return this.#firstByteAt < 0 ? -1 : this.#firstByteAt - this.startedAt;
+  }
+
+  get gatewayMs(): number {
+    return this.#askedAt < 0 ? -1 : this.#askedAt - this.startedAt;
+  }
+}
+
+export interface Outcome {
+  readonly status: number;
+  readonly upstream: string;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly peer: string;
+  readonly failure: FailureCode | null;
+  readonly retries: number;
+  readonly wasHeld: boolean;
+  readonly isStream: boolean;
+}
+
+/** `request` is null for what never could be read as one. */
+export function recordOf(
+  request: ReadRequest | null,
+  decision: Decision | null,
+  timings: Timings,
+  outcome: Outcome,
+): ExchangeRecord {
+  return {
+    startedAt: timings.wallStartedAt,
+    method: request?.facts.method ?? '',
+    url: request?.facts.target ?? '',
+    host: request?.host ?? '',
+    status: outcome.status,
+    version: decision?.version?.id ?? '',
+    reason: reasonOf(decision, outcome),
+    session: decision?.session ?? '',
+    upstream: outcome.upstream,
+    bytesIn: outcome.bytesIn,
+    bytesOut: outcome.bytesOut,
+    connectMs: timings.connectMs,
+    firstByteMs: timings.firstByteMs,
+    totalMs: performance.now() - timings.startedAt,
+    gatewayMs: timings.gatewayMs,
+    client: request?.facts.clientIp ?? outcome.peer,
+    failure: outcome.failure,
+    retries: outcome.retries,
+    isStream: outcome.isStream,
+  };
+}
+
+function reasonOf(decision: Decision | null, outcome: Outcome): Reason {
+  if (decision === null) return 'refused';
+  return outcome.wasHeld && outcome.failure === null ? 'held' : decision.reason;
+}
