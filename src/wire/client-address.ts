@@ -125,7 +125,7 @@ function canonical(ip: string): string {
   const kind = isIP(ip);
   if (kind !== 6) return kind === 4 ? ip : '';
   const { address } = new SocketAddress({ address: ip, family: 'ipv6' });
-  // Only a mapped address is written with dots by the system's inet_ntop, or one with the deprecated prefix `::`.
+  // RFC 5952 section 5: a mapped address keeps its dots; without them `::ffff:` is a prefix like any other.
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }
 

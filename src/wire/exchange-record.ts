@@ -2,7 +2,6 @@
 
 import type { FailureCode } from '../core/errors.ts';
 import type { ExchangeRecord } from '../core/exchange.ts';
-import type { Reason } from '../core/reasons.ts';
 import type { Decision } from '../core/route.ts';
 import type { ReadRequest } from './request-facts.ts';
 
@@ -53,7 +52,6 @@ export interface Outcome {
   readonly peer: string;
   readonly failure: FailureCode | null;
   readonly retries: number;
-  readonly wasHeld: boolean;
   readonly isStream: boolean;
 }
 
@@ -71,7 +69,7 @@ export function recordOf(
     host: request?.host ?? '',
     status: outcome.status,
     version: decision?.version?.id ?? '',
-    reason: reasonOf(decision, outcome),
+    reason: decision?.reason ?? 'refused',
     session: decision?.session ?? '',
     upstream: outcome.upstream,
     bytesIn: outcome.bytesIn,
@@ -85,9 +83,4 @@ export function recordOf(
     retries: outcome.retries,
     isStream: outcome.isStream,
   };
-}
-
-function reasonOf(decision: Decision | null, outcome: Outcome): Reason {
-  if (decision === null) return 'refused';
-  return outcome.wasHeld && outcome.failure === null ? 'held' : decision.reason;
 }

@@ -48,7 +48,7 @@ export class Exchange implements AnswerSink, BodySink {
   #lastFailure: FailureCode = 'connect-failed';
   #isHolding = false;
   /** Monotonic ms; 0: not held yet. */
-  #holdUntil = 0;
+  #heldSince = 0;
   #isStream = false;
   #tunnel: Tunnel | null = null;
   #isDone = false;
@@ -120,8 +120,7 @@ export class Exchange implements AnswerSink, BodySink {
     if (!this.#isHolding || this.#isDone) return;
     this.#isHolding = false;
     this.#context.release(this);
-    const { ports, table } = this.#context;
-    this.#decision = ports.steering.decide(this.#request!.facts, table, ports.wallMs());
+    this.#decideUnavailable();
     this.#proceed();
   }
 
@@ -170,9 +169,8 @@ export class Exchange implements AnswerSink, BodySink {
     const { steering, gauges } = this.#context.ports;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const decision = this.#decision!;
-      const nowMs = performance.now();
-      if (decision.holdMs > 0 && (this.#holdUntil === 0 || nowMs < this.#holdUntil)) {
-        this.#hold(nowMs, decision.holdMs);
+      if (decision.holdMs > 0) {
+        this.#hold(decision.holdMs);
         return;
       }
       if (decision.action === 'refuse') {
@@ -190,25 +188,30 @@ export class Exchange implements AnswerSink, BodySink {
         this.refuse(this.#lastFailure);
         return;
       }
-      this.#decision = this.#decideUnavailable(decision, nowMs);
+      this.#decideUnavailable();
     }
     this.refuse('no-upstream');
   }
 
-  #decideUnavailable(decision: Decision, nowMs: number): Decision {
+  /** Judged anew, against the newest table. */
+  #decideUnavailable(): void {
     const { ports, table } = this.#context;
-    let waitedMs = 0;
-    if (this.#holdUntil > 0) {
-      // Past its time it has waited long enough, whatever the tick's coarseness makes of the difference.
-      waitedMs = nowMs >= this.#holdUntil ? Number.POSITIVE_INFINITY : nowMs - this.#timings.startedAt;
-    }
-    return ports.steering.decideUnavailable(decision, this.#request!.facts, table, waitedMs, ports.wallMs());
+    const waitedMs = this.#heldSince === 0 ? 0 : performance.now() - this.#heldSince;
+    const { facts } = this.#request!;
+    this.#decision = ports.steering.decideUnavailable(
+      this.#decision!,
+      facts,
+      table,
+      waitedMs,
+      ports.wallMs(),
+    );
   }
 
-  #hold(nowMs: number, holdMs: number): void {
-    if (this.#holdUntil === 0) this.#holdUntil = nowMs + holdMs;
+  #hold(holdMs: number): void {
+    const nowMs = performance.now();
+    if (this.#heldSince === 0) this.#heldSince = nowMs;
     this.#isHolding = true;
-    this.#context.hold(this, this.#holdUntil);
+    this.#context.hold(this, nowMs + holdMs);
   }
 
   #ask(decision: Decision, upstream: TableUpstream): void {
@@ -433,7 +436,6 @@ export class Exchange implements AnswerSink, BodySink {
         peer: this.#client.peer,
         failure,
         retries: this.#retries,
-        wasHeld: this.#holdUntil > 0,
         isStream: this.#isStream,
       }),
     );
