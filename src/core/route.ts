@@ -1,7 +1,19 @@
-// INTERFACE: to be completed by the core/route work.
+// The routing decision: which version a request goes to, and why (DESIGN "A request's life" 2).
+// The first that applies: the tab header, a verified pin, a new session's weighted choice. Rules:
+// - a known version that takes no pinned traffic is a dead pin (dead-pin.ts), an unknown one is ignored;
+// - an expired pin is not an absent one: only a top-level navigation starts a new session;
+// - a re-pin moves one whole page at a time: top-level navigations only, and none in the middle of a round trip.
+// Pure: one table, one clock reading; the ledger is only asked.
+
+import { isDocumentRequest, isPrefetch } from './answer.ts';
+import { deadPin } from './dead-pin.ts';
+import { forwarded, lastActivityMs, type Routing, refused } from './decision.ts';
 import type { FailureCode } from './errors.ts';
+import type { PinReading } from './pin.ts';
+import type { Affinity, DeadPinPolicy } from './policy.ts';
 import type { Reason } from './reasons.ts';
-import type { TableVersion } from './table.ts';
+import type { SessionView } from './sessions.ts';
+import type { RoutingTable, TableVersion } from './table.ts';
 
 /** How a request is answered when it cannot have its version. */
 export type RequestKind = 'navigation' | 'safe' | 'unsafe' | 'websocket';
@@ -49,14 +61,14 @@ export interface Decision {
   readonly kind: RequestKind;
   /** Null when the refusal concerns no version. */
   readonly version: TableVersion | null;
-  /** '' when refused without one. */
+  /** '' when refused without one, and for a tab header without a verified pin. */
   readonly session: string;
   /** The verified pin the client came with, if any. */
   readonly pin: Pin | null;
   readonly pinAction: PinAction;
   /** Other copies of the cookie came along (tossing, old scope): the answer clears them. */
   readonly hasStrayPins: boolean;
-  /** Navigations that are new or re-pinned: a 304 or 206 must not revive another version's page. */
+  /** Whatever may reach another version than before: a 304 or 206 must not revive that one's page. */
   readonly dropConditionals: boolean;
   /** The session prefers this upstream (affinity: upstream). '' for none. */
   readonly upstreamTag: string;
@@ -64,6 +76,187 @@ export interface Decision {
   readonly failure: FailureCode | null;
   /** A refusal that tells the page to reload (x-lockstep-reload: 1). */
   readonly reload: boolean;
-  /** > 0: wait up to this long (from the request's start) for the version to become available before obeying. */
+  /** > 0: wait for at most this long, from now, before obeying; how waits end: see Steering.decideUnavailable. */
   readonly holdMs: number;
+}
+
+export interface RoutePolicy {
+  readonly idleMs: number;
+  readonly lifeMs: number;
+  readonly affinity: Affinity;
+  readonly deadPin: DeadPinPolicy;
+  /** Exact, or a prefix when it ends in `*`. */
+  readonly protectedPaths: readonly string[];
+}
+
+/** What routing asks while it decides; one for all requests. */
+export interface RouteSources {
+  readonly policy: RoutePolicy;
+  readonly sessions: SessionView;
+  /** The version that a new session of this client gets now; null when nothing takes new sessions. */
+  chooseVersion(table: RoutingTable, facts: RequestFacts, nowMs: number): TableVersion | null;
+  newSession(): string;
+  /** An upstream of it could take a request right now. */
+  hasAvailable(version: TableVersion): boolean;
+}
+
+/** After an unsafe request or a redirect the session is in a round trip: POST, 303, GET, or a sign-in. */
+const ROUND_TRIP_MS = 10_000;
+
+export function decide(
+  facts: RequestFacts,
+  table: RoutingTable,
+  reading: PinReading,
+  nowMs: number,
+  sources: RouteSources,
+): Decision {
+  const pinned = reading.pin === null ? undefined : table.versions.get(reading.pin.version);
+  const routing: Routing = {
+    facts,
+    table,
+    nowMs,
+    sources,
+    kind: requestKind(facts),
+    pin: pinned === undefined ? null : reading.pin,
+    hasStrayPins: reading.found > 1 || reading.verified < reading.found,
+  };
+  const named = facts.tab === '' ? undefined : table.versions.get(facts.tab);
+  // Header and query markers go here, cookie markers before the new session (DESIGN "A request's life" 2).
+  if (named !== undefined) return byTab(routing, named, pinned);
+  if (pinned !== undefined) return byPin(routing, pinned);
+  return bySharesOf(routing, reading.found > 0 ? 'pin-invalid' : 'new');
+}
+
+/** How the request is to be answered when it cannot have its version. A prefetched document belongs to its page. */
+export function requestKind(facts: RequestFacts): RequestKind {
+  if (facts.isWebSocket) return 'websocket';
+  const { method } = facts;
+  if (method !== 'GET') return method === 'HEAD' || method === 'OPTIONS' ? 'safe' : 'unsafe';
+  return isNavigation(facts) && !isPrefetch(facts) ? 'navigation' : 'safe';
+}
+
+function byTab(routing: Routing, named: TableVersion, pinned: TableVersion | undefined): Decision {
+  const { pin, kind, sources } = routing;
+  if (!isFollowed(named)) {
+    // A navigation makes a new page: where it goes to the newest, its pin, when alive, is what keeps it in step.
+    const makesPage = kind === 'navigation' && sources.policy.deadPin.navigation === 'newest';
+    if (makesPage && pinned?.takesPinned) return byPin(routing, pinned);
+    return deadPin(routing, named);
+  }
+  return forwarded(routing, {
+    reason: 'tab',
+    version: named,
+    session: pin?.session ?? '',
+    // The header is unsigned: it steers a request, it never makes or changes a pin.
+    pinAction: named === pinned ? 'refresh' : 'none',
+    dropConditionals: false,
+  });
+}
+
+function byPin(routing: Routing, pinned: TableVersion): Decision {
+  const { kind } = routing;
+  if (kind === 'navigation' && isTopLevel(routing.facts) && isExpired(routing)) {
+    const fresh = bySharesOf(routing, 'pin-expired');
+    // With nobody to take new sessions a version that still serves its pages goes on doing so.
+    if (fresh.action === 'forward' || !pinned.takesPinned) return fresh;
+  }
+  if (!pinned.takesPinned) return deadPin(routing, pinned);
+  if (pinned.repin !== 'stay' || pinned.repinIdleMs !== null) {
+    const reason = repinReason(routing, pinned);
+    if (reason !== null) return repinned(routing, pinned, reason);
+    if (pinned.repin === 'forced') return deadPin(routing, pinned);
+  }
+  return stayed(routing, pinned);
+}
+
+/** A new session; also what an expired navigation gets. */
+function bySharesOf(routing: Routing, reason: 'new' | 'pin-invalid' | 'pin-expired'): Decision {
+  const { facts, sources } = routing;
+  const version = sources.chooseVersion(routing.table, facts, routing.nowMs);
+  if (version === null) return refused(routing, { reason: 'refused', version, failure: 'no-version' });
+  return forwarded(routing, {
+    reason,
+    version,
+    session: sources.newSession(),
+    pinAction: 'mint',
+    dropConditionals: routing.kind === 'navigation' || isDocumentRequest(facts),
+  });
+}
+
+function stayed(routing: Routing, version: TableVersion): Decision {
+  return forwarded(routing, {
+    reason: 'pinned',
+    version,
+    session: routing.pin?.session ?? '',
+    pinAction: 'refresh',
+    dropConditionals: false,
+  });
+}
+
+type RepinReason = 'repinned-navigation' | 'repinned-idle' | 'repinned-forced';
+
+/** The session keeps its id. Where a new session would get the same version, or none, it stays. */
+function repinned(routing: Routing, pinned: TableVersion, reason: RepinReason): Decision {
+  const { sources, table } = routing;
+  const target = sources.chooseVersion(table, routing.facts, routing.nowMs);
+  if (target === null || target === pinned) return stayed(routing, pinned);
+  return forwarded(routing, {
+    reason,
+    version: target,
+    session: routing.pin?.session ?? '',
+    pinAction: 'repin',
+    dropConditionals: true,
+  });
+}
+
+/** Why this request moves its session on; null when it must not, or nothing wants it to. */
+function repinReason(routing: Routing, pinned: TableVersion): RepinReason | null {
+  const { facts, kind, table, sources } = routing;
+  if (kind !== 'navigation' || !isTopLevel(facts) || pinned === table.active) return null;
+  // Forced moves ask for nothing more: what may not move is a dead pin then.
+  if (pinned.repin === 'forced') return 'repinned-forced';
+  if (facts.secFetchSite === 'cross-site') return null;
+  const idleMs = pinned.repinIdleMs;
+  const isIdle = idleMs !== null && routing.nowMs - lastActivityMs(routing) > idleMs;
+  if (pinned.repin === 'stay' && !isIdle) return null;
+  if (isInRoundTrip(routing) || isProtected(facts.target, sources.policy.protectedPaths)) return null;
+  return pinned.repin === 'navigation' ? 'repinned-navigation' : 'repinned-idle';
+}
+
+/** A forced version answers only navigations, by moving them: for all else it is gone already. */
+function isFollowed(version: TableVersion): boolean {
+  return version.takesPinned && version.repin !== 'forced';
+}
+
+function isExpired(routing: Routing): boolean {
+  const { pin, nowMs } = routing;
+  const { idleMs, lifeMs } = routing.sources.policy;
+  return pin !== null && (nowMs - pin.first > lifeMs || nowMs - lastActivityMs(routing) > idleMs);
+}
+
+function isInRoundTrip({ pin, nowMs, sources }: Routing): boolean {
+  const busyMs = pin === null ? null : sources.sessions.lastBusyMs(pin.session);
+  return busyMs !== null && nowMs - busyMs < ROUND_TRIP_MS;
+}
+
+/** A GET that makes a page of its own: an iframe of the same site belongs to the page around it. */
+function isNavigation(facts: RequestFacts): boolean {
+  const { secFetchDest: dest, secFetchMode: mode, secFetchSite: site } = facts;
+  // Safari before 16.4 and clients that are no browsers send none of them.
+  if (dest === '' && mode === '' && site === '') return facts.accept.includes('text/html');
+  if (mode !== 'navigate') return false;
+  return dest === 'document' || ((dest === 'iframe' || dest === 'frame') && site === 'cross-site');
+}
+
+/** Of navigations: the page of a tab, not of a frame in somebody else's page. */
+function isTopLevel(facts: RequestFacts): boolean {
+  return facts.secFetchDest === 'document' || facts.secFetchDest === '';
+}
+
+function isProtected(target: string, paths: readonly string[]): boolean {
+  const query = target.indexOf('?');
+  const path = query === -1 ? target : target.slice(0, query);
+  return paths.some((wanted) =>
+    wanted.endsWith('*') ? path.startsWith(wanted.slice(0, -1)) : path === wanted,
+  );
 }

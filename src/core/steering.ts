@@ -1,9 +1,20 @@
-// INTERFACE: to be completed by the core/route work.
 // Steering is what both engines do with a request apart from moving its bytes: find the version, say what the answer
 // must tell the client, and account for the session. It owns no sockets and no clock.
+// The life of a request: decide → choose (null: decideUnavailable, perhaps a wait, and again) → answer; streams are
+// opened and closed on top. Rules: the ledger learns of a session only when its pin has come back, so that clients
+// without cookies fill nothing; and a re-pin counts only when its pin is really sent.
 
-import type { Decision, RequestFacts } from './route.ts';
-import type { RoutingTable, TableUpstream } from './table.ts';
+import { isDocumentAnswer, planPin, privateCacheControl } from './answer.ts';
+import { chooseUpstream } from './balance.ts';
+import { Choice } from './choice.ts';
+import { decideUnavailable } from './dead-pin.ts';
+import type { Gauges } from './gauges.ts';
+import { newSessionId, type PinKeys, type PinReading, readPins, signPin } from './pin.ts';
+import { PinCookie } from './pin-cookie.ts';
+import type { Affinity, CookiePolicy, DeadPinPolicy } from './policy.ts';
+import { type Decision, decide, type PinAction, type RequestFacts, type RouteSources } from './route.ts';
+import type { SessionLedger } from './sessions.ts';
+import type { RoutingTable, TableUpstream, TableVersion } from './table.ts';
 
 /** What the answer's head says, as far as pins care. Absent fields are ''. */
 export interface AnswerFacts {
@@ -30,7 +41,9 @@ export interface Steering {
   decide(facts: RequestFacts, table: RoutingTable, nowMs: number): Decision;
   /**
    * The decided version has no available upstream: hold, move or refuse. `waitedMs` since the request's start.
-   * `table` may be newer than the one of decide().
+   * `table` may be newer than the one of decide(). A decision that comes back with `holdMs` > 0 is waited on for at
+   * most that long, whatever its action, and handed in here again when an upstream became available, a new table came,
+   * or the time is up. One with `holdMs` 0 is obeyed: refused, or forwarded to what choose() says.
    */
   decideUnavailable(
     decision: Decision,
@@ -53,4 +66,186 @@ export interface Steering {
   /** A WebSocket or event stream of this decision began / ended. */
   streamOpened(decision: Decision, nowMs: number): void;
   streamClosed(decision: Decision, nowMs: number): void;
+}
+
+export interface SteeringOptions {
+  readonly cookie: CookiePolicy;
+  readonly keys: PinKeys;
+  readonly affinity: Affinity;
+  readonly deadPin: DeadPinPolicy;
+  /** Exact, or a prefix when it ends in `*`. */
+  readonly protectedPaths: readonly string[];
+  readonly ledger: SessionLedger;
+  readonly gauges: Gauges;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Cryptographically strong. */
+  readonly randomBytes: (count: number) => Uint8Array;
+}
+
+const NO_PIN: PinReading = Object.freeze({ pin: null, found: 0, verified: 0 });
+const NO_COOKIES: readonly string[] = Object.freeze([]);
+const NONE_TRIED: readonly TableUpstream[] = Object.freeze([]);
+/** 96 bits: a collision would merge two sessions in the ledger. */
+const SESSION_ID_BYTES = 12;
+
+export class GatewaySteering implements Steering {
+  readonly #options: SteeringOptions;
+  readonly #pinCookie: PinCookie;
+  readonly #sources: RouteSources;
+
+  constructor(options: SteeringOptions) {
+    const { cookie, affinity, deadPin, protectedPaths, ledger, gauges, random, randomBytes } = options;
+    const choice = new Choice();
+    this.#options = options;
+    this.#pinCookie = new PinCookie(cookie);
+    this.#sources = {
+      policy: { idleMs: cookie.idleMs, lifeMs: cookie.lifeMs, affinity, deadPin, protectedPaths },
+      sessions: ledger,
+      chooseVersion: (table, facts, nowMs) => choice.pick(table, facts, nowMs, random),
+      newSession: () => newSessionId(randomBytes(SESSION_ID_BYTES)),
+      hasAvailable: ({ upstreams }) => chooseUpstream(upstreams, gauges, '', NONE_TRIED, random) !== null,
+    };
+  }
+
+  decide(facts: RequestFacts, table: RoutingTable, nowMs: number): Decision {
+    const { keys, cookie, ledger } = this.#options;
+    // Most first requests carry other cookies or none: the name is looked for before anything is taken apart.
+    const reading = facts.cookie.includes(cookie.name)
+      ? readPins(keys, facts.cookie, cookie.name, nowMs)
+      : NO_PIN;
+    const decision = decide(facts, table, reading, nowMs, this.#sources);
+    if (staysPinned(decision)) this.#touch(decision, table, nowMs);
+    if (decision.kind === 'unsafe' && decision.action === 'forward' && isConfirmed(decision)) {
+      ledger.busy(decision.session, decision.version!.slot, nowMs);
+    }
+    return decision;
+  }
+
+  decideUnavailable(
+    decision: Decision,
+    facts: RequestFacts,
+    table: RoutingTable,
+    waitedMs: number,
+    nowMs: number,
+  ): Decision {
+    const { kind, pin, hasStrayPins } = decision;
+    const routing = { facts, table, nowMs, sources: this.#sources, kind, pin, hasStrayPins };
+    const next = decideUnavailable(decision, routing, waitedMs);
+    // A re-pin that was taken back, a held dead pin that came back to life.
+    if (staysPinned(next) && !staysPinned(decision)) this.#touch(next, table, nowMs);
+    return next;
+  }
+
+  choose(decision: Decision, tried: readonly TableUpstream[]): TableUpstream | null {
+    const { gauges, random } = this.#options;
+    if (decision.version === null) return null;
+    return chooseUpstream(decision.version.upstreams, gauges, decision.upstreamTag, tried, random);
+  }
+
+  answer(
+    decision: Decision,
+    facts: RequestFacts,
+    upstream: TableUpstream,
+    answer: AnswerFacts,
+    table: RoutingTable,
+    nowMs: number,
+  ): AnswerEdits {
+    const { version, session } = decision;
+    if (version === null)
+      return { setCookies: NO_COOKIES, cacheControl: null, update: null, isDocument: false };
+    const { ledger } = this.#options;
+    const update = updateFor(version, table);
+    const isDocument = isDocumentAnswer(facts, answer);
+    if (isRedirect(answer.status) && isConfirmed(decision)) ledger.busy(session, version.slot, nowMs);
+    const plan = this.#plan(decision, facts, answer, nowMs);
+    if (plan === 'none') return { setCookies: NO_COOKIES, cacheControl: null, update, isDocument };
+    if (plan === 'mint') ledger.mint(version.slot, nowMs);
+    if (plan === 'repin') ledger.repin(session, version.slot, nowMs);
+    return {
+      setCookies: this.#setCookies(decision, version, upstream, facts.isSecure, nowMs),
+      cacheControl: privateCacheControl(answer.cacheControl),
+      update,
+      isDocument,
+    };
+  }
+
+  streamOpened(decision: Decision, nowMs: number): void {
+    if (decision.version === null) return;
+    const { gauges, ledger } = this.#options;
+    const { slot } = decision.version;
+    gauges.streamOpened(slot);
+    if (isConfirmed(decision)) ledger.streamOpened(decision.session, slot, nowMs);
+  }
+
+  streamClosed(decision: Decision, nowMs: number): void {
+    if (decision.version === null) return;
+    const { gauges, ledger } = this.#options;
+    const { slot } = decision.version;
+    gauges.streamClosed(slot);
+    if (isConfirmed(decision)) ledger.streamClosed(decision.session, slot, nowMs);
+  }
+
+  #touch({ session, version, pin }: Decision, table: RoutingTable, nowMs: number): void {
+    if (version === null || pin === null) return;
+    const { ledger } = this.#options;
+    if (pin.version !== version.id && ledger.currentVersion(session) === null) {
+      // A ledger that knows nothing of the session takes the first version it is told for the current one, and would
+      // let no answer refresh the pin: so it hears of the pin's version before the tab's.
+      const pinned = table.versions.get(pin.version);
+      if (pinned?.takesPinned) ledger.touch(session, pinned.slot, pin.first, nowMs);
+    }
+    ledger.touch(session, version.slot, pin.first, nowMs);
+  }
+
+  #plan(decision: Decision, facts: RequestFacts, answer: AnswerFacts, nowMs: number): PinAction {
+    // Judged first: on most answers there is nothing to send.
+    if (decision.pinAction === 'none') return 'none';
+    const { cookie, ledger } = this.#options;
+    const currentVersionSlot = isConfirmed(decision) ? ledger.currentVersion(decision.session) : null;
+    return planPin({ decision, facts, answer, cookie, currentVersionSlot, nowMs });
+  }
+
+  #setCookies(
+    decision: Decision,
+    version: TableVersion,
+    upstream: TableUpstream,
+    isSecure: boolean,
+    nowMs: number,
+  ): readonly string[] {
+    const { keys, affinity } = this.#options;
+    const { pin, session } = decision;
+    const value = signPin(keys, {
+      version: version.id,
+      session,
+      // The absolute life belongs to the session: a re-pin does not prolong it.
+      first: pin !== null && isConfirmed(decision) ? pin.first : nowMs,
+      seen: nowMs,
+      upstream: affinity === 'upstream' ? upstream.tag : '',
+    });
+    const pinned = this.#pinCookie.set(value, isSecure);
+    return decision.hasStrayPins ? [...this.#pinCookie.clearStrays(isSecure), pinned] : [pinned];
+  }
+}
+
+/** The session came with a pin of its own; one that was minted just now, or comes with a tab header alone, has not. */
+function isConfirmed({ pin, session }: Decision): boolean {
+  return pin !== null && pin.session === session;
+}
+
+/** A session that is served by the version of its page, not on the move to another one. */
+function staysPinned(decision: Decision): boolean {
+  if (decision.action !== 'forward' || !isConfirmed(decision)) return false;
+  return decision.reason === 'pinned' || decision.reason === 'tab' || decision.reason === 'held';
+}
+
+function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400 && status !== 304;
+}
+
+/** The newest table says who nudges: the ladder may have gone on since the request came. */
+function updateFor(version: TableVersion, table: RoutingTable): string | null {
+  const { active } = table;
+  if (active === null || active.id === version.id) return null;
+  return table.versions.get(version.id)?.nudge === true ? active.id : null;
 }

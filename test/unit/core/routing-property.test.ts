@@ -1,0 +1,198 @@
+// Whatever the table, the client and the state of the upstreams are, routing never breaks its promises.
+
+import fc from 'fast-check';
+import { describe, it } from 'vitest';
+import { Choice } from '../../../src/core/choice.ts';
+import { decideUnavailable } from '../../../src/core/dead-pin.ts';
+import type { PinReading } from '../../../src/core/pin.ts';
+import type { DeadPinPolicy } from '../../../src/core/policy.ts';
+import { type Decision, decide, type RequestFacts, type RouteSources } from '../../../src/core/route.ts';
+import type { RoutingTable, TableVersion } from '../../../src/core/table.ts';
+import { VERSION_STATES } from '../../../src/core/versions.ts';
+import {
+  FORGED,
+  frame,
+  IDLE,
+  LIFE,
+  NO_PIN,
+  NOW,
+  POLICY,
+  PREFETCH,
+  pinOf,
+  REQUESTS,
+  reads,
+  tableOf,
+  versionOf,
+} from './routing-fixtures.ts';
+
+const IDS = ['v0', 'v1', 'v2', 'v3', 'v4'] as const;
+/** Never in a table. */
+const UNKNOWN = ['v9', '__proto__', '../v1'] as const;
+
+const ladder = fc.record({
+  repin: fc.constantFrom<TableVersion['repin']>('stay', 'navigation', 'forced'),
+  repinIdleMs: fc.constantFrom(null, 1, IDLE / 2),
+});
+
+/** At most one version is active; only draining ones stand on the ladder. */
+const tables: fc.Arbitrary<RoutingTable> = fc
+  .tuple(
+    fc.tuple(...IDS.map(() => fc.tuple(fc.constantFrom(...VERSION_STATES), ladder))),
+    fc.option(fc.constantFrom(...IDS)),
+  )
+  .map(([rows, active]) =>
+    tableOf(
+      ...rows.map(([drawn, steps], index) => {
+        const id = IDS[index]!;
+        const state = id === active ? 'active' : drawn === 'active' ? 'drained' : drawn;
+        return versionOf(id, index + 1, state, state === 'draining' ? steps : {});
+      }),
+    ),
+  );
+
+const facts: fc.Arbitrary<RequestFacts> = fc
+  .record({
+    base: fc.constantFrom<RequestFacts>(
+      ...Object.values(REQUESTS),
+      frame('iframe', 'cross-site'),
+      frame('iframe', 'same-origin'),
+      PREFETCH,
+    ),
+    method: fc.constantFrom(null, 'HEAD', 'OPTIONS', 'DELETE'),
+    target: fc.constantFrom('/', '/checkout', '/pay/x?y'),
+    tab: fc.oneof({ weight: 3, arbitrary: fc.constant('') }, fc.constantFrom(...IDS, ...UNKNOWN)),
+  })
+  .map(({ base, method, target, tab }) => ({ ...base, method: method ?? base.method, target, tab }));
+
+const times = fc.constantFrom(NOW, NOW - 1, NOW - IDLE - 1, NOW - LIFE - 1);
+const readings: fc.Arbitrary<PinReading> = fc.oneof(
+  fc.constantFrom(NO_PIN, FORGED),
+  fc
+    .record({ version: fc.constantFrom(...IDS, ...UNKNOWN), first: times, seen: times })
+    .map((pin) => reads(pinOf(pin.version, pin))),
+);
+
+const answers = fc.constantFrom<DeadPinPolicy['unsafe']>('reload', 'unavailable', 'hold');
+const deadPins: fc.Arbitrary<DeadPinPolicy> = fc.record({
+  navigation: fc.oneof(answers, fc.constant('newest' as const)),
+  safe: fc.oneof(answers, fc.constant('newest' as const)),
+  unsafe: answers,
+  patienceMs: fc.constantFrom(0, 5000),
+});
+
+interface Surroundings {
+  readonly deadPin: DeadPinPolicy;
+  readonly lastSeenMs: number | null;
+  readonly lastBusyMs: number | null;
+  readonly down: readonly string[];
+}
+
+const surroundings: fc.Arbitrary<Surroundings> = fc.record({
+  deadPin: deadPins,
+  lastSeenMs: fc.option(times),
+  lastBusyMs: fc.option(times),
+  down: fc.subarray([...IDS]),
+});
+
+function sourcesIn({ deadPin, lastSeenMs, lastBusyMs, down }: Surroundings): RouteSources {
+  const choice = new Choice();
+  return {
+    policy: { ...POLICY, deadPin },
+    sessions: {
+      lastSeenMs: () => lastSeenMs,
+      currentVersion: () => null,
+      lastBusyMs: () => lastBusyMs,
+    },
+    chooseVersion: (table, request, nowMs) => choice.pick(table, request, nowMs, () => 0.5),
+    newSession: () => 'fresh',
+    hasAvailable: (version) => version.upstreams.length > 0 && !down.includes(version.id),
+  };
+}
+
+function must(holds: boolean, promise: string): void {
+  if (!holds) throw new Error(promise);
+}
+
+/** What holds for each decision; `table` is the one that it was made from. */
+function keepsPromises(
+  decision: Decision,
+  table: RoutingTable,
+  request: RequestFacts,
+  reading: PinReading,
+): void {
+  const { action, reason, version, pin, pinAction, failure } = decision;
+  must((action === 'refuse') === (failure !== null), 'a refusal has a failure, nothing else has');
+  must(action === 'forward' || pinAction === 'none', 'a refusal touches no pin');
+  must(pin === null || pin === reading.pin, 'the pin is the one that verified');
+  must(pinAction !== 'repin' || decision.kind === 'navigation', 'only navigations are moved');
+  must(decision.kind !== 'websocket' || !decision.reload || failure === 'dead-pin', 'sockets die with 409');
+  if (action === 'refuse') return;
+  must(
+    version !== null && version === table.versions.get(version.id),
+    'forwards go to a version of the table',
+  );
+  must(version!.takesPinned, 'staged, drained, retired and cut-off versions are never served');
+  const offered = table.shares.some((share) => share.version === version);
+  const named = request.tab !== '' && table.versions.has(request.tab) ? request.tab : (pin?.version ?? null);
+  if (reason === 'pinned' || reason === 'tab' || reason === 'held') {
+    must(version!.id === named || version!.id === pin?.version, 'who stays, stays where pin or header say');
+    must(version!.repin !== 'forced' || !offered, 'forced versions keep nobody');
+  } else {
+    must(offered, 'who comes or moves gets what new sessions get');
+  }
+  if (decision.kind === 'unsafe' || decision.kind === 'websocket') {
+    must(named === null || version!.id === named, 'unsafe requests never reach another version');
+  }
+  if (pinAction === 'mint') must(decision.session === 'fresh', 'a mint makes a session');
+  if (pinAction === 'refresh') must(version!.id === pin?.version, 'a refresh says what the pin said');
+  if (pinAction === 'repin' || pinAction === 'refresh') {
+    must(decision.session === pin?.session, 'a session keeps its id');
+  }
+}
+
+describe('routing', () => {
+  it('keeps its promises for every request', () => {
+    fc.assert(
+      fc.property(tables, facts, readings, surroundings, (table, request, reading, around) => {
+        keepsPromises(decide(request, table, reading, NOW, sourcesIn(around)), table, request, reading);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('keeps them while upstreams come and go and tables change, and always ends', () => {
+    const turns = fc.array(
+      fc.record({
+        table: fc.option(tables),
+        around: surroundings,
+        waitedMs: fc.nat(6000),
+        retries: fc.nat(3),
+      }),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(tables, facts, readings, surroundings, turns, (first, request, reading, around, later) => {
+        let table = first;
+        let waitedMs = 0;
+        let decision = decide(request, table, reading, NOW, sourcesIn(around));
+        for (const turn of later) {
+          table = turn.table ?? table;
+          waitedMs = Math.max(waitedMs, turn.waitedMs);
+          const sources = sourcesIn({ ...turn.around, deadPin: around.deadPin });
+          const { kind, pin, hasStrayPins } = decision;
+          const routing = { facts: request, table, nowMs: NOW + waitedMs, sources, kind, pin, hasStrayPins };
+          decision = decideUnavailable(decision, routing, waitedMs);
+          if (decision.holdMs === 0) keepsPromises(decision, table, request, reading);
+          must(decision.holdMs <= Math.max(0, around.deadPin.patienceMs - waitedMs), 'patience has an end');
+          // Without a wait and a new table in between, it is a matter of few steps.
+          for (let steps = 0; decision.action === 'forward' && decision.holdMs === 0; steps++) {
+            must(steps < 5, 'no request is passed back and forth for ever');
+            decision = decideUnavailable(decision, routing, waitedMs);
+            if (decision.holdMs === 0) keepsPromises(decision, table, request, reading);
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
