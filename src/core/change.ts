@@ -218,7 +218,7 @@ function activate(
   return {
     ...deployment,
     active: record.id,
-    previousActive: deployment.active ?? deployment.previousActive,
+    previousActive: deployment.active,
     versions: deployment.versions.map((version) => {
       if (version.id === record.id) return entering(version, 'active', facts.nowMs);
       return version.id === deployment.active ? leave(version) : version;

@@ -103,7 +103,6 @@ function parseIpv4(text: string, start: number): number {
 
 /** Fills the eight groups; false for what is no IPv6 address. A zone (`%eth0`) is left out. */
 function parseIpv6(text: string, groups: Uint16Array): boolean {
-  groups.fill(0);
   let count = 0;
   let gapAt = -1;
   let at = 0;

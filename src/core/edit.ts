@@ -22,7 +22,6 @@ export function entering(record: VersionRecord, state: VersionState, nowMs: numb
     upstreams: hasEnded(state) ? [] : record.upstreams,
     since: nowMs,
     drain: null,
-    cutoffReason: null,
   };
 }
 

@@ -652,6 +652,7 @@ describe('checkInvariants', () => {
       given: { ...good, active: null, versions: [version('x', 'canary')] },
     },
     { name: 'a canary with everything', given: edit('x', { weight: 100 }) },
+    { name: 'a weight below 0', given: edit('x', { weight: -1 }) },
     { name: 'a weight that is not whole', given: edit('x', { weight: 0.5 }) },
     {
       name: 'canaries with more than everything',
