@@ -4,6 +4,11 @@ import { defineConfig } from 'vitest/config';
 // file, because the machines that run it may have two cores and the scenarios are about timing under load.
 export default defineConfig({
   test: {
+    // `.ci/run` counts from the file.
+    reporters:
+      process.env['CI'] === 'true'
+        ? ['default', ['json', { outputFile: 'node_modules/.cache/test-results.json' }]]
+        : ['default'],
     projects: [
       {
         test: {

@@ -1,6 +1,7 @@
 // An upstream that judges: it reads every request with the strict reader, keeps what was unsafe or leaked, and answers
 // each whole request with what it saw of it, so that a client can tell its own answer from another's.
 
+import type { Socket } from 'node:net';
 import { type RawUpstream, startRawUpstream } from './raw-upstream.ts';
 import { type Message, readRequest } from './strict-http.ts';
 
@@ -27,7 +28,10 @@ export interface Seen {
 /** The field by which a client tells this upstream's answers from the gateway's own. */
 export const RECORDER_FIELD = 'x-recorder';
 
-export async function startRecordingUpstream(): Promise<RecordingUpstream> {
+/** `respond` may answer a request in its own way; true when it did. */
+export async function startRecordingUpstream(
+  respond: (request: Message, socket: Socket) => boolean = () => false,
+): Promise<RecordingUpstream> {
   let requests: Message[] = [];
   let faults: string[] = [];
   const unfinished = new Set<number>();
@@ -47,7 +51,7 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
           if (reading.state === 'incomplete') break;
           consumed = reading.end;
           requests.push(reading.message);
-          socket.write(answerTo(reading.message));
+          if (!respond(reading.message, socket)) socket.write(answerTo(reading.message));
         }
         if (consumed < bytes.length) unfinished.add(index);
         else unfinished.delete(index);

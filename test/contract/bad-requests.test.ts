@@ -1,0 +1,120 @@
+// Every request of test/corpus gets its verdict, alone, behind a valid pipelined request, and byte by byte (T13); and
+// whatever the verdict is, the six oracles of test/corpus/README.md hold, judged by a strict reader of its own.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type RequestCase, requestCases } from '../kit/corpus.ts';
+import { startGateway, type TestGateway } from '../kit/gateway.ts';
+import { expectOrdinaryService } from '../kit/ordinary-requests.ts';
+import { type RawClient, rawClient } from '../kit/raw-client.ts';
+import { RECORDER_FIELD, type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
+import { type Message, valuesOf } from '../kit/strict-http.ts';
+import { waitFor } from '../kit/wait-for.ts';
+
+type Way = 'alone' | 'behind a valid request' | 'byte by byte';
+
+const FIRST = 'GET /first HTTP/1.1\r\nHost: localhost\r\n\r\n';
+/** Writes of one byte are for parsers' states; the long cases are long by repetition. */
+const LONGEST_BYTE_BY_BYTE = 1_000;
+const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+/** What the upstream must have seen of cases whose point is that something arrives unchanged. */
+const SEEN: Readonly<Record<string, { body?: string; target?: string; field?: readonly [string, string] }>> =
+  {
+    B25: { body: 'hello' },
+    B26: { body: SMUGGLED },
+    B32: { body: SMUGGLED },
+    B35: { body: SMUGGLED },
+    B37: { body: SMUGGLED },
+    C14: { body: 'hello' },
+    C19: { body: 'hello' },
+    D32: { target: '//evil.example/x' },
+    E19: { field: ['X', '\xe9\xff'] },
+    E26: { field: ['Cookie', ';;;=;=x;,;'] },
+    E33: { body: SMUGGLED },
+    E48: { body: 'hello', field: ['Content-Encoding', 'gzip'] },
+  };
+
+const WAYS: readonly { way: Way }[] = [
+  { way: 'alone' },
+  { way: 'behind a valid request' },
+  { way: 'byte by byte' },
+];
+
+describe.each(WAYS)('a bad request, $way', ({ way }) => {
+  let recorder: RecordingUpstream;
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    recorder = await startRecordingUpstream();
+    gateway = await startGateway({ versions: { v1: [recorder.upstream.url] }, active: 'v1' });
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+    await recorder?.stop();
+  });
+
+  const cases = requestCases().filter(
+    ({ bytes }) => way !== 'byte by byte' || bytes.length <= LONGEST_BYTE_BY_BYTE,
+  );
+  test.each(cases)('$id: $desc gets $want', async (one) => {
+    recorder.forget();
+    const client = await rawClient(gateway);
+    const answers = await exchange(client, one, way).finally(() => client.close());
+    const requests = recorder.requests().filter(({ target }) => target !== '/first');
+    const ofUpstream = answers.filter(isOfUpstream);
+    const refusals = answers.filter((answer) => !isOfUpstream(answer));
+
+    expect(recorder.faults(), 'unsafe').toEqual([]);
+    expect(requests.length, 'count').toBeLessThanOrEqual(1);
+    expect(ofUpstream.length, 'lost').toBe(requests.length);
+    expect(recorder.leaks(), 'leak').toEqual([]);
+    expect(verdictOf(requests, refusals)).toBe(one.want);
+    for (const refusal of refusals) expect(valuesOf(refusal, 'x-lockstep-error')).toHaveLength(1);
+    for (const request of requests) expectSeen(one, request);
+    for (const answer of answers) expect(JSON.stringify(answer.fields)).not.toMatch(/\xff|x=1|%0d/);
+    await waitFor(() => recorder.unfinished() === 0, {
+      what: 'the upstream request to be finished or aborted',
+    });
+    await expectOrdinaryService(gateway);
+  });
+});
+
+/** Final answers, until the gateway has ended the connection: by itself after a refusal, else after our half-close. */
+async function exchange(client: RawClient, one: RequestCase, way: Way): Promise<readonly Message[]> {
+  if (way === 'byte by byte') await client.sendByteByByte(one.bytes);
+  else await client.send(way === 'alone' ? one.bytes : Buffer.concat([Buffer.from(FIRST), one.bytes]));
+  if (one.half) client.halfClose();
+  if (way === 'behind a valid request') {
+    const first = await client.finalAnswer();
+    expect(first.body.toString(), 'the request before is answered').toContain('"/first"');
+  }
+  const answers: Message[] = [];
+  const method = one.bytes.toString('latin1', 0, 5) === 'HEAD ' ? 'HEAD' : 'GET';
+  for (;;) {
+    await waitFor(() => client.rest().length > 0 || client.ended() !== null, {
+      what: 'an answer or the end of the connection',
+      timeoutMs: 5_000,
+      everyMs: 1,
+    });
+    if (client.rest().length === 0) return answers;
+    const answer = await client.finalAnswer(answers.length === 0 ? method : 'GET');
+    answers.push(answer);
+    if (isOfUpstream(answer)) client.halfClose();
+    else await client.waitForEnd(3_000); // noclose: a refusal ends the connection without our help
+  }
+}
+
+function verdictOf(requests: readonly Message[], refusals: readonly Message[]): string {
+  if (requests.length > 0) return `fwd${requests.length}`;
+  return refusals.length > 0 ? String(refusals[0]!.status) : 'close';
+}
+
+function isOfUpstream(answer: Message): boolean {
+  return valuesOf(answer, RECORDER_FIELD).length > 0;
+}
+
+function expectSeen({ id }: RequestCase, request: Message): void {
+  const want = SEEN[id] ?? {};
+  if (want.body !== undefined) expect(request.body.toString('latin1')).toBe(want.body);
+  if (want.target !== undefined) expect(request.target).toBe(want.target);
+  if (want.field !== undefined) expect(valuesOf(request, want.field[0])).toEqual([want.field[1]]);
+}
