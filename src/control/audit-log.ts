@@ -2,6 +2,7 @@
 // Bounded: at 10 MiB the file becomes `audit.1.jsonl`, and the one before that is gone. A line torn by a crash is
 // skipped when reading and never glued to the next one. Lines that could not be written wait for the next that can.
 
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuditEntry } from '../core/status.ts';
 import { diskFiles, type FileSystem, readIfThere, syncFolder } from './durable-file.ts';
@@ -61,8 +62,7 @@ export class AuditLog {
       const bytes = Buffer.byteLength(lines);
       if (size > 0 && size + bytes > this.#maxBytes) return true;
       if (size === 0) await syncFolder(this.#files, this.#folder);
-      const last = Buffer.alloc(1);
-      const isTorn = size > 0 && (await handle.read(last, 0, 1, size - 1), last[0] !== NEWLINE);
+      const isTorn = size > 0 && (await lastByte(handle, size)) !== NEWLINE;
       await handle.writeFile(isTorn ? `\n${lines}` : lines);
       await handle.sync();
       return false;
@@ -70,6 +70,11 @@ export class AuditLog {
       await handle.close();
     }
   }
+}
+
+async function lastByte(handle: FileHandle, size: number): Promise<number | undefined> {
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer[0];
 }
 
 function parseLine(line: string): AuditEntry | null {

@@ -9,10 +9,13 @@ export interface Clock {
   after(ms: number, run: () => void): () => void;
 }
 
+/** A longer timer of Node's fires at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = Object.freeze({
   wallMs: () => Math.round(performance.timeOrigin + performance.now()),
   after: (ms: number, run: () => void) => {
-    const timer = setTimeout(run, ms);
+    const timer = setTimeout(run, Math.min(ms, LONGEST_MS));
     timer.unref();
     return () => clearTimeout(timer);
   },

@@ -1,0 +1,319 @@
+// The control plane: the single writer of the deployment. A change is judged, stored, installed on the data plane,
+// audited and told about, in this order, one at a time; it is acknowledged after all of that.
+// Rules: what could not be stored has not happened. What is stored is in force: when the data plane does not take it,
+// that is said loudly, tried again, and not acknowledged. Who saw an older epoch is refused before anything is judged.
+
+import {
+  applyChange,
+  type Change,
+  type Deployment,
+  EMPTY_DEPLOYMENT,
+  reconcile,
+} from '../core/deployment.ts';
+import { type Refused, refuse } from '../core/problem.ts';
+import type {
+  AuditEntry,
+  ChangeReport,
+  GatewayEvent,
+  SessionHistogram,
+  Status,
+  VersionStatus,
+} from '../core/status.ts';
+import { hasEnded } from '../core/versions.ts';
+import { assemble, type ControllerOptions, type Parts } from './assembly.ts';
+import { closeWhatEnded, eventsOf } from './effects.ts';
+import {
+  type AuditSubject,
+  asAudited,
+  auditEntry,
+  describeAll,
+  describeDifference,
+  describeVersion,
+} from './report.ts';
+import { SerialQueue } from './serial-queue.ts';
+import { lastSeenBounds } from './session-counter.ts';
+import { SlotsExhausted } from './slots.ts';
+import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
+
+export type { ControllerOptions } from './assembly.ts';
+
+/** DESIGN, "The pin": an ended version's id stays spent for cookie.life and a week. */
+const TOMBSTONE_EXTRA_MS = 7 * 86_400_000;
+/** How long after the data plane did not take a table it is offered again. */
+const REINSTALL_MS = 1_000;
+
+export interface ChangeOptions {
+  /** Epoch that the caller saw; null when it does not care. */
+  readonly ifMatch: number | null;
+  readonly dryRun: boolean;
+  readonly by: string;
+}
+
+export type ChangeOutcome = { readonly ok: true; readonly report: ChangeReport } | Refused;
+
+/** The stored state and the config do not go together; the message says why. */
+export class StartRefused extends Error {}
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #parts: Parts;
+  readonly #queue = new SerialQueue();
+  #deployment: Deployment = EMPTY_DEPLOYMENT;
+  #isStarted = false;
+  #cancelReinstall: (() => void) | null = null;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#parts = assemble(options, {
+      deployment: () => this.#deployment,
+      exclusively: (job) => this.#queue.run(job),
+      publish: (stopPinned) => this.#publish(stopPinned),
+      adoptDrained: (next, id) => this.#adoptDrained(next, id),
+    });
+  }
+
+  /**
+   * Loads, meets the config, stores what that changed, installs the first table, begins to look after health and drains.
+   * Throws StateError or StartRefused.
+   */
+  async start(): Promise<void> {
+    const { state, declared, active, log } = this.#options;
+    const { clock, slots, events, watcher } = this.#parts;
+    const stored = await state.load();
+    const met = reconcile(stored, declared, active, clock.wallMs());
+    if (!met.ok) throw new StartRefused(met.problem.detail);
+    const { next, notes } = met;
+    slots.reserve(next);
+    if (next !== stored) {
+      await state.save(next);
+      await this.#audit(
+        { by: 'lockstep', verb: 'start', version: null, detail: { notes } },
+        stored,
+        next,
+        null,
+      );
+    }
+    for (const note of notes) log.warn({}, note);
+    this.#deployment = next;
+    await this.#publish();
+    this.#watchHealth();
+    watcher.start();
+    this.#isStarted = true;
+    events.tell('started', next.active, { epoch: next.epoch, notes });
+  }
+
+  /** Waits for the change under way, stops all timers and lets go of the state directory. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** `by`: who asks, for the audit log. Never rejects for what the caller or the disk did. */
+  change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
+    return this.#queue.run(() => this.#change(change, options));
+  }
+
+  status(): Status {
+    return describeAll(this.#deployment, this.#parts.sources, this.#parts.clock.wallMs());
+  }
+
+  /** Null when there is no such version. */
+  version(id: string): VersionStatus | null {
+    const record = this.#deployment.versions.find((version) => version.id === id);
+    if (record === undefined) return null;
+    return describeVersion(this.#deployment, record, this.#parts.sources, this.#parts.clock.wallMs());
+  }
+
+  sessions(id: string): SessionHistogram | null {
+    const version = this.version(id);
+    if (version === null) return null;
+    const { clock, slots } = this.#parts;
+    const { ledger, cookie } = this.#options;
+    const bounds = lastSeenBounds(cookie.idleMs);
+    const counts = ledger.histogram(slots.version(id), clock.wallMs(), bounds);
+    return {
+      version: id,
+      ...version.sessions,
+      lastSeen: counts.map((count, index) => ({ le: bounds[index] ?? null, count })),
+    };
+  }
+
+  wait(id: string, goal: WaitGoal, timeoutMs: number, signal: AbortSignal): Promise<WaitOutcome | null> {
+    const { clock, events } = this.#parts;
+    return waitFor({ clock, events, version: (of) => this.version(of) }, id, goal, timeoutMs, signal);
+  }
+
+  eventsSince(sinceId: number): readonly GatewayEvent[] {
+    return this.#parts.events.since(sinceId);
+  }
+
+  onEvent(listener: (event: GatewayEvent) => void): () => void {
+    return this.#parts.events.subscribe(listener);
+  }
+
+  audit(limit: number): Promise<readonly AuditEntry[]> {
+    return this.#options.state.readAudit(limit);
+  }
+
+  isReady(): boolean {
+    return (
+      this.#isStarted &&
+      this.#stopping === null &&
+      this.#options.isListening() &&
+      this.#parts.checker.isFirstRoundDone()
+    );
+  }
+
+  async #change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
+    const before = this.#deployment;
+    const verdict = this.#judge(change, options);
+    if (!verdict.ok) return this.#refused(change, options, verdict);
+    const { next } = verdict;
+    if (options.dryRun) return { ok: true, report: this.#report(before, next, true) };
+    if (!verdict.changed) {
+      await this.#audit(asAudited(change, options.by, before), before, before, null);
+      return { ok: true, report: this.#report(before, before, false) };
+    }
+    const unsaved = await this.#store(next);
+    if (unsaved !== null) return this.#refused(change, options, unsaved);
+    const installed = await this.#takeEffect(before, next);
+    await this.#audit(asAudited(change, options.by, next), before, next, installed?.problem.code ?? null);
+    for (const { type, version, detail } of eventsOf(change, before, next)) {
+      this.#parts.events.tell(type, version, { ...detail, by: options.by, epoch: next.epoch });
+    }
+    return installed ?? { ok: true, report: this.#report(before, next, false) };
+  }
+
+  #judge(change: Change, { ifMatch }: ChangeOptions): ReturnType<typeof applyChange> {
+    const { clock, slots } = this.#parts;
+    const { epoch } = this.#deployment;
+    if (this.#stopping !== null || !this.#isStarted) {
+      return refuse('stopping', 'This gateway is starting or stopping and takes no changes.');
+    }
+    if (ifMatch !== null && ifMatch !== epoch) {
+      return refuse(
+        'stale-epoch',
+        `The epoch is ${epoch} now, not ${ifMatch}. Look at the status and decide again.`,
+      );
+    }
+    return applyChange(this.#deployment, change, {
+      nowMs: clock.wallMs(),
+      tombstoneMs: this.#options.cookie.lifeMs + TOMBSTONE_EXTRA_MS,
+      healthyUpstreams: (id) => slots.healthyUpstreams(this.#deployment, id),
+    });
+  }
+
+  /** Null when it is stored. Rows are taken first, so that what is stored can be installed. */
+  async #store(next: Deployment): Promise<Refused | null> {
+    const { slots, events } = this.#parts;
+    try {
+      slots.reserve(next);
+      await this.#options.state.save(next);
+      return null;
+    } catch (err) {
+      slots.keepOnly(this.#deployment);
+      const why = err instanceof Error ? err.message : String(err);
+      if (err instanceof SlotsExhausted)
+        return refuse('too-many-upstreams', `${why} Retire and delete old versions.`);
+      this.#options.log.error({ err }, 'the state could not be stored; the change is refused');
+      events.tell('state-unwritable', null, { why });
+      return refuse('state-unwritable', `${why} Nothing was changed.`);
+    }
+  }
+
+  /** Null when every thread works by it. */
+  async #takeEffect(before: Deployment, next: Deployment): Promise<Refused | null> {
+    this.#deployment = next;
+    const failed = await this.#publish().then(
+      () => null,
+      () =>
+        refuse(
+          'not-installed',
+          `The change is stored as epoch ${next.epoch}, but the data plane has not taken it yet. It is tried again until it does.`,
+        ),
+    );
+    // Health first: a check under way may not speak for a row that is given back.
+    this.#watchHealth();
+    this.#parts.slots.keepOnly(next);
+    closeWhatEnded(before, next, this.#options.plane);
+    return failed;
+  }
+
+  /** Inside the queue. When it fails, it is tried again later, whatever is in force by then. */
+  async #publish(stopPinned?: ReadonlySet<string>): Promise<void> {
+    this.#cancelReinstall?.();
+    this.#cancelReinstall = null;
+    try {
+      await this.#parts.publisher.publish(this.#deployment, stopPinned);
+    } catch (error) {
+      this.#cancelReinstall = this.#parts.clock.after(REINSTALL_MS, () => {
+        if (this.#stopping === null) this.#queue.run(() => this.#publish()).catch(() => {});
+      });
+      throw error;
+    }
+  }
+
+  /** The drain watcher's only change; not an operator's, so the epoch stays. */
+  async #adoptDrained(next: Deployment, id: string): Promise<void> {
+    const before = this.#deployment;
+    const unsaved = await this.#store(next);
+    if (unsaved !== null) throw new Error(unsaved.problem.detail);
+    await this.#takeEffect(before, next);
+    await this.#audit({ by: 'lockstep', verb: 'drained', version: id, detail: {} }, before, next, null);
+    this.#parts.events.tell('drained', id, { epoch: next.epoch });
+  }
+
+  #watchHealth(): void {
+    const { checker, slots } = this.#parts;
+    checker.update(
+      this.#deployment.versions
+        .filter(({ state }) => !hasEnded(state))
+        .flatMap(({ id, upstreams }) =>
+          upstreams
+            .filter(({ enabled }) => enabled)
+            .map(({ address }) => ({ version: id, address, slot: slots.upstream(id, address) })),
+        ),
+    );
+  }
+
+  #report(before: Deployment, after: Deployment, dryRun: boolean): ChangeReport {
+    const changes = describeDifference(before, after, this.#parts.sources, this.#parts.clock.wallMs());
+    const { epoch } = this.#deployment;
+    return { dryRun, changed: after !== before, epoch, changes, status: this.status() };
+  }
+
+  async #refused(change: Change, { dryRun, by }: ChangeOptions, refusal: Refused): Promise<Refused> {
+    const now = this.#deployment;
+    if (!dryRun && refusal.problem.code !== 'stopping') {
+      await this.#audit(asAudited(change, by, null), now, now, refusal.problem.code);
+    }
+    return refusal;
+  }
+
+  /** What happened has happened: an audit log that cannot be written is loud, but undoes nothing. */
+  async #audit(
+    subject: AuditSubject,
+    before: Deployment,
+    after: Deployment,
+    code: string | null,
+  ): Promise<void> {
+    const entry = auditEntry(subject, before, after, code, this.#parts.clock.wallMs());
+    try {
+      await this.#options.state.appendAudit(entry);
+    } catch (err) {
+      this.#options.log.error({ err, entry }, 'the audit log could not be written');
+      this.#parts.events.tell('state-unwritable', entry.version, { what: 'audit log' });
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const { events, watcher, checker } = this.#parts;
+    events.tell('stopping', null);
+    this.#cancelReinstall?.();
+    await watcher.stop();
+    await checker.stop();
+    await this.#queue.idle();
+    await this.#options.state.close();
+  }
+}

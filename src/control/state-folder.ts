@@ -1,0 +1,80 @@
+// The state directory as one thing with a lifetime: locked on opening, let go on closing. In it live the stored
+// deployment, the audit log and the pin keys; nothing of it is written once another gateway has taken the directory.
+
+import type { Deployment } from '../core/deployment.ts';
+import type { AuditEntry } from '../core/status.ts';
+import { AuditLog } from './audit-log.ts';
+import type { Clock } from './clock.ts';
+import { diskFiles, type FileSystem } from './durable-file.ts';
+import { StateLock } from './lock.ts';
+import { loadPinKeys } from './pin-keys.ts';
+import { StateError, StateStore } from './store.ts';
+
+export interface StateFolderOptions {
+  readonly clock: Pick<Clock, 'after'>;
+  /** Another gateway took the directory while this one was not heard of: nothing can be stored from now on. */
+  readonly onLost: () => void;
+  readonly files?: FileSystem;
+}
+
+export class StateFolder {
+  readonly path: string;
+  readonly #lock: StateLock;
+  readonly #store: StateStore;
+  readonly #audit: AuditLog;
+  readonly #files: FileSystem;
+
+  /** Makes the directory when it is missing. Throws LockedError when another gateway has it. */
+  static async open(path: string, options: StateFolderOptions): Promise<StateFolder> {
+    const lock = await StateLock.take(path, options);
+    return new StateFolder(path, lock, options.files ?? diskFiles);
+  }
+
+  /** Only `open` makes one. */
+  private constructor(path: string, lock: StateLock, files: FileSystem) {
+    this.path = path;
+    this.#lock = lock;
+    this.#files = files;
+    this.#store = new StateStore(path, files);
+    this.#audit = new AuditLog(path, files);
+  }
+
+  /** Throws StateError: the message says what to type. */
+  load(): Promise<Deployment> {
+    return this.#store.load();
+  }
+
+  /** Throws StateError; then the stored deployment is the one before. */
+  async save(deployment: Deployment): Promise<void> {
+    await this.#mustBeHeld();
+    await this.#store.save(deployment);
+  }
+
+  /** Makes a key when there is none. */
+  async pinKeys(): Promise<readonly string[]> {
+    await this.#mustBeHeld();
+    return loadPinKeys(this.path, this.#files);
+  }
+
+  /** One call at a time. */
+  async appendAudit(entry: AuditEntry): Promise<void> {
+    await this.#mustBeHeld();
+    await this.#audit.append(entry);
+  }
+
+  /** Latest first. */
+  readAudit(limit: number): Promise<readonly AuditEntry[]> {
+    return this.#audit.read(limit);
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return this.#lock.release();
+  }
+
+  async #mustBeHeld(): Promise<void> {
+    if (!(await this.#lock.isHeld())) {
+      throw new StateError(`The state directory ${this.path} belongs to another gateway now.`);
+    }
+  }
+}
