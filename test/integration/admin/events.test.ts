@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type FakeControl, fakeControl, startAdmin, statusOf, type TestAdmin } from './fake-control.ts';
+import { statusOf } from '../../unit/cli/status-fixtures.ts';
+import { type FakeControl, fakeControl, startAdmin, type TestAdmin } from './fake-control.ts';
 import { ask } from './http.ts';
 
 let control: FakeControl;

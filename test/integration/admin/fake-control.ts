@@ -4,13 +4,8 @@ import type { ChangeOptions, ChangeOutcome, ControlPort, WaitOutcome } from '../
 import type { AdminLog } from '../../../src/admin/routes.ts';
 import { type AdminOptions, createAdmin } from '../../../src/admin/server.ts';
 import type { Change } from '../../../src/core/deployment.ts';
-import type {
-  AuditEntry,
-  ChangeReport,
-  GatewayEvent,
-  Status,
-  VersionStatus,
-} from '../../../src/core/status.ts';
+import type { AuditEntry, GatewayEvent, Status } from '../../../src/core/status.ts';
+import { report } from '../../unit/cli/status-fixtures.ts';
 
 export interface FakeControl extends ControlPort {
   readonly asked: { change: Change; options: ChangeOptions }[];
@@ -22,38 +17,6 @@ export interface FakeControl extends ControlPort {
   onWait: (id: string, timeoutMs: number, signal: AbortSignal) => Promise<WaitOutcome | null>;
   emit(type: GatewayEvent['type'], version: string | null): void;
   listeners(): number;
-}
-
-export function version(id: string, more: Partial<VersionStatus> = {}): VersionStatus {
-  return {
-    id,
-    state: 'staged',
-    weight: 0,
-    since: '2026-03-01T02:51:00.000Z',
-    undeclared: false,
-    upstreams: [{ address: '127.0.0.1:9101', health: 'up', enabled: true, inFlight: 0, lastError: null }],
-    sessions: { live: 0, confirmed: 0, streams: 0 },
-    inFlight: 0,
-    drain: null,
-    cutoffReason: null,
-    ...more,
-  };
-}
-
-export function statusOf(versions: readonly VersionStatus[], more: Partial<Status> = {}): Status {
-  return {
-    epoch: 41,
-    active: versions.find((one) => one.state === 'active')?.id ?? null,
-    previousActive: null,
-    countingSince: '2026-03-01T00:00:00.000Z',
-    sessionOverflow: 0,
-    versions,
-    ...more,
-  };
-}
-
-export function report(status: Status, more: Partial<ChangeReport> = {}): ChangeReport {
-  return { dryRun: false, changed: true, epoch: status.epoch, changes: [], status, ...more };
 }
 
 export function refusal(status: 400 | 404 | 409 | 412, code: string, detail: string): ChangeOutcome {

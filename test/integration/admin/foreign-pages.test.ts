@@ -1,12 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type FakeControl,
-  fakeControl,
-  startAdmin,
-  statusOf,
-  type TestAdmin,
-  version,
-} from './fake-control.ts';
+import { statusOf, version } from '../../unit/cli/status-fixtures.ts';
+import { type FakeControl, fakeControl, startAdmin, type TestAdmin } from './fake-control.ts';
 import { ask, askRaw } from './http.ts';
 
 let control: FakeControl;

@@ -1,14 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type FakeControl,
-  fakeControl,
-  refusal,
-  report,
-  startAdmin,
-  statusOf,
-  type TestAdmin,
-  version,
-} from './fake-control.ts';
+import { report, statusOf, version } from '../../unit/cli/status-fixtures.ts';
+import { type FakeControl, fakeControl, refusal, startAdmin, type TestAdmin } from './fake-control.ts';
 import { type Answer, type AskOptions, ask } from './http.ts';
 
 let control: FakeControl;

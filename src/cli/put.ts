@@ -1,0 +1,31 @@
+// lockstep put ID --upstream URL…
+
+import { change, versionPath } from './change.ts';
+import { usageFailure } from './failure.ts';
+import { CHANGE_OPTIONS, isSet, type Verb, versionIdOf } from './verb.ts';
+
+export const put: Verb = {
+  name: 'put',
+  usage: 'put ID --upstream URL [--upstream URL…] [--same-build]',
+  summary: 'Makes a version known, or gives a known one another pool.',
+  options: {
+    upstream: { type: 'string', multiple: true, value: 'URL', help: 'http://HOST:PORT; again for each one' },
+    'same-build': { type: 'boolean', help: 'the id was used before, by this very build' },
+    ...CHANGE_OPTIONS,
+  },
+  positionals: [1, 1],
+  run(call) {
+    const id = versionIdOf(call);
+    const given = call.values['upstream'] as string[] | undefined;
+    if (given === undefined) throw usageFailure('--upstream is needed', call.verb);
+    // host:port is what status shows, so people type it.
+    const upstreams = given.map((url) => (url.includes('://') ? url : `http://${url}`));
+    const body = { upstreams, sameBuild: isSet(call, 'same-build') };
+    return change(
+      call,
+      versionPath(id),
+      { method: 'PUT', body },
+      `${id} has the upstreams ${upstreams.join(', ')}.`,
+    );
+  },
+};

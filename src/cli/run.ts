@@ -1,0 +1,95 @@
+// From arguments to an exit code: finds the verb, answers --help and --version, and says what went wrong in one line,
+// `lockstep: <what> — <what to do>`.
+
+import { readFileSync } from 'node:fs';
+import { check } from './check.ts';
+import { cutoff } from './cutoff.ts';
+import { demo } from './demo.ts';
+import { drain } from './drain.ts';
+import { disable, enable } from './enable.ts';
+import { events } from './events.ts';
+import { CommandFailure, EXIT, type ExitCode, usageFailure } from './failure.ts';
+import { promote } from './promote.ts';
+import { put } from './put.ts';
+import { retire } from './retire.ts';
+import { rollback } from './rollback.ts';
+import { serve } from './serve.ts';
+import { sessions } from './sessions.ts';
+import { status } from './status.ts';
+import type { Terminal } from './terminal.ts';
+import { helpFor, parseCall, type Verb } from './verb.ts';
+import { wait } from './wait.ts';
+
+/** In the order in which a newcomer needs them. */
+const VERBS: readonly Verb[] = [
+  demo,
+  check,
+  serve,
+  status,
+  put,
+  wait,
+  promote,
+  rollback,
+  drain,
+  retire,
+  cutoff,
+  disable,
+  enable,
+  sessions,
+  events,
+];
+
+export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  try {
+    return await runVerb(argv, terminal);
+  } catch (error) {
+    if (error instanceof CommandFailure) {
+      terminal.err(`lockstep: ${error.message} — ${error.advice}.\n`);
+      return error.exitCode;
+    }
+    terminal.err(`lockstep: ${error instanceof Error ? error.message : String(error)}\n`);
+    return EXIT.failed;
+  }
+}
+
+async function runVerb([name, ...args]: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  if (name === undefined) {
+    terminal.err(help());
+    return EXIT.usage;
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    terminal.out(help());
+    return EXIT.done;
+  }
+  if (name === '--version') {
+    terminal.out(`${packageVersion()}\n`);
+    return EXIT.done;
+  }
+  const verb = VERBS.find((candidate) => candidate.name === name);
+  if (verb === undefined) throw usageFailure(`there is no command ${JSON.stringify(name)}`, null);
+  const call = parseCall(verb, args, terminal);
+  if (call !== null) return verb.run(call);
+  terminal.out(helpFor(verb));
+  return EXIT.done;
+}
+
+function help(): string {
+  const width = Math.max(...VERBS.map((verb) => verb.name.length));
+  const lines = VERBS.map((verb) => `  ${verb.name.padEnd(width)}  ${verb.summary}`);
+  return [
+    'Usage: lockstep COMMAND [options]',
+    '',
+    'Keeps every browser session on one version of a web application while another is deployed.',
+    '',
+    ...lines,
+    '',
+    'lockstep COMMAND --help tells more. Exit codes: 0 done, 1 refused or failed, 2 bad usage,',
+    '3 timed out. LOCKSTEP_ADMIN and LOCKSTEP_TOKEN say where the admin API is and who asks.',
+    '',
+  ].join('\n');
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

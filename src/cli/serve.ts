@@ -1,0 +1,42 @@
+// lockstep serve --config FILE: the gateway, until SIGTERM or SIGINT. A second signal ends it at once.
+
+import { EXIT } from './failure.ts';
+import { requiredText, type Verb } from './verb.ts';
+
+/** npm passes on an interrupt that the terminal has already sent to the whole group: one Ctrl-C, two signals. */
+const SAME_INTERRUPT_MS = 300;
+
+export const serve: Verb = {
+  name: 'serve',
+  usage: 'serve --config FILE',
+  summary: 'Runs the gateway.',
+  options: { config: { type: 'string', value: 'FILE', help: 'the YAML file' } },
+  positionals: [0, 0],
+  async run(call) {
+    const configFile = requiredText(call, 'config');
+    const { startGateway } = await import('../main.ts');
+    const asked = firstSignal();
+    const gateway = await startGateway({ configFile });
+    await Promise.race([asked.then(() => gateway.stop()), gateway.closed]);
+    await gateway.closed;
+    return EXIT.done;
+  },
+};
+
+/** Resolves with the first signal, also when it comes while the gateway still starts. */
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let firstAtMs: number | null = null;
+    const onSignal = (signal: NodeJS.Signals) => {
+      const now = performance.now();
+      if (firstAtMs === null) {
+        firstAtMs = now;
+        resolve();
+      } else if (signal === 'SIGTERM' || now - firstAtMs > SAME_INTERRUPT_MS) {
+        process.exit(EXIT.failed);
+      }
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}

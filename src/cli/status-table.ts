@@ -1,0 +1,176 @@
+// The screen at three in the morning: what serves, what drains and until when, what is ill, what to type next.
+// Pure: status to text of at most 80 columns. Lines that begin with `!` are what is wrong.
+
+import type { DrainBlocker, DrainStatus, Status, VersionStatus } from '../core/status.ts';
+import { advise } from './advice.ts';
+import type { Now } from './report.ts';
+import { count, printable, tellClock, tellSpan, wrap } from './text.ts';
+
+export interface StatusOptions extends Now {
+  readonly colour: boolean;
+}
+
+const STATE_ORDER = ['active', 'canary', 'draining', 'staged', 'drained', 'retired', 'cut off'] as const;
+/** Widths of the columns after the id; their sum with two spaces between is 80 with an id of 16. */
+const COLUMNS = [
+  { title: 'NEW', width: 4 },
+  { title: 'LIVE', width: 7 },
+  { title: 'CONFIRMED', width: 9 },
+  { title: 'STREAMS', width: 7 },
+  { title: 'IN FLIGHT', width: 9 },
+  { title: 'UP', width: 6 },
+] as const;
+const ID_WIDTH = 16;
+const STATE_WIDTH = 8;
+
+export function renderStatus(status: Status, options: StatusOptions): string {
+  const versions = [...status.versions].sort(
+    (a, b) => STATE_ORDER.indexOf(a.state) - STATE_ORDER.indexOf(b.state),
+  );
+  const paint = painter(options.colour);
+  const drains = versions.flatMap((version) => tellDrain(version, status, options));
+  const wrong = tellWrong(versions, status, options).flatMap((line) => wrap(`! ${line}`, '  '));
+  const advice = advise(status);
+  const last = wrap(advice === null ? 'Nothing is wrong.' : `Next: ${advice}`, '      ');
+  const blocks = [
+    tellHead(status),
+    versions.length === 0 ? ['No versions yet.'] : tellTable(versions),
+    drains,
+    wrong.map(paint.red),
+    last.map(advice === null ? (line) => line : paint.bold),
+  ];
+  return `${blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+/** `live 12, streams 2, waits for …`: the same facts in one line, for `lockstep wait`. */
+export function tellProgress(version: VersionStatus, now: Now): string {
+  const { sessions, drain } = version;
+  const facts = [
+    `${version.id} ${version.state}`,
+    `${sessions.live} live`,
+    count(sessions.streams, 'stream'),
+  ];
+  if (drain !== null) {
+    if (drain.blockers.length > 0) facts.push(`waits for ${drain.blockers.join(', ')}`);
+    facts.push(tellEnd(drain, now));
+  } else {
+    const up = version.upstreams.filter(({ health }) => health === 'up').length;
+    facts.push(`${up} of ${version.upstreams.length} up`);
+  }
+  return facts.join('; ');
+}
+
+function tellHead({ epoch, active, previousActive }: Status): string[] {
+  const before = previousActive === null ? '' : `   before it ${previousActive}`;
+  return wrap(`epoch ${epoch}   active ${active ?? 'none'}${before}`);
+}
+
+function tellTable(versions: readonly VersionStatus[]): string[] {
+  const right = (cells: readonly string[]) =>
+    cells.map((cell, index) => cell.padStart(COLUMNS[index]!.width)).join('  ');
+  const line = (id: string, state: string, cells: readonly string[]) =>
+    `${id.padEnd(ID_WIDTH)}  ${state.padEnd(STATE_WIDTH)}  ${right(cells)}`;
+  const head = line(
+    'VERSION',
+    'STATE',
+    COLUMNS.map(({ title }) => title),
+  );
+  const rows = versions.flatMap((version) => {
+    const { id, state, weight, sessions, inFlight, upstreams } = version;
+    const up = upstreams.filter(({ enabled, health }) => enabled && health === 'up').length;
+    const cells = [
+      weight === 0 ? '-' : `${weight}%`,
+      ...[sessions.live, sessions.confirmed, sessions.streams, inFlight].map(String),
+      upstreams.length === 0 ? '-' : `${up}/${upstreams.length}`,
+    ];
+    // An id is there to be typed: it is never cut, a long one gets a line of its own.
+    return id.length > ID_WIDTH ? [id, line('', state, cells)] : [line(id, state, cells)];
+  });
+  return [head, ...rows];
+}
+
+function tellDrain(version: VersionStatus, status: Status, now: Now): string[] {
+  const { id, drain, state } = version;
+  if (state !== 'draining' || drain === null) return [];
+  const startedMs = Date.parse(drain.startedAt);
+  const since = `${tellClock(startedMs, now.nowMs, now.timeZone)} (${tellSpan(now.nowMs - startedMs)} ago)`;
+  const blockers = drain.blockers.map((blocker) => tellBlocker(blocker, version, status, now));
+  const waits = blockers.length === 0 ? 'Nothing holds it any more.' : `It waits for ${blockers.join(', ')}.`;
+  const text = `${id} drains since ${since}: ${MODES[drain.sessions]}${STEPS[drain.step]}. ${waits} ${tellEnd(drain, now)}.`;
+  return wrap(text, '  ');
+}
+
+const MODES: Readonly<Record<DrainStatus['sessions'], string>> = {
+  keep: 'its sessions keep it',
+  move: 'its sessions move at once',
+  'move-on-navigation': 'its sessions move with their next page',
+};
+
+const STEPS: Readonly<Record<DrainStatus['step'], string>> = {
+  grace: ', still in grace',
+  waiting: '',
+  nudge: ', pages are told of the update',
+  navigation: ', navigations move',
+  deadline: ', the deadline has passed',
+};
+
+function tellBlocker(blocker: DrainBlocker, version: VersionStatus, status: Status, now: Now): string {
+  switch (blocker) {
+    case 'sessions':
+      return count(version.sessions.live, 'session');
+    case 'streams':
+      return count(version.sessions.streams, 'stream');
+    case 'in-flight':
+      return `${count(version.inFlight, 'request')} in flight`;
+    case 'counting': {
+      const sinceMs = Date.parse(status.countingSince);
+      return `a whole cookie.idle of counting, which began ${tellClock(sinceMs, now.nowMs, now.timeZone)} (${tellSpan(now.nowMs - sinceMs)} ago)`;
+    }
+  }
+}
+
+function tellEnd({ emptyAt, deadline }: DrainStatus, { nowMs, timeZone }: Now): string {
+  const at = (iso: string) => {
+    const ms = Date.parse(iso);
+    return `${tellClock(ms, nowMs, timeZone)} (${ms > nowMs ? `in ${tellSpan(ms - nowMs)}` : 'now'})`;
+  };
+  const estimate = emptyAt === null ? 'No estimate yet' : `Empty about ${at(emptyAt)}`;
+  return deadline === null
+    ? `${estimate}; no deadline, it may never end`
+    : `${estimate}; deadline ${at(deadline)}`;
+}
+
+function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now): string[] {
+  const { sessionOverflow, countingSince } = status;
+  const lines = versions.flatMap(tellWrongVersion);
+  if (sessionOverflow > 0) {
+    const since = tellClock(Date.parse(countingSince), now.nowMs, now.timeZone);
+    lines.push(
+      `the session ledger was full: ${count(sessionOverflow, 'session')} did not fit; counting anew since ${since}`,
+    );
+  }
+  return lines;
+}
+
+function tellWrongVersion(version: VersionStatus): string[] {
+  const { id, state, upstreams, undeclared, cutoffReason } = version;
+  const lines: string[] = [];
+  if (cutoffReason !== null) lines.push(`${id} is cut off: ${printable(cutoffReason)}`);
+  if (undeclared) lines.push(`${id} is undeclared: it is in use, but not in the config file any more`);
+  if (state === 'retired' || state === 'cut off') return lines;
+  for (const { address, health, enabled, lastError } of upstreams) {
+    const why = lastError === null ? '' : `: ${printable(lastError)}`;
+    if (!enabled) lines.push(`${id} ${address} is disabled${health === 'down' ? ` and down${why}` : ''}`);
+    else if (health === 'down') lines.push(`${id} ${address} is down${why}`);
+    else if (health === 'unknown') lines.push(`${id} ${address} is not checked yet`);
+  }
+  return lines;
+}
+
+function painter(colour: boolean): Record<'red' | 'bold', (line: string) => string> {
+  const paint = (code: number) => (line: string) => (colour ? `\u001b[${code}m${line}\u001b[0m` : line);
+  return { red: paint(31), bold: paint(1) };
+}

@@ -1,0 +1,47 @@
+// How things are said on a screen of 80 columns: spans and clocks, counted nouns, wrapped lines. Pure.
+// Rule: texts that came over the network pass through `printable`, so that no server can move the cursor.
+
+export const COLUMNS = 80;
+
+/** The two largest units, rounded down: `45s`, `21m`, `11h 39m`, `3d 4h`. */
+export function tellSpan(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return `${s}s`;
+  const m = Math.floor(s / 60);
+  if (m < 60) return `${m}m`;
+  const h = Math.floor(m / 60);
+  if (h < 24) return m % 60 === 0 ? `${h}h` : `${h}h ${m % 60}m`;
+  return h % 24 === 0 ? `${h / 24}d` : `${Math.floor(h / 24)}d ${h % 24}h`;
+}
+
+/** `03:12`, with the date in front when it is another day than `nowMs`. */
+export function tellClock(atMs: number, nowMs: number, timeZone: string | undefined): string {
+  const day = (ms: number) => new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(ms);
+  const clock = new Intl.DateTimeFormat('en-GB', { timeZone, timeStyle: 'short' }).format(atMs);
+  return day(atMs) === day(nowMs) ? clock : `${day(atMs)} ${clock}`;
+}
+
+/** `1 session`, `12 sessions`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** Control characters become spaces. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
+}
+
+/** Lines of at most 80 columns; those after the first begin with `indent`. A word longer than that stays whole. */
+export function wrap(text: string, indent = ''): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line.trim() !== '' && line.length + 1 + word.length > COLUMNS) {
+      lines.push(line);
+      line = indent + word;
+    } else {
+      line = lines.length === 0 && line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { run } from '../../../src/cli/run.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lockstep-check-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function check(yaml: string | null) {
+  const file = join(folder, 'lockstep.yaml');
+  if (yaml !== null) writeFileSync(file, yaml);
+  let out = '';
+  let err = '';
+  const code = await run(['check', '--config', file], {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    isWatched: false,
+    colour: false,
+    env: {},
+    nowMs: Date.now,
+    timeZone: 'UTC',
+    interruptible: () => new AbortController().signal,
+  });
+  return { file, code, out, err };
+}
+
+test('a good file is summed up', async () => {
+  const { file, code, out } = await check(
+    'versions:\n  v1: { upstreams: ["http://127.0.0.1:9101"] }\n  v2: { upstreams: ["http://127.0.0.1:9201"] }\nactive: v1\n',
+  );
+  expect(code).toBe(0);
+  expect(out).toBe(
+    [
+      `${file} is good.`,
+      '  listens on   127.0.0.1:8080',
+      '  admin API    127.0.0.1:9090, no tokens: loopback only',
+      '  versions     2 (v1, v2), v1 active at the first start',
+      `  state        ${join(folder, 'state')}`,
+      '',
+    ].join('\n'),
+  );
+});
+
+test('a bad file has every problem with its line and key, and is exit 1', async () => {
+  const { file, code, out, err } = await check('lissten: 1\ncookie:\n  idle: soon\n');
+  expect([code, out]).toEqual([1, '']);
+  expect(err).toContain(`${file}:1: lissten: expected`);
+  expect(err).toContain(`${file}:3: cookie.idle: expected`);
+});
+
+test('a file that is not there is exit 1', async () => {
+  expect(await check(null)).toMatchObject({ code: 1, out: '', err: expect.stringContaining('ENOENT') });
+});

@@ -1,0 +1,35 @@
+// A version, a status and a report with nothing special about them; a test says what is.
+
+import type { ChangeReport, Status, VersionStatus } from '../../../src/core/status.ts';
+
+export function version(id: string, more: Partial<VersionStatus> = {}): VersionStatus {
+  return {
+    id,
+    state: 'staged',
+    weight: 0,
+    since: '2026-03-01T02:51:00.000Z',
+    undeclared: false,
+    upstreams: [{ address: '127.0.0.1:9101', health: 'up', enabled: true, inFlight: 0, lastError: null }],
+    sessions: { live: 0, confirmed: 0, streams: 0 },
+    inFlight: 0,
+    drain: null,
+    cutoffReason: null,
+    ...more,
+  };
+}
+
+export function statusOf(versions: readonly VersionStatus[], more: Partial<Status> = {}): Status {
+  return {
+    epoch: 41,
+    active: versions.find((one) => one.state === 'active')?.id ?? null,
+    previousActive: null,
+    countingSince: '2026-03-01T00:00:00.000Z',
+    sessionOverflow: 0,
+    versions,
+    ...more,
+  };
+}
+
+export function report(status: Status, more: Partial<ChangeReport> = {}): ChangeReport {
+  return { dryRun: false, changed: true, epoch: status.epoch, changes: [], status, ...more };
+}
