@@ -1,0 +1,105 @@
+// Addresses of the file: where the gateway listens, which hosts and proxies it knows, where its upstreams are.
+// Pure: no name is resolved here. Whether an upstream is the gateway itself (HARDENING M10) is judged on what is
+// written; what names resolve to is seen by the loop guard of the data plane.
+
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { parseUpstreamUrl } from '../core/pool.ts';
+import type { Reader } from './readers.ts';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** `host:port`, IPv6 in brackets. Port 0 takes a free one. */
+export const listenAddress: Reader<HostPort> = (value) => {
+  const expected = 'an address with a port such as 127.0.0.1:8080, "[::1]:8080" or 0.0.0.0:8080';
+  const match = typeof value === 'string' ? /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(value) : null;
+  if (match === null) return { expected };
+  const host = match[1] ?? match[2]!.toLowerCase();
+  const port = Number(match[3]);
+  const isHost = match[1] === undefined ? isIP(host) === 4 || isName(host) : isIPv6(host);
+  return isHost && port <= 65_535 ? { value: { host, port } } : { expected };
+};
+
+/** `http://host[:port]` to `host:port`, by the same rules as upstreams that are put at run time. */
+export const upstream: Reader<string> = (value) => {
+  if (typeof value !== 'string') return { expected: 'http://host:port' };
+  const parsed = parseUpstreamUrl(value);
+  if (parsed.ok) return { value: parsed.address };
+  const [wanted, got] = parsed.detail.split(', got ', 2);
+  const expected = wanted!.replace(/^expected /, '');
+  // Without a "got", core has seen a password and says nothing of the value.
+  if (got === undefined) return { expected, got: 'one with them' };
+  return { expected, note: /^https:/i.test(value) ? ': TLS to upstreams is not in this version' : '' };
+};
+
+/** A name or IP address as it stands in Host, in lower case. */
+export const hostName: Reader<string> = (value) => {
+  const host = typeof value === 'string' ? value.toLowerCase() : '';
+  const isHost = isName(host) || isIP(host) === 4 || (/^\[.*\]$/.test(host) && isIPv6(host.slice(1, -1)));
+  if (isHost) return { value: host };
+  return { expected: 'a host name such as shop.example.com, without scheme, port or wildcard' };
+};
+
+/** The Domain of a cookie: browsers refuse single labels and IP addresses (RFC 6265 section 5.1.3). */
+export const cookieDomain: Reader<string> = (value) => {
+  const domain = typeof value === 'string' ? value.toLowerCase() : '';
+  if (isName(domain) && domain.includes('.')) return { value: domain };
+  return { expected: 'a domain such as example.com, without a leading dot' };
+};
+
+/** A network, or one address, which becomes a network of its own. */
+export const cidr: Reader<string> = (value) => {
+  const [address, prefix, ...rest] = typeof value === 'string' ? value.split('/') : [''];
+  const family = isIP(address!);
+  const bits = family === 6 ? 128 : 32;
+  const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
+  if (family !== 0 && rest.length === 0 && length <= bits && !address!.includes('%')) {
+    return { value: `${address!.toLowerCase()}/${length}` };
+  }
+  return { expected: 'a network such as 10.0.0.0/8 or 2001:db8::/32' };
+};
+
+/** Can only be reached from this machine. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host.endsWith('.localhost')) return true;
+  const family = isIP(host);
+  return family !== 0 && LOOPBACK.check(host, family === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** A request to `target` arrives at a listener on `listen`, as far as the text tells. */
+export function reachesListener(target: HostPort, listen: HostPort): boolean {
+  if (listen.port === 0 || target.port !== listen.port) return false;
+  if (target.host === listen.host) return true;
+  // Connecting to the wildcard address reaches this machine; a wildcard listener is reached by each of its addresses.
+  const isHere = isLoopback(target.host) || isWildcard(target.host);
+  if (isHere)
+    return isWildcard(listen.host) || (isLoopback(listen.host) && sharesLoopback(target.host, listen.host));
+  return false;
+}
+
+export function formatAddress({ host, port }: HostPort): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** 127.0.0.1 and 127.0.0.2 are two hosts to a listener; localhost and the wildcard may mean either. */
+function sharesLoopback(target: string, listen: string): boolean {
+  return isIP(target) === 0 || isIP(listen) === 0 || isWildcard(target);
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+/** A last label of digits only would be read as an IPv4 address. */
+function isName(host: string): boolean {
+  return HOST_NAME.test(host) && !/(^|\.)\d+$/.test(host);
+}

@@ -1,0 +1,78 @@
+// The Config in force out of what the file says: units go into the names, relative paths start at the file's folder.
+
+import { resolve } from 'node:path';
+import type { Config } from './config.ts';
+import type { Listener } from './read.ts';
+import { SECTIONS, type Sections } from './schema.ts';
+
+export function assemble(
+  { admin, cookie, drain, health, deadPin, limits, log, ...rest }: Sections,
+  listen: readonly Listener[],
+  versions: Config['versions'],
+  folder: string,
+): Config {
+  return {
+    listen: listen.map(({ config }) => config),
+    hosts: rest.hosts,
+    engine: rest.engine,
+    admin: { ...admin.listen, tokens: admin.tokens },
+    stateDir: resolve(folder, rest.state),
+    cookie: {
+      name: cookie.name,
+      idleMs: cookie.idle,
+      lifeMs: cookie.life,
+      sameSite: cookie.sameSite,
+      domain: cookie.domain,
+      maxAgeMs: cookie.maxAge,
+      strip: cookie.strip,
+      sharedCache: cookie.sharedCache,
+    },
+    pinKeys: cookie.keys,
+    affinity: rest.affinity,
+    trustedProxies: rest.trustedProxies,
+    versions,
+    active: rest.active,
+    health: healthPolicy(health),
+    drain: {
+      graceMs: drain.grace,
+      nudgeMs: drain.nudge,
+      navigationMs: drain.navigation,
+      idleMs: drain.idle,
+      deadlineMs: drain.deadline,
+      protectedPaths: drain.protected,
+    },
+    deadPin: {
+      navigation: deadPin.navigation,
+      safe: deadPin.safe,
+      unsafe: deadPin.unsafe,
+      patienceMs: deadPin.patience,
+    },
+    limits: limitsInUnits(limits),
+    log: {
+      access: typeof log.access === 'string' ? log.access : { file: resolve(folder, log.access.file) },
+      level: log.level,
+    },
+  };
+}
+
+function healthPolicy(health: Sections['health']): Config['health'] {
+  const { path, interval, timeout, rise, fall } = health ?? { ...SECTIONS.health.parse({})!, path: null };
+  return { path, intervalMs: interval, timeoutMs: timeout, rise, fall };
+}
+
+function limitsInUnits(limits: Sections['limits']): Config['limits'] {
+  const { headerTimeout, clientIdle, bodyProgress, sendProgress, connect, ...rest } = limits;
+  const { firstByte, upstreamIdle, tunnelIdle, shutdown, ...counts } = rest;
+  return {
+    ...counts,
+    headerTimeoutMs: headerTimeout,
+    clientIdleMs: clientIdle,
+    bodyProgressMs: bodyProgress,
+    sendProgressMs: sendProgress,
+    connectMs: connect,
+    firstByteMs: firstByte,
+    upstreamIdleMs: upstreamIdle,
+    tunnelIdleMs: tunnelIdle,
+    shutdownMs: shutdown,
+  };
+}

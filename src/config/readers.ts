@@ -1,0 +1,117 @@
+// How single values of the file are read: each reader takes what YAML gave and answers a value, or what it expected.
+// Readers are pure and know nothing of keys, lines or of the values of others; schema.ts puts them in their places.
+// A value that came out of the environment is text, so numbers and booleans are read from their text as well.
+
+import { z } from 'zod';
+import { formatDuration, parseDuration } from '../core/duration.ts';
+
+/** What a reader wanted: problems.ts makes `expected <expected>, got <got><note>` of it. */
+export interface Mismatch {
+  readonly expected: string;
+  /** Instead of the value, where that must not or need not be shown. */
+  readonly got?: string;
+  /** Follows what was got: the reason, or a way out. */
+  readonly note?: string;
+}
+
+export type Reader<T> = (value: unknown) => { readonly value: T } | Mismatch;
+
+export const NOT_IN_THIS_VERSION = ', which is not in this version';
+
+/** setTimeout counts in 32 bits: a longer delay would fire at once. */
+export const LONGEST_TIMER_MS = 24 * 24 * 3_600_000;
+
+/** A reader as a zod schema; its mismatch travels in the issue's `params`. */
+export function field<T>(read: Reader<T>) {
+  return z.unknown().transform((value, context): T => {
+    const result = read(value);
+    if ('value' in result) return result.value;
+    context.issues.push({ code: 'custom', input: value, message: result.expected, params: { ...result } });
+    return z.NEVER;
+  });
+}
+
+export function orNull<T>(read: Reader<T>): Reader<T | null> {
+  return (value) => {
+    if (value === null) return { value: null };
+    const result = read(value);
+    return 'value' in result ? result : { ...result, expected: `${result.expected}, or null` };
+  };
+}
+
+export function duration(minMs: number, maxMs: number): Reader<number> {
+  const expected = `a duration such as 500ms, 30s, 20m or 12h, from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+  return (value) => {
+    const ms = typeof value === 'string' ? parseDuration(value) : null;
+    return ms !== null && ms >= minMs && ms <= maxMs ? { value: ms } : { expected };
+  };
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+};
+
+/** Bytes: `512`, `16KiB`, `1MiB`. */
+export function size(minBytes: number, maxBytes: number): Reader<number> {
+  const expected = `a size such as 512, 16KiB or 1MiB, from ${formatSize(minBytes)} to ${formatSize(maxBytes)}`;
+  return (value) => {
+    const match = /^(\d{1,16})(B|KiB|MiB|GiB|TiB)?$/.exec(wholeText(value));
+    const bytes = match === null ? Number.NaN : Number(match[1]) * SIZE_UNITS[match[2] ?? '']!;
+    return bytes >= minBytes && bytes <= maxBytes ? { value: bytes } : { expected };
+  };
+}
+
+export function count(min: number, max: number): Reader<number> {
+  const expected = `a whole number from ${min} to ${max}`;
+  return (value) => {
+    const text = wholeText(value);
+    const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    return number >= min && number <= max ? { value: number } : { expected };
+  };
+}
+
+export const flag: Reader<boolean> = (value) => {
+  if (typeof value === 'boolean') return { value };
+  if (value === 'true' || value === 'false') return { value: value === 'true' };
+  return { expected: 'true or false' };
+};
+
+/** One of a few words; `refused` are words that people do try, each with what to tell them. */
+export function oneOf<const T extends string>(
+  words: readonly T[],
+  refused: Readonly<Record<string, string>> = {},
+): Reader<T> {
+  const expected = words.length === 1 ? words[0]! : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+  return (value) => {
+    const word = words.find((candidate) => candidate === value);
+    if (word !== undefined) return { value: word };
+    const note = typeof value === 'string' && Object.hasOwn(refused, value) ? refused[value]! : '';
+    return { expected, note };
+  };
+}
+
+/** Text that a pattern describes. A number that YAML made of it gets the advice to quote it. */
+export function text(expected: string, pattern: RegExp): Reader<string> {
+  return (value) => {
+    if (typeof value === 'string' && pattern.test(value)) return { value };
+    const isNumber = typeof value === 'number' && pattern.test(String(value));
+    return { expected, note: isNumber ? ' as a number (put it in quotes)' : '' };
+  };
+}
+
+function wholeText(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'string' ? String(value) : '';
+}
+
+function formatSize(bytes: number): string {
+  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
+    const factor = SIZE_UNITS[unit]!;
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return String(bytes);
+}

@@ -1,0 +1,244 @@
+// What the file may say: every key with its reader, its default and a sentence about it.
+// Each top-level section is read on its own (load.ts), so that the problems of one do not hide those of another.
+// What several keys must agree on is in checks.ts.
+
+import { z } from 'zod';
+import { VERSION_ID } from '../core/versions.ts';
+import { cidr, cookieDomain, hostName, listenAddress, upstream } from './addresses.ts';
+import {
+  count,
+  duration,
+  field,
+  flag,
+  LONGEST_TIMER_MS,
+  NOT_IN_THIS_VERSION,
+  oneOf,
+  orNull,
+  type Reader,
+  size,
+  text,
+} from './readers.ts';
+import { adminToken, pinKey } from './secrets.ts';
+
+/** Browsers cut Max-Age at 400 days (RFC 6265bis section 5.5). */
+const LONGEST_LIFE_MS = 400 * 24 * 3_600_000;
+const SECOND_MS = 1_000;
+const KIB = 1_024;
+const GIB = 1_024 ** 3;
+const SAME_SITE_STRICT =
+  ': browsers drop Strict on cross-site navigations, so that the page would come from one version and its assets from another';
+const UNSAFE_NEWEST = ': an unsafe request of an old page is never sent to another version';
+
+const PATH = text('a path that starts with /', /^\/[\x21-\x7e]*$/);
+const PROTECTED_PATH = text(
+  'a path such as /checkout, or a prefix such as /checkout/*',
+  /^\/[\x21-\x29\x2b-\x7e]*\*?$/,
+);
+const TOKEN_NAME = text(
+  'a name of letters, digits and . _ - (not "local")',
+  /^(?!local$)[A-Za-z0-9._-]{1,64}$/,
+);
+// RFC 6265 section 4.1.1: a cookie's name is a token.
+const COOKIE_NAME = text(
+  "a cookie name: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
+  /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/,
+);
+const FILE_NAME = text('the name of a file', /^[^\0]+$/);
+
+const timer = (minMs: number) => field(duration(minMs, LONGEST_TIMER_MS));
+const life = (minMs: number) => duration(minMs, LONGEST_LIFE_MS);
+
+/** Its message, of which problems.ts makes "did you mean", is the list of the keys that are known. */
+const mapping = <S extends z.ZodRawShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
+  });
+
+const threads: Reader<'auto' | 1> = (value) => {
+  if (value === 'auto') return { value };
+  if (value === 1 || value === '1') return { value: 1 };
+  const isCount = /^[1-9]\d*$/.test(String(value));
+  return { expected: 'auto or 1', note: isCount ? NOT_IN_THIS_VERSION : '' };
+};
+
+const stateDirectory: Reader<string> = (value) => {
+  const expected = 'a directory';
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) return { expected };
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1];
+  // Such an address may hold a password.
+  if (scheme !== undefined) return { expected, got: `a ${scheme}:// address`, note: NOT_IN_THIS_VERSION };
+  return { value };
+};
+
+const warm: Reader<null> = (value) =>
+  value === null ? { value } : { expected: 'null', got: 'a warm-up', note: NOT_IN_THIS_VERSION };
+
+type AccessLogTarget = 'stdout' | 'off' | { readonly file: string };
+
+const accessLog: Reader<AccessLogTarget> = (value) => {
+  if (value === 'stdout' || value === 'off') return { value };
+  if (typeof value === 'object' && value !== null && Object.keys(value).join() === 'file') {
+    const file = FILE_NAME((value as { file: unknown }).file);
+    if ('value' in file) return { value: { file: file.value } };
+  }
+  return { expected: 'stdout, off or { file: NAME }' };
+};
+
+export const LISTENER = mapping({
+  address: field(listenAddress).describe('Where to listen.'),
+  tls: mapping({
+    cert: field(FILE_NAME).describe('PEM file with the certificate and its chain.'),
+    key: field(FILE_NAME).describe('PEM file with its private key.'),
+  })
+    .nullable()
+    .default(null)
+    .describe('Speak TLS on this address.'),
+});
+
+export const VERSION = mapping({
+  upstreams: z.array(field(upstream)).min(1).describe('http://host:port of each server of this version.'),
+});
+
+/** Read one at a time. `listen` and `versions` are not here: load.ts reads them item by item. */
+export const SECTIONS = {
+  hosts: z
+    .array(field(hostName))
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Any other Host is a 421; null takes all.'),
+  threads: field(threads).prefault('auto').describe('Data-plane threads.'),
+  engine: field(oneOf(['wire'], { 'http-proxy': NOT_IN_THIS_VERSION }))
+    .prefault('wire')
+    .describe('The data plane.'),
+  admin: mapping({
+    listen: field(listenAddress).prefault('127.0.0.1:9090').describe('Where the admin API listens.'),
+    tokens: z
+      .array(
+        mapping({
+          name: field(TOKEN_NAME).describe('Stands in the audit log.'),
+          token: field(adminToken).describe('The bearer token.'),
+          role: field(oneOf(['viewer', 'operator'])).describe('Viewers read, operators change.'),
+        }),
+      )
+      .default([])
+      .describe('Without tokens the admin API listens on loopback only.'),
+  }).prefault({}),
+  state: field(stateDirectory).prefault('./state').describe('Directory of the stored state.'),
+  cookie: mapping({
+    name: field(COOKIE_NAME).prefault('lockstep').describe('Name of the pin.'),
+    idle: field(life(SECOND_MS)).prefault('30m').describe('A session without a request for longer is over.'),
+    life: field(life(SECOND_MS)).prefault('12h').describe('Absolute life of a pin.'),
+    sameSite: field(oneOf(['auto', 'lax', 'none'], { strict: SAME_SITE_STRICT }))
+      .prefault('auto')
+      .describe('auto: None where the client side is TLS, else Lax.'),
+    domain: field(orNull(cookieDomain)).prefault(null).describe('Domain attribute; null for this host only.'),
+    maxAge: field(orNull(life(SECOND_MS)))
+      .prefault(null)
+      .describe('Max-Age; null: until the browser closes.'),
+    strip: field(flag).prefault(false).describe('Hide the pin from the application.'),
+    sharedCache: field(flag)
+      .prefault(false)
+      .describe('A CDN stands in front; what it may keep is never pinned.'),
+    keys: z
+      .array(field(pinKey))
+      .default([])
+      .describe('First signs, all verify. Empty: one is made and kept.'),
+  }).prefault({}),
+  affinity: field(oneOf(['none', 'upstream']))
+    .prefault('none')
+    .describe('upstream: sessions stay on one server.'),
+  trustedProxies: z.array(field(cidr)).default([]).describe('Networks whose X-Forwarded-* is believed.'),
+  active: field(orNull(text('the id of a version', VERSION_ID)))
+    .prefault(null)
+    .describe('At the first start only.'),
+  health: mapping({
+    path: field(orNull(PATH))
+      .prefault('/healthz')
+      .describe('GET must answer 2xx; null: a TCP connect will do.'),
+    interval: timer(100).prefault('2s').describe('Between two checks of one upstream.'),
+    timeout: timer(50).prefault('1s').describe('Of one check.'),
+    rise: field(count(1, 100)).prefault(2).describe('Good checks in a row that make it up.'),
+    fall: field(count(1, 100)).prefault(3).describe('Bad checks in a row that make it down.'),
+  }).nullable(),
+  warm: field(warm).prefault(null),
+  drain: mapping({
+    grace: field(life(0)).prefault('0s').describe('Nothing happens for that long.'),
+    nudge: field(orNull(life(0)))
+      .prefault('0s')
+      .describe('From then on answers say that an update is there.'),
+    navigation: field(orNull(life(0)))
+      .prefault(null)
+      .describe('From then on navigations move to the new version.'),
+    idle: field(orNull(life(SECOND_MS)))
+      .prefault(null)
+      .describe('Navigations after that much idleness move.'),
+    deadline: field(orNull(life(0)))
+      .prefault('12h')
+      .describe('Everything moves; null: may never end.'),
+    protected: z.array(field(PROTECTED_PATH)).default([]).describe('Paths that only the deadline moves.'),
+  }).prefault({}),
+  deadPin: mapping({
+    navigation: field(oneOf(['newest', 'reload', 'unavailable', 'hold']))
+      .prefault('newest')
+      .describe('Page loads.'),
+    safe: field(oneOf(['newest', 'reload', 'unavailable', 'hold']))
+      .prefault('reload')
+      .describe('GET by a page.'),
+    unsafe: field(oneOf(['reload', 'unavailable', 'hold'], { newest: UNSAFE_NEWEST }))
+      .prefault('reload')
+      .describe('POST and the like.'),
+    patience: timer(0).prefault('5s').describe('Wait that long for a version whose servers are all away.'),
+  }).prefault({}),
+  limits: mapping({
+    connections: field(count(1, 1_000_000))
+      .prefault(10_000)
+      .describe('Client connections; more are closed at once.'),
+    sessions: field(count(100, 2 ** 25))
+      .prefault(1_000_000)
+      .describe('Entries of the session ledger, 32 bytes each.'),
+    headBytes: field(size(KIB, 1_024 * KIB))
+      .prefault('16KiB')
+      .describe('Request head; 431.'),
+    headers: field(count(8, 10_000)).prefault(100).describe('Fields of a request; 431.'),
+    uri: field(size(64, 1_024 * KIB))
+      .prefault('8KiB')
+      .describe('Request target; 414.'),
+    responseHead: field(size(KIB, 1_024 * KIB))
+      .prefault('32KiB')
+      .describe('Response head; 502.'),
+    chunkExt: field(size(0, 1_024 * KIB))
+      .prefault('4KiB')
+      .describe('Chunk extensions of a body.'),
+    trailers: field(size(0, 1_024 * KIB))
+      .prefault('8KiB')
+      .describe('Trailer fields of a body.'),
+    body: field(orNull(size(0, 1_024 * GIB)))
+      .prefault(null)
+      .describe('Request body; 413.'),
+    headerTimeout: timer(100).prefault('10s').describe('Until a request head is complete; 408.'),
+    clientIdle: timer(100).prefault('60s').describe('Idle client connections are closed.'),
+    bodyProgress: timer(100).prefault('30s').describe('Without a byte of the request body; 408.'),
+    sendProgress: timer(100).prefault('60s').describe('Without the client reading a byte.'),
+    connect: timer(10).prefault('3s').describe('To an upstream; 504.'),
+    firstByte: timer(100).prefault('60s').describe('Until the upstream answers; 504.'),
+    upstreamIdle: timer(100)
+      .prefault('50s')
+      .describe('Idle upstream connections are closed; less than theirs.'),
+    tunnelIdle: timer(SECOND_MS).prefault('1h').describe('WebSockets without a byte either way.'),
+    requestsPerConnection: field(orNull(count(1, 2 ** 31)))
+      .prefault(null)
+      .describe('Then the client connects anew.'),
+    shutdown: timer(0).prefault('30s').describe('For requests under way after SIGTERM.'),
+  }).prefault({}),
+  log: mapping({
+    access: field(accessLog).prefault('stdout').describe('stdout, off or { file: NAME }.'),
+    level: field(oneOf(['debug', 'info', 'warn', 'error']))
+      .prefault('info')
+      .describe("Of the gateway's own log."),
+  }).prefault({}),
+} as const;
+
+export const TOP_LEVEL_KEYS: readonly string[] = ['listen', 'versions', ...Object.keys(SECTIONS)];
+
+export type Sections = { [K in keyof typeof SECTIONS]: z.output<(typeof SECTIONS)[K]> };
