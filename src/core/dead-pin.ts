@@ -4,7 +4,7 @@
 // - a session of the active version is never moved to an older one;
 // - a new session waits for nothing: it moves to another share of the table, once, or is refused.
 
-import { forwarded, type Routing, refused } from './decision.ts';
+import { forwarded, isFollowed, type Routing, refused } from './decision.ts';
 import type { DeadPinPolicy } from './policy.ts';
 import type { Reason } from './reasons.ts';
 import type { Decision } from './route.ts';
@@ -60,7 +60,7 @@ function keepOrGiveUp(
   const { table, sources } = routing;
   const patienceLeftMs = sources.policy.deadPin.patienceMs - waitedMs;
   const version = table.versions.get(wanted.id);
-  if (version === undefined || !version.takesPinned || version.repin === 'forced') {
+  if (version === undefined || !isFollowed(version)) {
     if (decision.action === 'forward') return deadPin(routing, version ?? wanted, waitedMs);
     return { ...decision, holdMs: Math.max(0, patienceLeftMs) };
   }
@@ -126,8 +126,7 @@ function placeElsewhere(decision: Decision, chosen: TableVersion, routing: Routi
 function stillOwn(decision: Decision, { pin, table, sources }: Routing): TableVersion | null {
   if (decision.reason !== 'repinned-navigation' && decision.reason !== 'repinned-idle') return null;
   const own = pin === null ? undefined : table.versions.get(pin.version);
-  if (own === undefined || !own.takesPinned || own.repin === 'forced') return null;
-  return sources.hasAvailable(own) ? own : null;
+  return own !== undefined && isFollowed(own) && sources.hasAvailable(own) ? own : null;
 }
 
 /** `preferred` first, then the active version, then the other shares. */

@@ -73,6 +73,11 @@ export function refused(routing: Routing, refusal: Refusal): Decision {
   };
 }
 
+/** A forced version answers only navigations, by moving them: for all else it is gone already. */
+export function isFollowed(version: TableVersion): boolean {
+  return version.takesPinned && version.repin !== 'forced';
+}
+
 /** The pin's `seen` is up to a quarter of idle old: it counts only where the ledger does not know the session. */
 export function lastActivityMs({ pin, nowMs, sources }: Routing): number {
   if (pin === null) return nowMs;

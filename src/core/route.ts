@@ -7,7 +7,7 @@
 
 import { isDocumentRequest, isPrefetch } from './answer.ts';
 import { deadPin } from './dead-pin.ts';
-import { forwarded, lastActivityMs, type Routing, refused } from './decision.ts';
+import { forwarded, isFollowed, lastActivityMs, type Routing, refused } from './decision.ts';
 import type { FailureCode } from './errors.ts';
 import type { PinReading } from './pin.ts';
 import type { Affinity, DeadPinPolicy } from './policy.ts';
@@ -221,11 +221,6 @@ function repinReason(routing: Routing, pinned: TableVersion): RepinReason | null
   if (pinned.repin === 'stay' && !isIdle) return null;
   if (isInRoundTrip(routing) || isProtected(facts.target, sources.policy.protectedPaths)) return null;
   return pinned.repin === 'navigation' ? 'repinned-navigation' : 'repinned-idle';
-}
-
-/** A forced version answers only navigations, by moving them: for all else it is gone already. */
-function isFollowed(version: TableVersion): boolean {
-  return version.takesPinned && version.repin !== 'forced';
 }
 
 function isExpired(routing: Routing): boolean {

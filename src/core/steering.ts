@@ -8,6 +8,7 @@ import { isDocumentAnswer, planPin, privateCacheControl } from './answer.ts';
 import { chooseUpstream } from './balance.ts';
 import { Choice } from './choice.ts';
 import { decideUnavailable } from './dead-pin.ts';
+import { isFollowed } from './decision.ts';
 import type { Gauges } from './gauges.ts';
 import { newSessionId, type PinKeys, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
@@ -159,6 +160,7 @@ export class GatewaySteering implements Steering {
     const isDocument = isDocumentAnswer(facts, answer);
     if (isRedirect(answer.status) && isConfirmed(decision)) ledger.busy(session, version.slot, nowMs);
     const plan = this.#plan(decision, facts, answer, nowMs);
+    if (plan === 'none' && decision.pinAction === 'repin') this.#touchPage(decision, table, nowMs);
     if (plan === 'none') return { setCookies: NO_COOKIES, cacheControl: null, update, isDocument };
     if (plan === 'mint') ledger.mint(version.slot, nowMs);
     if (plan === 'repin') ledger.repin(session, version.slot, nowMs);
@@ -193,9 +195,16 @@ export class GatewaySteering implements Steering {
       // A ledger that knows nothing of the session takes the first version it is told for the current one, and would
       // let no answer refresh the pin: so it hears of the pin's version before the tab's.
       const pinned = table.versions.get(pin.version);
-      if (pinned?.takesPinned) ledger.touch(session, pinned.slot, pin.first, nowMs);
+      if (pinned !== undefined && isFollowed(pinned)) ledger.touch(session, pinned.slot, pin.first, nowMs);
     }
     ledger.touch(session, version.slot, pin.first, nowMs);
+  }
+
+  /** A re-pin got an answer that shows no page: the old one stays open, and its pin did come back. */
+  #touchPage({ session, pin }: Decision, table: RoutingTable, nowMs: number): void {
+    const version = pin === null ? undefined : table.versions.get(pin.version);
+    if (pin === null || version === undefined || !isFollowed(version)) return;
+    this.#options.ledger.touch(session, version.slot, pin.first, nowMs);
   }
 
   #plan(decision: Decision, facts: RequestFacts, answer: AnswerFacts, nowMs: number): PinAction {

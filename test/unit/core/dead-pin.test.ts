@@ -47,6 +47,7 @@ describe('a dead pin', () => {
     version: 'v0',
     session: 'session-1',
     pinAction: 'none',
+    dropConditionals: false,
   } as const;
   const reload = { ...refusal, failure: 'dead-pin', reload: true, holdMs: 0 } as const;
   const unavailable = { ...refusal, failure: 'version-unavailable', reload: false, holdMs: 0 } as const;
@@ -564,6 +565,31 @@ describe('a new session whose version is unavailable', () => {
       table: repinning,
       world: { down: ['v1', 'v2'] },
       want: { reason: 'failover', version: 'v3', pinAction: 'repin' },
+    },
+    {
+      name: 'for a re-pin never goes back to a version that takes no pinned traffic by now',
+      facts: navigation,
+      reading: onV1,
+      table: repinning,
+      later: tableOf({ ...v1, takesPinned: false }, { ...v2 }, canary),
+      world: { down: ['v2'] },
+      want: { reason: 'failover', version: 'v3', pinAction: 'repin' },
+    },
+    {
+      name: 'for a re-pin never goes back to a version that must move by now',
+      facts: navigation,
+      reading: onV1,
+      table: repinning,
+      later: tableOf({ ...v1, repin: 'forced' }, { ...v2 }, canary),
+      world: { down: ['v2'] },
+      want: { reason: 'failover', version: 'v3', pinAction: 'repin' },
+    },
+    {
+      name: 'is refused under the name of its version when that is forgotten by now',
+      facts: navigation,
+      later: EMPTY_TABLE,
+      world: {},
+      want: { ...noUpstream, reason: 'refused', version: 'v2' },
     },
     {
       name: 'for a forced re-pin never goes back',

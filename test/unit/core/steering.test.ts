@@ -10,7 +10,7 @@ import {
   GatewaySteering,
   type SteeringOptions,
 } from '../../../src/core/steering.ts';
-import type { RoutingTable } from '../../../src/core/table.ts';
+import { EMPTY_TABLE, type RoutingTable } from '../../../src/core/table.ts';
 import { IDLE, LIFE, MINUTE, NOW, POLICY, pinOf, REQUESTS, tableOf, versionOf } from './routing-fixtures.ts';
 
 const { navigation, ajax, post, websocket } = REQUESTS;
@@ -32,6 +32,7 @@ const v2 = versionOf('v2', 2, 'active');
 const before = tableOf({ ...v1, state: 'active' }, versionOf('v2', 2, 'staged'));
 const promoted = tableOf(v1, v2);
 const moving = tableOf({ ...v1, repin: 'navigation' }, v2);
+const nudgingTable = tableOf({ ...v1, nudge: true }, v2);
 const without1 = tableOf({ ...v1, state: 'retired', takesPinned: false, upstreams: [] }, v2);
 
 const HTML: AnswerFacts = {
@@ -226,13 +227,19 @@ describe('a pin that came back', () => {
     expect(ledger.told).toEqual([`touch ${SESSION} v1`, `busy ${SESSION} v1`]);
   });
 
-  it('makes the session busy with a redirect, not with a 304', () => {
-    const steering = steer();
-    const facts = withPin(ajax, onV1());
-    once(steering, facts, { ...HTML, status: 304 }, promoted);
+  it.each([300, 301, 302, 303, 307, 308])('makes the session busy when it is answered %i', (status) => {
+    once(steer(), withPin(ajax, onV1()), { ...REDIRECT, status }, promoted);
+    expect(ledger.told).toEqual([`touch ${SESSION} v1`, `busy ${SESSION} v1`]);
+  });
+
+  it.each([200, 204, 304, 400, 404])('leaves the session alone when it is answered %i', (status) => {
+    once(steer(), withPin(ajax, onV1()), { ...JSON_ANSWER, status }, promoted);
     expect(ledger.told).toEqual([`touch ${SESSION} v1`]);
-    once(steering, facts, REDIRECT, promoted);
-    expect(ledger.told.slice(2)).toEqual([`busy ${SESSION} v1`]);
+  });
+
+  it('leaves a session alone that a redirect has only begun', () => {
+    once(steer(), ajax, REDIRECT, promoted);
+    expect(ledger.told).toEqual(['mint v2']);
   });
 
   it('is not sent again while it is fresh', () => {
@@ -280,10 +287,23 @@ describe('a re-pin', () => {
     const failed = once(steering, withPin(navigation, pin), { ...HTML, status: 500 }, moving);
     expect(failed.decision).toMatchObject({ reason: 'repinned-navigation' });
     expect(failed.edits.setCookies).toEqual([]);
-    expect(ledger.told).toEqual([]);
+    ledger.told.length = 0;
     const { edits } = once(steering, withPin(navigation, pin), HTML, moving);
     expect(ledger.told).toEqual([`repin ${SESSION} v2`]);
     expect(pinIn(valueIn(edits.setCookies[0]!))).toEqual({ ...pin, version: 'v2', seen: NOW });
+  });
+
+  it('that shows no page keeps the open one alive', () => {
+    const download = { ...HTML, contentDisposition: 'attachment' };
+    once(steer(), withPin(navigation, onV1()), download, moving);
+    expect(ledger.told).toEqual([`touch ${SESSION} v1`]);
+  });
+
+  it('that shows no page keeps no version alive that is gone or must move', () => {
+    const download = { ...HTML, contentDisposition: 'attachment' };
+    once(steer(), withPin(navigation, onV1()), download, without1);
+    once(steer(), withPin(navigation, onV1()), download, tableOf({ ...v1, repin: 'forced' }, v2));
+    expect(ledger.told).toEqual([]);
   });
 
   it('waits for the end of a POST, 303, GET round trip', () => {
@@ -334,6 +354,12 @@ describe('two tabs of one browser on two versions', () => {
     const newer = browser.pin;
     browser.load({ ...ajax, tab: 'v1' }, JSON_ANSWER, moving, NOW + IDLE);
     expect(browser.pin).toBe(newer);
+  });
+
+  it('let nobody count as alive on a version that is gone', () => {
+    const gone2 = tableOf({ ...v1, state: 'active' }, { ...v2, state: 'retired', takesPinned: false });
+    steer().decide({ ...withPin(ajax, pinOf('v2', { session: SESSION })), tab: 'v1' }, gone2, NOW);
+    expect(ledger.told).toEqual([`touch ${SESSION} v1`]);
   });
 
   it('mark the version of the pin as the current one, even if the older tab speaks first after a restart', () => {
@@ -445,6 +471,21 @@ describe('waiting for an upstream', () => {
   });
 });
 
+describe('a refusal that concerns no version', () => {
+  it('chooses nobody and changes no answer', () => {
+    const steering = steer();
+    const decision = steering.decide(navigation, EMPTY_TABLE, NOW);
+    expect(decision).toMatchObject({ failure: 'no-version', version: null });
+    expect(steering.choose(decision, [])).toBeNull();
+    expect(steering.answer(decision, navigation, v1.upstreams[0]!, HTML, nudgingTable, NOW)).toEqual({
+      setCookies: [],
+      cacheControl: null,
+      update: null,
+      isDocument: false,
+    });
+  });
+});
+
 describe('streams', () => {
   it('count for their version, and for a session whose pin came back', () => {
     const steering = steer();
@@ -469,10 +510,8 @@ describe('streams', () => {
 });
 
 describe('x-lockstep-update', () => {
-  const nudging = tableOf({ ...v1, nudge: true }, v2);
-
   it.each([
-    { name: 'names the active version while the ladder nudges', table: nudging, want: 'v2' },
+    { name: 'names the active version while the ladder nudges', table: nudgingTable, want: 'v2' },
     { name: 'is absent before the nudge', table: promoted, want: null },
     { name: 'is absent while nothing is active', table: tableOf({ ...v1, nudge: true }), want: null },
     {
