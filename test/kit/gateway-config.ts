@@ -38,7 +38,8 @@ export function gatewayYaml(settings: GatewaySettings, stateDir: string): string
     ...(settings.limits === undefined ? {} : { limits: settings.limits }),
     ...(settings.drain === undefined ? {} : { drain: settings.drain }),
     ...(settings.deadPin === undefined ? {} : { deadPin: settings.deadPin }),
-    health: { interval: '200ms', timeout: '1s', rise: 1, fall: 2, ...settings.health },
+    // A TCP connect, so that recording upstreams see no requests but the test's own.
+    health: { path: null, interval: '200ms', timeout: '1s', rise: 1, fall: 2, ...settings.health },
     log: { access: settings.accessLog ?? 'off', level: 'warn' },
     ...settings.more,
   });

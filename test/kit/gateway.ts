@@ -1,6 +1,6 @@
 // A gateway in the test's own process, on free ports, with a state directory of its own.
 
-import { parseConfig } from '../../src/config/load.ts';
+import { formatProblem, parseConfig } from '../../src/config/load.ts';
 import { startGateway as startMain } from '../../src/main.ts';
 import { type AdminClient, adminClient } from './admin-client.ts';
 import { type GatewaySettings, gatewayYaml, temporaryFolder } from './gateway-config.ts';
@@ -21,8 +21,9 @@ export interface TestGateway {
 export async function startGateway(settings: GatewaySettings): Promise<TestGateway> {
   const temporary = settings.stateDir === undefined ? await temporaryFolder('state') : null;
   const stateDir = settings.stateDir ?? temporary!.path;
-  const config = parseConfig(gatewayYaml(settings, stateDir), 'test.yaml', process.env);
-  const gateway = await startMain({ config });
+  const parsed = parseConfig(gatewayYaml(settings, stateDir), 'test.yaml', process.env);
+  if (!parsed.ok) throw new Error(parsed.problems.map(formatProblem).join('\n'));
+  const gateway = await startMain({ config: parsed.config });
   const { host, port } = gateway.addresses[0]!;
   const admin = gateway.adminAddress;
   const adminUrl = `http://${admin.host}:${admin.port}`;
