@@ -19,19 +19,19 @@ import type {
   Status,
   VersionStatus,
 } from '../core/status.ts';
-import { hasEnded } from '../core/versions.ts';
 import { assemble, type ControllerOptions, type Parts } from './assembly.ts';
 import { closeWhatEnded, eventsOf } from './effects.ts';
+import { healthTargets } from './health-checker.ts';
 import {
   type AuditSubject,
   asAudited,
   auditEntry,
   describeAll,
   describeDifference,
+  describeSessions,
   describeVersion,
 } from './report.ts';
 import { SerialQueue } from './serial-queue.ts';
-import { lastSeenBounds } from './session-counter.ts';
 import { SlotsExhausted } from './slots.ts';
 import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
 
@@ -128,15 +128,7 @@ export class Controller {
   sessions(id: string): SessionHistogram | null {
     const version = this.version(id);
     if (version === null) return null;
-    const { clock, slots } = this.#parts;
-    const { ledger, cookie } = this.#options;
-    const bounds = lastSeenBounds(cookie.idleMs);
-    const counts = ledger.histogram(slots.version(id), clock.wallMs(), bounds);
-    return {
-      version: id,
-      ...version.sessions,
-      lastSeen: counts.map((count, index) => ({ le: bounds[index] ?? null, count })),
-    };
+    return describeSessions(version, this.#parts.sources, this.#parts.clock.wallMs());
   }
 
   wait(id: string, goal: WaitGoal, timeoutMs: number, signal: AbortSignal): Promise<WaitOutcome | null> {
@@ -266,15 +258,7 @@ export class Controller {
 
   #watchHealth(): void {
     const { checker, slots } = this.#parts;
-    checker.update(
-      this.#deployment.versions
-        .filter(({ state }) => !hasEnded(state))
-        .flatMap(({ id, upstreams }) =>
-          upstreams
-            .filter(({ enabled }) => enabled)
-            .map(({ address }) => ({ version: id, address, slot: slots.upstream(id, address) })),
-        ),
-    );
+    checker.update(healthTargets(this.#deployment, slots));
   }
 
   #report(before: Deployment, after: Deployment, dryRun: boolean): ChangeReport {

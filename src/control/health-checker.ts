@@ -3,11 +3,14 @@
 // more, health is unknown. When an upstream comes back, old connections to it are closed before it is routable: another process
 // may answer there now.
 
+import type { Deployment } from '../core/deployment.ts';
 import type { Gauges, Health } from '../core/gauges.ts';
 import { type HealthState, INITIAL_HEALTH, stepHealth } from '../core/health.ts';
 import type { HealthPolicy } from '../core/policy.ts';
+import { hasEnded } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
 import { createProbe, type Probe } from './probe.ts';
+import type { Slots } from './slots.ts';
 
 /** At once, so that a thousand upstreams do not open a thousand sockets in one moment. */
 const CONCURRENCY = 32;
@@ -19,6 +22,17 @@ export interface HealthTarget {
   readonly address: string;
   /** Row in the gauges. */
   readonly slot: number;
+}
+
+/** Retired and cut-off versions and disabled upstreams are left alone; staged and drained ones may be promoted. */
+export function healthTargets(deployment: Deployment, slots: Slots): readonly HealthTarget[] {
+  return deployment.versions
+    .filter(({ state }) => !hasEnded(state))
+    .flatMap(({ id, upstreams }) =>
+      upstreams
+        .filter(({ enabled }) => enabled)
+        .map(({ address }) => ({ version: id, address, slot: slots.upstream(id, address) })),
+    );
 }
 
 export interface HealthPorts {

@@ -10,11 +10,12 @@ import type {
   AuditEntry,
   ChangeReport,
   DrainStatus,
+  SessionHistogram,
   Status,
   UpstreamStatus,
   VersionStatus,
 } from '../core/status.ts';
-import type { SessionCounter } from './session-counter.ts';
+import { lastSeenBounds, type SessionCounter } from './session-counter.ts';
 import type { Slots } from './slots.ts';
 
 export interface ReportSources {
@@ -73,6 +74,21 @@ export function describeVersion(
     inFlight,
     drain: describeDrain(record, { live, streams, inFlight }, sources, nowMs),
     cutoffReason: record.cutoffReason,
+  };
+}
+
+/** The whole ledger is walked for it. */
+export function describeSessions(
+  { id, sessions }: VersionStatus,
+  { ledger, slots, idleMs }: ReportSources,
+  nowMs: number,
+): SessionHistogram {
+  const bounds = lastSeenBounds(idleMs);
+  const counts = ledger.histogram(slots.version(id), nowMs, bounds);
+  return {
+    version: id,
+    ...sessions,
+    lastSeen: counts.map((count, index) => ({ le: bounds[index] ?? null, count })),
   };
 }
 
