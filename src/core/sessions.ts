@@ -139,8 +139,8 @@ export class Ledger implements SessionLedger {
     const old = this.#table.current();
     if (old !== -1 && this.#table.versionSlot(old) !== versionSlot) {
       this.#table.setCurrent(old, false);
-      // Other tabs may still show the old version: their session was alive until now.
-      this.#markSeen(old, nowMs);
+      // Other tabs may still show the old version: their session was alive until now, unless only the sweep is late.
+      if (!this.#isOver(old, nowMs)) this.#markSeen(old, nowMs);
     }
     const entry = this.#seen(versionSlot, nowMs);
     if (entry !== -1) this.#table.setCurrent(entry, true);
@@ -168,11 +168,12 @@ export class Ledger implements SessionLedger {
   streamClosed(session: string, versionSlot: number, nowMs: number): void {
     if (!this.#table.select(session)) return;
     const entry = this.#table.find(versionSlot);
-    if (entry === -1) return;
+    const streams = entry === -1 ? 0 : this.#table.streams(entry);
+    // None: it opened when the ledger was full, or its version was released.
+    if (streams === 0) return;
     this.#markSeen(entry, nowMs);
-    const streams = this.#table.streams(entry);
     // At the maximum the true number is lost: rather live for ever than called idle with a stream open.
-    if (streams === 0 || streams === STREAMS_MAX) return;
+    if (streams === STREAMS_MAX) return;
     this.#table.setStreams(entry, streams - 1);
     this.#totals.addStreams(versionSlot, -1);
   }
@@ -248,20 +249,24 @@ export class Ledger implements SessionLedger {
   /** Finds or makes the entry of the session in hand, and marks it seen; -1 when the ledger is full. */
   #seen(versionSlot: number, nowMs: number): number {
     const known = this.#table.find(versionSlot);
-    if (known !== -1) {
+    if (known !== -1 && !this.#isOver(known, nowMs)) {
       this.#markSeen(known, nowMs);
       return known;
     }
-    const hasCurrent = this.#table.current() !== -1;
-    const made = this.#table.insert(versionSlot);
-    if (made === -1) {
+    // What is idle is as good as gone, whether or not a sweep has met it yet: it begins anew, and is current no more.
+    const entry = known === -1 ? this.#table.insert(versionSlot) : known;
+    if (entry === -1) {
       this.#totals.refused(nowMs);
       return -1;
     }
-    this.#totals.addConfirmed(versionSlot, 1);
-    this.#table.setSeenTick(made, this.#tick(nowMs));
-    if (!hasCurrent) this.#table.setCurrent(made, true);
-    return made;
+    if (known === -1) this.#totals.addConfirmed(versionSlot, 1);
+    const current = this.#table.current();
+    if (current === -1 || this.#isOver(current, nowMs)) {
+      if (current !== -1) this.#table.setCurrent(current, false);
+      this.#table.setCurrent(entry, true);
+    }
+    this.#markSeen(entry, nowMs);
+    return entry;
   }
 
   #markSeen(entry: number, nowMs: number): void {
