@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { statusOf, version } from '../../unit/cli/status-fixtures.ts';
 import { type FakeControl, fakeControl, startAdmin, type TestAdmin } from './fake-control.ts';
@@ -83,4 +84,21 @@ test('closing waits for no client that holds its connection', async () => {
   await vi.waitFor(() => expect(control.waits).toHaveLength(1));
   const [closed] = await Promise.all([admin.close().then(() => 'closed'), expect(asked).rejects.toThrow()]);
   expect(closed).toBe('closed');
+});
+
+test('a request that arrives whole only after closing began is a 503', async () => {
+  const socket = connect(admin.port, '127.0.0.1');
+  let came = '';
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    came += text;
+  });
+  socket.write('POST /v1/versions/v1/drain HTTP/1.1\r\nHost: localhost\r\n');
+  // Answered on another connection that came later: the half one has been read by then.
+  await ask(`${admin.url}/healthz`);
+  const closed = admin.close();
+  socket.write('\r\n');
+  await closed;
+  await vi.waitFor(() => expect(came).toMatch(/^HTTP\/1\.1 503 .*"code":"stopping"/s));
+  expect(control.asked).toEqual([]);
+  socket.destroy();
 });
