@@ -11,7 +11,7 @@ const model = {
     header
       .split(';')
       .filter(isPin)
-      .map((pair) => trimmed(trimmed(pair).slice('pin='.length))),
+      .map((pair) => trimmed(pair).slice('pin='.length)),
   strip(header: string): string {
     const pairs = header.split(';');
     const kept = pairs.filter((pair) => !isPin(pair));
@@ -53,6 +53,7 @@ describe('findCookieValues', () => {
     { name: 'an empty value', given: 'pin=', want: [''] },
     { name: 'quotes as part of the value', given: 'pin="x"', want: ['"x"'] },
     { name: 'a separator inside quotes all the same', given: 'a="1; pin=x"', want: ['x"'] },
+    { name: 'a blank behind the equals sign as data', given: 'pin= x ', want: [' x'] },
     { name: 'blanks around the pair', given: ' \t pin=x \t ; ', want: ['x'] },
     { name: 'no name that only begins or ends so', given: 'pins=1; apin=2; pin2=3', want: [] },
     { name: 'no other case', given: 'PIN=1; Pin=2', want: [] },

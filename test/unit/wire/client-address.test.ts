@@ -71,8 +71,10 @@ describe('TrustedProxies', () => {
     '::/129',
     '10/8',
     '::ffff:10.0.0.0/95',
-  ])('does not take "%s"', (cidr) => {
-    expect(() => new TrustedProxies([cidr])).toThrow(RangeError);
+  ])('does not take "%s", and says so', (cidr) => {
+    expect(() => new TrustedProxies([cidr])).toThrow(
+      new RangeError(`expected an address or CIDR, got ${cidr}`),
+    );
   });
 });
 
