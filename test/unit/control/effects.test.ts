@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { closeWhatEnded, eventsOf } from '../../../src/control/effects.ts';
+import type { Change, Deployment } from '../../../src/core/deployment.ts';
+import { deploymentOf, versionOf } from './deployments.ts';
+import { recordingPlane } from './recording-plane.ts';
+
+const BEFORE = deploymentOf({ v1: 'draining', v2: 'active', v3: 'canary' });
+
+function withVersion(deployment: Deployment, id: string, state: Parameters<typeof versionOf>[1]): Deployment {
+  const versions = deployment.versions.map((version) =>
+    version.id === id ? versionOf(id, state, version.upstreams[0]?.address ?? '127.0.0.1:1') : version,
+  );
+  return { ...deployment, versions };
+}
+
+describe('connections that a change closes', () => {
+  const upstream = (address: string, enabled: boolean) => ({ address, enabled });
+  const pool = (...upstreams: ReturnType<typeof upstream>[]): Deployment => ({
+    ...BEFORE,
+    versions: [{ ...versionOf('v1', 'active', ''), upstreams }],
+  });
+
+  it.each<{ name: string; before: Deployment; after: Deployment; want: string[] }>([
+    { name: 'nothing', before: BEFORE, after: BEFORE, want: [] },
+    { name: 'a drain', before: BEFORE, after: withVersion(BEFORE, 'v3', 'draining'), want: [] },
+    {
+      name: 'a retirement',
+      before: BEFORE,
+      after: withVersion(BEFORE, 'v1', 'retired'),
+      want: ['closeStreams v1 all 5000', 'closeUpstreams v1 *'],
+    },
+    {
+      name: 'a cut-off',
+      before: BEFORE,
+      after: withVersion(BEFORE, 'v1', 'cut off'),
+      want: ['abortVersion v1', 'closeStreams v1 all 0', 'closeUpstreams v1 *'],
+    },
+    {
+      name: 'an upstream disabled',
+      before: pool(upstream('a:1', true), upstream('b:1', true)),
+      after: pool(upstream('a:1', true), upstream('b:1', false)),
+      want: ['closeUpstreams v1 b:1'],
+    },
+    {
+      name: 'an upstream removed, and one that was disabled before',
+      before: pool(upstream('a:1', true), upstream('b:1', true), upstream('c:1', false)),
+      after: pool(upstream('a:1', true)),
+      want: ['closeUpstreams v1 b:1'],
+    },
+    {
+      name: 'an upstream added or enabled',
+      before: pool(upstream('a:1', false)),
+      after: pool(upstream('a:1', true), upstream('b:1', true)),
+      want: [],
+    },
+  ])('$name', ({ before, after, want }) => {
+    const plane = recordingPlane();
+    closeWhatEnded(before, after, plane);
+    expect(plane.calls).toEqual(want);
+  });
+});
+
+describe('events that a change is told as', () => {
+  const promote: Change = { verb: 'promote', id: 'v1', weight: null, force: false };
+  const promoted = withVersion(withVersion(BEFORE, 'v1', 'active'), 'v2', 'draining');
+
+  it.each<{ name: string; change: Change; after: Deployment; want: string[] }>([
+    { name: 'a promote', change: promote, after: promoted, want: ['promoted v1', 'draining v2'] },
+    {
+      name: 'a rollback',
+      change: { verb: 'rollback', sessions: 'keep' },
+      after: promoted,
+      want: ['rolled-back v1', 'draining v2'],
+    },
+    {
+      name: 'a new weight of a canary',
+      change: { verb: 'promote', id: 'v3', weight: 5, force: false },
+      after: {
+        ...BEFORE,
+        versions: BEFORE.versions.map((version) =>
+          version.id === 'v3' ? { ...version, weight: 5 } : version,
+        ),
+      },
+      want: ['canary v3'],
+    },
+    {
+      name: 'a deletion',
+      change: { verb: 'delete', id: 'v3' },
+      after: { ...BEFORE, versions: BEFORE.versions.filter(({ id }) => id !== 'v3') },
+      want: ['deleted v3'],
+    },
+    {
+      name: 'a put',
+      change: { verb: 'put', id: 'v4', upstreams: ['http://a:1'], sameBuild: false, declared: null },
+      after: { ...BEFORE, versions: [...BEFORE.versions, versionOf('v4', 'staged', 'a:1')] },
+      want: ['put v4'],
+    },
+    {
+      name: 'an upstream disabled',
+      change: { verb: 'set-enabled', id: 'v1', address: 'a:1', enabled: false },
+      after: BEFORE,
+      want: ['disabled v1'],
+    },
+  ])('$name', ({ change, after, want }) => {
+    expect(eventsOf(change, BEFORE, after).map(({ type, version }) => `${type} ${version}`)).toEqual(want);
+  });
+});
