@@ -7,6 +7,8 @@ const HOP = 1;
 const KEPT = 2;
 /** Only trusted proxies may say it. */
 const FORWARDED = 4;
+/** Says who may keep the answer, Expires aside. */
+const CACHING = 32;
 /** Makes an answer depend on what the client has already: dropped for new and re-pinned navigations. */
 const CONDITIONAL = 8;
 /** Meaningful only in a head: dropped from trailers (RFC 9110 §6.5.1). */
@@ -54,11 +56,13 @@ export const FIELD = {
   CONTENT_ENCODING: 38,
   CONTENT_RANGE: 39,
   HTTP2_SETTINGS: 40,
-  LOCATION: 41,
-  X_LOCKSTEP_VERSION: 42,
-  X_LOCKSTEP_HOPS: 43,
+  /** Speaks to shared caches over the head of Cache-Control, as SURROGATE_CONTROL does. */
+  CDN_CACHE_CONTROL: 41,
+  SURROGATE_CONTROL: 42,
+  X_LOCKSTEP_VERSION: 43,
+  X_LOCKSTEP_HOPS: 44,
   /** Any other name of our own prefix. */
-  X_LOCKSTEP: 44,
+  X_LOCKSTEP: 45,
 } as const;
 
 const ROWS: readonly (readonly [id: number, name: string, traits: number])[] = [
@@ -94,7 +98,7 @@ const ROWS: readonly (readonly [id: number, name: string, traits: number])[] = [
   [FIELD.IF_UNMODIFIED_SINCE, 'if-unmodified-since', CONDITIONAL | NOT_IN_TRAILER],
   [FIELD.IF_RANGE, 'if-range', CONDITIONAL | NOT_IN_TRAILER],
   [FIELD.RANGE, 'range', CONDITIONAL | NOT_IN_TRAILER],
-  [FIELD.CACHE_CONTROL, 'cache-control', NOT_IN_TRAILER],
+  [FIELD.CACHE_CONTROL, 'cache-control', CACHING | NOT_IN_TRAILER],
   [FIELD.EXPIRES, 'expires', NOT_IN_TRAILER],
   [FIELD.CONTENT_TYPE, 'content-type', KEPT | NOT_IN_TRAILER],
   [FIELD.CONTENT_DISPOSITION, 'content-disposition', NOT_IN_TRAILER],
@@ -102,7 +106,8 @@ const ROWS: readonly (readonly [id: number, name: string, traits: number])[] = [
   [FIELD.CONTENT_ENCODING, 'content-encoding', KEPT | NOT_IN_TRAILER],
   [FIELD.CONTENT_RANGE, 'content-range', NOT_IN_TRAILER],
   [FIELD.HTTP2_SETTINGS, 'http2-settings', HOP],
-  [FIELD.LOCATION, 'location', NOT_IN_TRAILER],
+  [FIELD.CDN_CACHE_CONTROL, 'cdn-cache-control', CACHING | NOT_IN_TRAILER],
+  [FIELD.SURROGATE_CONTROL, 'surrogate-control', CACHING | NOT_IN_TRAILER],
   [FIELD.X_LOCKSTEP_VERSION, 'x-lockstep-version', KEPT | NOT_IN_TRAILER],
   [FIELD.X_LOCKSTEP_HOPS, 'x-lockstep-hops', KEPT | NOT_IN_TRAILER],
   [FIELD.X_LOCKSTEP, 'x-lockstep-', KEPT | NOT_IN_TRAILER],
@@ -125,6 +130,7 @@ for (const [id, , traits] of ROWS) TRAITS[id] = traits;
 export const isHopByHop = (id: number): boolean => (TRAITS[id]! & HOP) !== 0;
 export const isKept = (id: number): boolean => (TRAITS[id]! & KEPT) !== 0;
 export const isForwarded = (id: number): boolean => (TRAITS[id]! & FORWARDED) !== 0;
+export const isCaching = (id: number): boolean => (TRAITS[id]! & CACHING) !== 0;
 export const isConditional = (id: number): boolean => (TRAITS[id]! & CONDITIONAL) !== 0;
 export const isBarredFromTrailers = (id: number): boolean => (TRAITS[id]! & NOT_IN_TRAILER) !== 0;
 export const isOwn = (id: number): boolean => id >= FIELD.X_LOCKSTEP_VERSION;

@@ -9,6 +9,7 @@ import type { AnswerEdits } from '../core/steering.ts';
 import type { FieldBlock } from './field-block.ts';
 import {
   FIELD,
+  isCaching,
   isConditional,
   isForwarded,
   isHopByHop,
@@ -107,7 +108,7 @@ function isDroppedFromAnswer(head: ResponseHead, i: number, extras: AnswerExtras
   if (id !== FIELD.OTHER) {
     if (isHopByHop(id) || isOwn(id)) return true;
     if (id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING) return true;
-    if (id === FIELD.CACHE_CONTROL && extras.edits.cacheControl !== null) return true;
+    if (isCaching(id) && extras.edits.cacheControl !== null) return true;
     if (id === FIELD.SET_COOKIE && isOwnSetCookie(fields.value(i), extras.cookieName)) return true;
   }
   return head.connection.nominated !== null && !isKept(id) && head.connection.nominates(fields, i);

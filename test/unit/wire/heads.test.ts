@@ -215,7 +215,17 @@ describe('an answer head goes down', () => {
   it('V06: with the pin and a private Cache-Control in place of its own', () => {
     const edits = { setCookies: ['lockstep=1'], cacheControl: 'private', update: 'v2', isDocument: true };
     expect(
-      down([...OK, 'Cache-Control: public', 'Vary: a', 'Content-Length: 3'], { edits, closes: true }),
+      down(
+        [
+          ...OK,
+          'Cache-Control: public',
+          'CDN-Cache-Control: max-age=9',
+          'Surrogate-Control: x',
+          'Vary: a',
+          'Content-Length: 3',
+        ],
+        { edits, closes: true },
+      ),
     ).toEqual([
       ...OK,
       'Vary: a',
