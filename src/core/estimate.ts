@@ -36,9 +36,7 @@ export interface EmptyEstimate {
 
 /** Pairs grow with the square: 120 samples make 7,140, which takes about a millisecond. */
 const SAMPLES_MAX = 120;
-/** With fewer, even counts that only fall do not reach the significance asked for. */
-const SAMPLES_MIN = 6;
-/** One-sided 1 %: of flat lines with noise, one in a hundred passes. */
+/** One-sided 1 %: of flat lines with noise, one in a hundred passes. Takes six samples at least, if all fall. */
 const SIGNIFICANT_Z = 2.326;
 const HORIZON_SPANS = 10;
 const EULER_GAMMA = 0.5772156649;
@@ -65,11 +63,11 @@ function soonestInMs({ histogram, idleMs }: EstimateFacts): number {
 function extrapolate(samples: readonly LiveSample[], live: number): number | null {
   const first = samples[0];
   const last = samples.at(-1);
-  if (first === undefined || last === undefined || samples.length < SAMPLES_MIN) return null;
-  if (!Number.isFinite(live) || !isFalling(samples)) return null;
+  if (first === undefined || last === undefined || !isFalling(samples)) return null;
   const decayPerMs = -medianSlope(samples);
   if (!(decayPerMs > 0)) return null;
   const likelyInMs = harmonic(live) / decayPerMs;
+  // Not when `live` is not a number either.
   return likelyInMs <= HORIZON_SPANS * (last.atMs - first.atMs) ? likelyInMs : null;
 }
 
@@ -84,7 +82,7 @@ function isFalling(samples: readonly LiveSample[]): boolean {
   return (falls - 1) / deviation > SIGNIFICANT_Z;
 }
 
-/** Of ln(live), per ms. */
+/** Of ln(live), per ms. Of an even number of slopes the upper middle one: the slower decay. */
 function medianSlope(samples: readonly LiveSample[]): number {
   const slopes: number[] = [];
   forEachPair(samples, (earlier, later) => {
@@ -92,9 +90,7 @@ function medianSlope(samples: readonly LiveSample[]): number {
     if (spanMs > 0) slopes.push((logOf(later) - logOf(earlier)) / spanMs);
   });
   slopes.sort((a, b) => a - b);
-  const middle = slopes.length >> 1;
-  const upper = slopes[middle] ?? 0;
-  return slopes.length % 2 === 1 ? upper : (upper + (slopes[middle - 1] ?? upper)) / 2;
+  return slopes[slopes.length >> 1] ?? 0;
 }
 
 /** None counts as half a session: sessions can come back after a zero. */

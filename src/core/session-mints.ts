@@ -37,10 +37,12 @@ export class SessionMints {
 
   /** A pin minted at `firstMs` came back: one less in that second's bucket, if it was counted there. */
   takeOff(versionSlot: number, firstMs: number): void {
-    const second = this.#second(firstMs);
     const own = this.#find(versionSlot);
-    if (own !== -1 && this.#decrement(own, second)) return;
-    this.#decrement(ringAt(SHARED_RING), second);
+    const ring = own === -1 ? ringAt(SHARED_RING) : own;
+    const second = this.#second(firstMs);
+    if (!this.#holds(ring, second)) return;
+    const at = this.#bucket(ring, second);
+    this.#rings[at] = Math.max(0, this.#rings[at]! - 1);
   }
 
   count(versionSlot: number, windowMs: number, nowMs: number): number {
@@ -84,14 +86,6 @@ export class SessionMints {
     const passed = Math.min(BUCKETS, second - newest);
     for (let step = 0; step < passed; step++) this.#rings[this.#bucket(ring, second - step)] = 0;
     this.#rings[ring + NEWEST] = second;
-  }
-
-  #decrement(ring: number, second: number): boolean {
-    if (!this.#holds(ring, second)) return false;
-    const at = this.#bucket(ring, second);
-    if (this.#rings[at] === 0) return false;
-    this.#rings[at]!--;
-    return true;
   }
 
   #sum(ring: number, windowMs: number, nowMs: number): number {

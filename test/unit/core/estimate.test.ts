@@ -63,6 +63,10 @@ describe('the likely time', () => {
     { name: 'counts stay flat', samples: minuteSamples(new Array(60).fill(40)) },
     { name: 'counts grow', samples: minuteSamples([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) },
     { name: 'counts waver', samples: minuteSamples([40, 38, 41, 39, 40, 42, 38, 40, 39, 41, 40, 39]) },
+    {
+      name: 'counts swing more than they fall',
+      samples: minuteSamples([60, 20, 55, 30, 50, 18, 45, 35, 25, 40, 22, 30]),
+    },
     { name: 'one session of many has gone', samples: minuteSamples([...new Array(30).fill(40), 39]) },
     {
       name: 'the decay is so slow that it ends far beyond what was seen',

@@ -140,7 +140,7 @@ describe('the table', () => {
       fc.property(
         fc.integer({ min: 1, max: 14 }),
         fc.integer(),
-        fc.array(step, { maxLength: 120 }),
+        fc.array(step, { minLength: 40, maxLength: 120 }),
         (capacity, seed, steps) => {
           const table = tableOf(capacity, seed);
           const model = new Map(ids.map((id) => [id, new Map<number, number>()]));
@@ -162,7 +162,7 @@ describe('the table', () => {
           for (const id of ids) expect(entriesOf(table, id)).toEqual(model.get(id));
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     );
   });
 });

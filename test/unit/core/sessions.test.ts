@@ -11,6 +11,9 @@ const LONG_AGO = START - 9 * IDLE;
 const [ANN, BOB, CAT] = ['annannannannanna', 'bobbobbobbobbobb', 'catcatcatcatcatc'] as const;
 const [V1, V2, V3] = [1, 2, 3] as const;
 
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const SESSIONS = Array.from({ length: 8 }, (_, index) => `AAAAAAAAAAAAAAA${BASE64URL[index]}`);
+
 const ledgerOf = (capacity = 100, idleMs = IDLE) => new Ledger({ capacity, idleMs, nowMs: START });
 const at = (offsetMs: number) => START + offsetMs;
 
@@ -91,6 +94,7 @@ describe('a mint', () => {
   test.each([
     { name: 'counts at once', idleMs: IDLE, later: 0, want: 1 },
     { name: 'counts for 60 s', idleMs: IDLE, later: 60 * SECOND, want: 1 },
+    { name: 'counts until its whole second is over', idleMs: IDLE, later: 60_999, want: 1 },
     { name: 'is over one second later', idleMs: IDLE, later: 61 * SECOND, want: 0 },
     { name: 'counts for idle where that is shorter', idleMs: 10 * SECOND, later: 10 * SECOND, want: 1 },
     { name: 'is over after the shorter idle', idleMs: 10 * SECOND, later: 11 * SECOND, want: 0 },
@@ -156,6 +160,10 @@ describe('a mint', () => {
     const versions = Array.from({ length: 300 }, (_, index) => index + 1);
     for (const slot of versions) ledger.mint(slot, at(0));
     for (const slot of versions) expect(ledger.live(slot, at(0))).toBeGreaterThanOrEqual(1);
+    const before = ledger.live(300, at(0));
+    ledger.touch(ANN, 300, at(0), at(0));
+    expect(ledger.counts(300, at(0))).toMatchObject({ live: before, confirmed: 1 });
+    ledger.releaseVersion(300);
     for (const slot of versions) expect(ledger.live(slot, at(61 * SECOND))).toBe(0);
     // Room again once the minute is over.
     ledger.mint(V1, at(200 * SECOND));
@@ -190,6 +198,14 @@ describe('the current version', () => {
     expect([ledger.live(V1, at(MINUTE + IDLE)), ledger.live(V2, at(MINUTE + IDLE))]).toEqual([1, 1]);
     sweepAll(ledger, at(MINUTE + IDLE + 300));
     expect(ledger.live(V1, at(MINUTE + IDLE + 300))).toBe(0);
+  });
+
+  test('leaves the old version to its end when it was idle before the re-pin, swept or not', () => {
+    const ledger = ledgerOf();
+    ledger.touch(ANN, V1, LONG_AGO, at(0));
+    ledger.repin(ANN, V2, at(IDLE + SECOND));
+    sweepAll(ledger, at(IDLE + SECOND));
+    expect([ledger.live(V1, at(IDLE + SECOND)), ledger.live(V2, at(IDLE + SECOND))]).toEqual([0, 1]);
   });
 
   test('is taken up by the next entry when the current one was reclaimed', () => {
@@ -301,6 +317,40 @@ describe('the sweep', () => {
     expect(ledger.sweptThroughMs).toBe(at(1));
   });
 
+  test('reclaims all that is idle in one round, however close it lies', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.integer(), (capacity, seed) => {
+        const ledger = new Ledger({ capacity, idleMs: IDLE, nowMs: START, seed });
+        for (let index = 0; index < capacity; index++)
+          ledger.touch(SESSIONS[index % 8]!, 1 + index, LONG_AGO, at(0));
+        expect(ledger.size).toBe(capacity);
+        expect(ledger.sweep(at(IDLE + SECOND), 1e9)).toBe(true);
+        expect(ledger.size).toBe(0);
+      }),
+    );
+  });
+
+  test('misses nothing when a version is released in the middle of its round', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 30 }),
+        fc.integer(),
+        fc.nat(40),
+        (isOld, seed, slice) => {
+          const ledger = new Ledger({ capacity: isOld.length, idleMs: IDLE, nowMs: START, seed });
+          const now = at(IDLE + SECOND);
+          isOld.forEach((old, index) => {
+            ledger.touch(`BBBBBBBBBBBBBBB${BASE64URL[index]}`, old ? V1 : V2, LONG_AGO, old ? at(0) : now);
+          });
+          ledger.sweep(now, slice);
+          ledger.releaseVersion(V2);
+          while (ledger.sweptThroughMs === null) ledger.sweep(now, 7);
+          expect(ledger.size).toBe(0);
+        },
+      ),
+    );
+  });
+
   test('begins no second round in one call', () => {
     const ledger = ledgerOf(10);
     ledger.sweep(at(1), 10);
@@ -369,7 +419,6 @@ test('a ledger of a million sessions takes at most 32 bytes for each, everything
   expect(ledgerOf(1_000_000).bytes).toBeLessThanOrEqual(32_000_000);
 });
 
-const SESSIONS = Array.from({ length: 8 }, (_, index) => `AAAAAAAAAAAAAAA${'ABCDEFGH'[index]}`);
 const SLOTS = [V1, V2, V3];
 const VERBS = ['mint', 'repin', 'busy', 'opened', 'closed', 'sweep', 'release', 'idle'] as const;
 const anyStep = fc.record({
@@ -490,7 +539,7 @@ describe('the ledger and a plain map', () => {
           }
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 600 },
     );
   });
 
@@ -520,7 +569,7 @@ describe('the ledger and a plain map', () => {
           SLOTS.map((slot) => model.confirmed(slot)),
         );
       }),
-      { numRuns: 300 },
+      { numRuns: 600 },
     );
   });
 });
