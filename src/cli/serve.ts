@@ -17,9 +17,10 @@ export const serve: Verb = {
     const { startGateway } = await import('../main.ts');
     const asked = firstSignal();
     const gateway = await startGateway({ configFile });
-    await Promise.race([asked.then(() => gateway.stop()), gateway.closed]);
-    await gateway.closed;
-    return EXIT.done;
+    // It can also stop by itself, when another gateway took its state; its log says why.
+    const isAsked = await Promise.race([asked.then(() => true), gateway.closed.then(() => false)]);
+    await gateway.stop();
+    return isAsked ? EXIT.done : EXIT.failed;
   },
 };
 
