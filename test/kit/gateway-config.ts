@@ -40,7 +40,7 @@ export function gatewayYaml(settings: GatewaySettings, stateDir: string): string
     ...(settings.deadPin === undefined ? {} : { deadPin: settings.deadPin }),
     // A TCP connect, so that recording upstreams see no requests but the test's own.
     health: { path: null, interval: '200ms', timeout: '1s', rise: 1, fall: 2, ...settings.health },
-    log: { access: settings.accessLog ?? 'off', level: 'warn' },
+    log: { access: settings.accessLog ?? 'off', level: 'error' },
     ...settings.more,
   });
 }
