@@ -79,7 +79,12 @@ async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGa
 
   const { cookie, limits } = config;
   const gauges = new Gauges();
-  const ledger = new Ledger({ capacity: limits.sessions, idleMs: cookie.idleMs, nowMs: clock.wallMs() });
+  const ledger = new Ledger({
+    capacity: limits.sessions,
+    idleMs: cookie.idleMs,
+    nowMs: clock.wallMs(),
+    seed: randomBytes(4).readUInt32LE(), // so that nobody can choose sessions that share a chain
+  });
   const pinKeys = config.pinKeys.length > 0 ? config.pinKeys : await state.pinKeys();
   const metrics = new Metrics({
     stats: () => engine.stats(),

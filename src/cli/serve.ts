@@ -3,8 +3,8 @@
 import { EXIT } from './failure.ts';
 import { requiredText, type Verb } from './verb.ts';
 
-/** npm passes on an interrupt that the terminal has already sent to the whole group: one Ctrl-C, two signals. */
-const SAME_INTERRUPT_MS = 300;
+/** npm, or a wrapper, passes on a signal that its sender gave to the whole group already: one Ctrl-C, two signals. */
+const SAME_SIGNAL_MS = 300;
 
 export const serve: Verb = {
   name: 'serve',
@@ -28,12 +28,12 @@ export const serve: Verb = {
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs: number | null = null;
-    const onSignal = (signal: NodeJS.Signals) => {
+    const onSignal = () => {
       const now = performance.now();
       if (firstAtMs === null) {
         firstAtMs = now;
         resolve();
-      } else if (signal === 'SIGTERM' || now - firstAtMs > SAME_INTERRUPT_MS) {
+      } else if (now - firstAtMs > SAME_SIGNAL_MS) {
         process.exit(EXIT.failed);
       }
     };
