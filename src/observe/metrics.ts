@@ -1,0 +1,204 @@
+// GET /metrics: what was counted of requests, what the gateway's parts say of themselves now, and Node's own metrics.
+// Names are lockstep_*; docs and dashboards know them, so none changes its meaning.
+// An upstream that was not checked yet has no lockstep_upstream_up: unknown is neither 0 nor 1.
+
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { ExchangeRecord } from '../core/exchange.ts';
+import type { Status, VersionStatus } from '../core/status.ts';
+import { VERSION_STATES } from '../core/versions.ts';
+import { ExchangeCounts } from './exchange-counts.ts';
+import { type Family, register, type Sample } from './family.ts';
+
+/** What is read of the data plane; its EngineStats have it. */
+export interface ConnectionStats {
+  readonly clientConnections: number;
+  readonly upstreamConnections: number;
+  readonly idleUpstreamConnections: number;
+  readonly refusedConnections: number;
+}
+
+export interface MetricsSources {
+  readonly stats: () => ConnectionStats;
+  readonly status: () => Status;
+  readonly accessLogDropped: () => number;
+}
+
+export class Metrics {
+  // Its own: a second gateway in the process (tests, the demo) has other numbers.
+  readonly #registry = new Registry();
+  readonly #sources: MetricsSources;
+  readonly #counts: ExchangeCounts;
+
+  constructor(sources: MetricsSources) {
+    this.#sources = sources;
+    this.#counts = new ExchangeCounts((id) => sources.status().versions.some((version) => version.id === id));
+    for (const family of [...requestFamilies(this.#counts), ...this.#stateFamilies()]) {
+      register(this.#registry, family);
+    }
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** Never throws, never blocks: half a microsecond. */
+  record(exchange: ExchangeRecord): void {
+    this.#counts.record(exchange);
+  }
+
+  async render(): Promise<{ contentType: string; body: string }> {
+    this.#counts.forgetUnknown();
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+
+  #stateFamilies(): Family[] {
+    const { stats, status, accessLogDropped } = this.#sources;
+    return [
+      ...versionFamilies(() => status().versions),
+      {
+        name: 'lockstep_connections',
+        help: 'Open connections by side; upstream-idle ones are part of upstream.',
+        type: 'gauge',
+        read: () => connections(stats()),
+      },
+      {
+        name: 'lockstep_refused_connections_total',
+        help: 'Connections closed at once because limits.connections was reached.',
+        type: 'counter',
+        read: () => one(stats().refusedConnections),
+      },
+      {
+        name: 'lockstep_epoch',
+        help: 'Number of changes by operators so far.',
+        type: 'gauge',
+        read: () => one(status().epoch),
+      },
+      {
+        name: 'lockstep_session_overflow_total',
+        help: 'Sessions that did not fit into the ledger.',
+        type: 'counter',
+        read: () => one(status().sessionOverflow),
+      },
+      {
+        name: 'lockstep_access_log_dropped_total',
+        help: 'Lines of the access log that were dropped.',
+        type: 'counter',
+        read: () => one(accessLogDropped()),
+      },
+    ];
+  }
+}
+
+function requestFamilies(counts: ExchangeCounts): Family[] {
+  const total = 'lockstep_request_seconds';
+  const gateway = 'lockstep_gateway_seconds';
+  return [
+    {
+      name: 'lockstep_requests_total',
+      help: 'Requests that ended, by version, reason and class of status.',
+      type: 'counter',
+      read: () => counts.requests(),
+    },
+    {
+      name: total,
+      help: 'Seconds from the first byte of a request to the last of its answer, without streams.',
+      type: 'histogram',
+      read: () => counts.requestSeconds(total),
+    },
+    {
+      name: gateway,
+      help: 'Seconds that the gateway itself added before a request went up.',
+      type: 'histogram',
+      read: () => counts.gatewaySeconds(gateway),
+    },
+    {
+      name: 'lockstep_refused_total',
+      help: 'Requests that failed or were refused, by code.',
+      type: 'counter',
+      read: () => counts.refused(),
+    },
+    {
+      name: 'lockstep_retries_total',
+      help: 'Requests sent to an upstream once more.',
+      type: 'counter',
+      read: () => counts.retries(),
+    },
+    {
+      name: 'lockstep_bytes_total',
+      help: 'Body bytes from clients (in) and to them (out).',
+      type: 'counter',
+      read: () => counts.bytes(),
+    },
+  ];
+}
+
+function versionFamilies(versions: () => readonly VersionStatus[]): Family[] {
+  const each = (samplesOf: (version: VersionStatus) => readonly Sample[]) => () =>
+    versions().flatMap(samplesOf);
+  return [
+    {
+      name: 'lockstep_sessions',
+      help: 'Sessions by version: live, and of those the confirmed ones, whose pin came back.',
+      type: 'gauge',
+      read: each(({ id, sessions }) =>
+        (['live', 'confirmed'] as const).map((kind) => ({
+          labels: { version: id, kind },
+          value: sessions[kind],
+        })),
+      ),
+    },
+    {
+      name: 'lockstep_streams',
+      help: 'Open WebSockets and event streams by version.',
+      type: 'gauge',
+      read: each(({ id, sessions }) => [{ labels: { version: id }, value: sessions.streams }]),
+    },
+    {
+      name: 'lockstep_in_flight',
+      help: 'Requests under way by version, streams included.',
+      type: 'gauge',
+      read: each(({ id, inFlight }) => [{ labels: { version: id }, value: inFlight }]),
+    },
+    {
+      name: 'lockstep_version_state',
+      help: '1 for the state that a version is in.',
+      type: 'gauge',
+      read: each(({ id, state }) =>
+        VERSION_STATES.map((each) => ({
+          labels: { version: id, state: each },
+          value: each === state ? 1 : 0,
+        })),
+      ),
+    },
+    {
+      name: 'lockstep_upstream_up',
+      help: '1 when an upstream was found healthy, 0 when not.',
+      type: 'gauge',
+      read: each(({ id, upstreams }) =>
+        upstreams
+          .filter(({ health }) => health !== 'unknown')
+          .map(({ address, health }) => ({
+            labels: { version: id, address },
+            value: health === 'up' ? 1 : 0,
+          })),
+      ),
+    },
+    {
+      name: 'lockstep_upstream_in_flight',
+      help: 'Requests under way by upstream.',
+      type: 'gauge',
+      read: each(({ id, upstreams }) =>
+        upstreams.map(({ address, inFlight }) => ({ labels: { version: id, address }, value: inFlight })),
+      ),
+    },
+  ];
+}
+
+function connections(stats: ConnectionStats): Sample[] {
+  return [
+    { labels: { side: 'downstream' }, value: stats.clientConnections },
+    { labels: { side: 'upstream' }, value: stats.upstreamConnections },
+    { labels: { side: 'upstream-idle' }, value: stats.idleUpstreamConnections },
+  ];
+}
+
+function one(value: number): Sample[] {
+  return [{ labels: {}, value }];
+}

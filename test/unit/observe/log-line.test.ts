@@ -1,0 +1,106 @@
+// A line of the access log parses back to what happened, and is one line, whatever clients send (V12).
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { formatDropped, formatExchange, quote } from '../../../src/observe/log-line.ts';
+import { exchange } from './exchange-record.ts';
+
+test('writes every field, in the habits of pino', () => {
+  const line = formatExchange(
+    exchange({ failure: 'connect-failed', retries: 1, isStream: true, connectMs: 0.0004 }),
+  );
+  expect(line.endsWith('}\n')).toBe(true);
+  expect(Object.entries(JSON.parse(line))).toEqual(
+    Object.entries({
+      level: 30,
+      time: 1_764_000_000_000,
+      method: 'GET',
+      url: '/cart',
+      host: 'shop.example',
+      status: 200,
+      version: 'v1',
+      reason: 'pinned',
+      session: 'abc',
+      upstream: '127.0.0.1:9101',
+      bytesIn: 0,
+      bytesOut: 512,
+      connectMs: 0,
+      firstByteMs: 1.25,
+      totalMs: 2.5,
+      gatewayMs: 0.042,
+      client: '10.0.0.1',
+      error: 'connect-failed',
+      retries: 1,
+      stream: true,
+    }),
+  );
+});
+
+test('what did not happen is null', () => {
+  const line = JSON.parse(formatExchange(exchange({ firstByteMs: -1, gatewayMs: Number.NaN })));
+  expect(line).toMatchObject({ connectMs: null, firstByteMs: null, gatewayMs: null, error: null });
+});
+
+const hostile = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)) }),
+  fc.string({
+    unit: fc.constantFrom(
+      '"',
+      '\\',
+      '\n',
+      '\r',
+      '\0',
+      '\x7f',
+      '\x85',
+      '\u2028',
+      '\u2029',
+      '\ud800',
+      'ÿ',
+      '/',
+    ),
+  }),
+);
+
+test('V12: hostile text parses back and makes no second line', () => {
+  fc.assert(
+    fc.property(hostile, hostile, hostile, (url, host, client) => {
+      const line = formatExchange(
+        exchange({ url, host, client, session: url, method: host, version: client }),
+      );
+      expect(line).toMatch(/^[\x20-\x7e]+\n$/);
+      expect(JSON.parse(line)).toMatchObject({
+        url,
+        host,
+        client,
+        session: url,
+        method: host,
+        version: client,
+      });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('times parse back to the microsecond', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1e7, noNaN: true }), (totalMs) => {
+      const read = JSON.parse(formatExchange(exchange({ totalMs }))).totalMs;
+      expect(Math.abs(read - totalMs)).toBeLessThanOrEqual(0.000501);
+    }),
+  );
+});
+
+test('plain text is only put in quotes', () => {
+  expect(quote('/a?b=c&d={}~')).toBe('"/a?b=c&d={}~"');
+  expect(quote('')).toBe('""');
+});
+
+test('a gap says how many lines are missing', () => {
+  expect(JSON.parse(formatDropped(7, 5))).toEqual({
+    level: 40,
+    time: 5,
+    msg: 'access log dropped lines',
+    dropped: 7,
+  });
+});

@@ -1,0 +1,152 @@
+// What /metrics says, as Prometheus reads it.
+
+import { expect, test } from 'vitest';
+import type { Status, VersionStatus } from '../../../src/core/status.ts';
+import { Metrics } from '../../../src/observe/metrics.ts';
+import { exchange } from './exchange-record.ts';
+
+function version(id: string, differences: Partial<VersionStatus> = {}): VersionStatus {
+  return {
+    id,
+    state: 'active',
+    weight: 100,
+    since: '2026-01-01T00:00:00.000Z',
+    undeclared: false,
+    upstreams: [
+      { address: '127.0.0.1:1', health: 'up', enabled: true, inFlight: 2, lastError: null },
+      { address: '127.0.0.1:2', health: 'down', enabled: true, inFlight: 0, lastError: 'refused' },
+      { address: '127.0.0.1:3', health: 'unknown', enabled: true, inFlight: 0, lastError: null },
+    ],
+    sessions: { live: 7, confirmed: 5, streams: 3 },
+    inFlight: 2,
+    drain: null,
+    cutoffReason: null,
+    ...differences,
+  };
+}
+
+function start(versions: VersionStatus[]) {
+  const status = (): Status => ({
+    epoch: 4,
+    active: 'v1',
+    previousActive: null,
+    countingSince: '2026-01-01T00:00:00.000Z',
+    sessionOverflow: 6,
+    versions,
+  });
+  const stats = {
+    clientConnections: 9,
+    upstreamConnections: 8,
+    idleUpstreamConnections: 5,
+    refusedConnections: 1,
+  };
+  const metrics = new Metrics({ status, stats: () => stats, accessLogDropped: () => 11 });
+  const lines = async () => (await metrics.render()).body.split('\n');
+  return { metrics, lines, versions };
+}
+
+test('shows what the parts of the gateway say now', async () => {
+  const { lines, metrics } = start([version('v1')]);
+  expect((await metrics.render()).contentType).toContain('text/plain');
+  const body = await lines();
+  for (const line of [
+    'lockstep_sessions{version="v1",kind="live"} 7',
+    'lockstep_sessions{version="v1",kind="confirmed"} 5',
+    'lockstep_streams{version="v1"} 3',
+    'lockstep_in_flight{version="v1"} 2',
+    'lockstep_version_state{version="v1",state="active"} 1',
+    'lockstep_version_state{version="v1",state="cut off"} 0',
+    'lockstep_upstream_up{version="v1",address="127.0.0.1:1"} 1',
+    'lockstep_upstream_up{version="v1",address="127.0.0.1:2"} 0',
+    'lockstep_upstream_in_flight{version="v1",address="127.0.0.1:1"} 2',
+    'lockstep_connections{side="downstream"} 9',
+    'lockstep_connections{side="upstream"} 8',
+    'lockstep_connections{side="upstream-idle"} 5',
+    'lockstep_refused_connections_total 1',
+    'lockstep_epoch 4',
+    'lockstep_session_overflow_total 6',
+    'lockstep_access_log_dropped_total 11',
+    '# TYPE lockstep_requests_total counter',
+    '# TYPE lockstep_request_seconds histogram',
+  ]) {
+    expect(body).toContain(line);
+  }
+  expect(body.some((line) => line.startsWith('process_cpu_seconds_total '))).toBe(true);
+});
+
+test('an upstream that was not checked yet is neither up nor down', async () => {
+  const body = (await start([version('v1')]).lines()).join('\n');
+  expect(body).not.toContain('lockstep_upstream_up{version="v1",address="127.0.0.1:3"}');
+  expect(body).toContain('lockstep_upstream_in_flight{version="v1",address="127.0.0.1:3"} 0');
+});
+
+test('counts requests by version, reason and class of status', async () => {
+  const { metrics, lines } = start([version('v1')]);
+  metrics.record(exchange());
+  metrics.record(exchange({ status: 204 }));
+  metrics.record(exchange({ status: 101, reason: 'tab', isStream: true }));
+  metrics.record(
+    exchange({ status: 0, reason: 'refused', version: '', failure: 'client-gone', gatewayMs: -1 }),
+  );
+  metrics.record(exchange({ status: 502, failure: 'upstream-reset', retries: 1, bytesIn: 10 }));
+  metrics.record(exchange({ status: 999 }));
+  const body = await lines();
+  expect(body.filter((line) => line.startsWith('lockstep_requests_total{')).sort()).toEqual([
+    'lockstep_requests_total{version="",reason="refused",status="none"} 1',
+    'lockstep_requests_total{version="v1",reason="pinned",status="2xx"} 2',
+    'lockstep_requests_total{version="v1",reason="pinned",status="5xx"} 1',
+    'lockstep_requests_total{version="v1",reason="pinned",status="none"} 1',
+    'lockstep_requests_total{version="v1",reason="tab",status="1xx"} 1',
+  ]);
+  expect(body).toContain('lockstep_refused_total{code="client-gone"} 1');
+  expect(body).toContain('lockstep_refused_total{code="upstream-reset"} 1');
+  expect(body).toContain('lockstep_refused_total{code="dead-pin"} 0');
+  expect(body).toContain('lockstep_retries_total 1');
+  expect(body).toContain('lockstep_bytes_total{direction="in"} 10');
+  expect(body).toContain(`lockstep_bytes_total{direction="out"} ${6 * 512}`);
+});
+
+test('histograms are cumulative, in seconds, and leave streams out', async () => {
+  const { metrics, lines } = start([version('v1')]);
+  for (const totalMs of [0.5, 1, 1.1, 70_000]) metrics.record(exchange({ totalMs, gatewayMs: 0.02 }));
+  metrics.record(exchange({ totalMs: 3_600_000, isStream: true, gatewayMs: -1 }));
+  const body = await lines();
+  expect(body).toContain('lockstep_request_seconds_bucket{version="v1",le="0.001"} 2');
+  expect(body).toContain('lockstep_request_seconds_bucket{version="v1",le="0.0025"} 3');
+  expect(body).toContain('lockstep_request_seconds_bucket{version="v1",le="60"} 3');
+  expect(body).toContain('lockstep_request_seconds_bucket{version="v1",le="+Inf"} 4');
+  expect(body).toContain('lockstep_request_seconds_count{version="v1"} 4');
+  expect(body.find((line) => line.startsWith('lockstep_request_seconds_sum{version="v1"}'))).toMatch(
+    / 70\.0026/,
+  );
+  expect(body).toContain('lockstep_gateway_seconds_bucket{le="0.00001"} 0');
+  expect(body).toContain('lockstep_gateway_seconds_bucket{le="0.000025"} 4');
+  expect(body).toContain('lockstep_gateway_seconds_count 4');
+});
+
+test('labels stay bounded: versions that the gateway does not have count as none', async () => {
+  const { metrics, lines } = start([version('v1')]);
+  for (let index = 0; index < 500; index++) metrics.record(exchange({ version: `x${index}` }));
+  const requests = (await lines()).filter((line) => line.startsWith('lockstep_requests_total{'));
+  expect(requests).toEqual(['lockstep_requests_total{version="",reason="pinned",status="2xx"} 500']);
+});
+
+test('a version that is deleted leaves, and comes back from zero', async () => {
+  const { metrics, lines, versions } = start([version('v1'), version('v2')]);
+  metrics.record(exchange({ version: 'v2' }));
+  expect((await lines()).join('\n')).toContain('version="v2"');
+  versions.pop();
+  expect((await lines()).join('\n')).not.toContain('version="v2"');
+  metrics.record(exchange({ version: 'v2' }));
+  expect(await lines()).toContain('lockstep_requests_total{version="",reason="pinned",status="2xx"} 1');
+  versions.push(version('v2'));
+  await lines();
+  metrics.record(exchange({ version: 'v2' }));
+  expect(await lines()).toContain('lockstep_requests_total{version="v2",reason="pinned",status="2xx"} 1');
+});
+
+test('two gateways in one process count apart', async () => {
+  const [one, other] = [start([version('v1')]), start([version('v1')])];
+  one.metrics.record(exchange());
+  expect((await other.lines()).join('\n')).not.toContain('reason="pinned"');
+});
