@@ -58,7 +58,7 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #parts: Parts;
   readonly #queue = new SerialQueue();
-  #deployment: Deployment = EMPTY_DEPLOYMENT;
+  #deployment = EMPTY_DEPLOYMENT;
   #isStarted = false;
   #cancelReinstall: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
@@ -109,7 +109,7 @@ export class Controller {
     return this.#stopping;
   }
 
-  /** `by`: who asks, for the audit log. Never rejects for what the caller or the disk did. */
+  /** Never rejects for what the caller or the disk did. */
   change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
     return this.#queue.run(() => this.#change(change, options));
   }
@@ -121,14 +121,14 @@ export class Controller {
   /** Null when there is no such version. */
   version(id: string): VersionStatus | null {
     const record = this.#deployment.versions.find((version) => version.id === id);
-    if (record === undefined) return null;
-    return describeVersion(this.#deployment, record, this.#parts.sources, this.#parts.clock.wallMs());
+    const { sources, clock } = this.#parts;
+    return record === undefined ? null : describeVersion(this.#deployment, record, sources, clock.wallMs());
   }
 
   sessions(id: string): SessionHistogram | null {
     const version = this.version(id);
-    if (version === null) return null;
-    return describeSessions(version, this.#parts.sources, this.#parts.clock.wallMs());
+    const { sources, clock } = this.#parts;
+    return version === null ? null : describeSessions(version, sources, clock.wallMs());
   }
 
   wait(id: string, goal: WaitGoal, timeoutMs: number, signal: AbortSignal): Promise<WaitOutcome | null> {
@@ -257,14 +257,13 @@ export class Controller {
   }
 
   #watchHealth(): void {
-    const { checker, slots } = this.#parts;
-    checker.update(healthTargets(this.#deployment, slots));
+    this.#parts.checker.update(healthTargets(this.#deployment, this.#parts.slots));
   }
 
   #report(before: Deployment, after: Deployment, dryRun: boolean): ChangeReport {
     const changes = describeDifference(before, after, this.#parts.sources, this.#parts.clock.wallMs());
-    const { epoch } = this.#deployment;
-    return { dryRun, changed: after !== before, epoch, changes, status: this.status() };
+    const status = this.status();
+    return { dryRun, changed: after !== before, epoch: status.epoch, changes, status };
   }
 
   async #refused(change: Change, { dryRun, by }: ChangeOptions, refusal: Refused): Promise<Refused> {

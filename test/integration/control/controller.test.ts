@@ -145,6 +145,21 @@ describe('the control plane', () => {
     ]);
   });
 
+  it('refuses more upstreams than it has room for, and takes fewer after that', async () => {
+    const { controller } = await bench.start(declared());
+    const put = (host: string, count: number): Change => ({
+      verb: 'put',
+      id: 'v3',
+      upstreams: Array.from({ length: count }, (_, index) => `http://${host}:${index + 1}`),
+      sameBuild: false,
+      declared: null,
+    });
+    expect(codes([await ask(controller, put('127.0.0.2', 4_095))])).toEqual(['409 too-many-upstreams']);
+    expect(controller.version('v3')).toBeNull();
+    expect(codes([await ask(controller, put('127.0.0.3', 3))])).toEqual(['ok']);
+    expect(controller.version('v3')?.upstreams).toHaveLength(3);
+  });
+
   it('aborts what runs on a version that is cut off, once its successor has the traffic', async () => {
     const { controller, plane } = await bench.start(declared());
     plane.calls.length = 0;
