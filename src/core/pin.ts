@@ -34,9 +34,15 @@ const SESSION = /^[A-Za-z0-9_-]{16}$/;
 const TIME = /^(?:0|[1-9a-z][0-9a-z]{0,9})$/;
 const UPSTREAM = /^[A-Za-z0-9_-]{1,32}$/;
 
+/** Pins remembered as verified, in two generations of this many: about 3 MB when both are full. */
+const REMEMBERED = 8_192;
+
 export class PinKeys {
   readonly #keys: readonly KeyObject[];
   readonly #scope: string;
+  /** By their text, to the letter. They go with the keys, so that a key that is removed takes its pins along. */
+  #recent = new Map<string, Pin>();
+  #older = new Map<string, Pin>();
 
   /** At least one secret; the first signs, all verify. */
   constructor(secrets: readonly string[], cookieName: string, domain: string | null) {
@@ -59,6 +65,33 @@ export class PinKeys {
     return false;
   }
 
+  /**
+   * A pin that these keys verified before. A session sends the same text for a quarter of its idle time: looking it up
+   * costs 0.2 µs where its MAC costs 4 µs. Only what verified is remembered, so that forgeries push nothing out.
+   */
+  recall(text: string): Pin | undefined {
+    const recent = this.#recent.get(text);
+    if (recent !== undefined) return recent;
+    const older = this.#older.get(text);
+    return older === undefined ? undefined : this.remember(text, older);
+  }
+
+  /** Answers the pin as it is kept. Copied out of the request: a slice would keep the whole head of 16 KiB alive. */
+  remember(text: string, pin: Pin): Pin {
+    if (this.#recent.size >= REMEMBERED) {
+      this.#older = this.#recent;
+      this.#recent = new Map();
+    }
+    const kept = Object.freeze({
+      ...pin,
+      version: copyOf(pin.version),
+      session: copyOf(pin.session),
+      upstream: copyOf(pin.upstream),
+    });
+    this.#recent.set(copyOf(text), kept);
+    return kept;
+  }
+
   /** No field can hold a NUL, so that no two lists of fields read the same. */
   #mac(key: KeyObject, fields: readonly string[]): string {
     const message = this.#scope + fields.join('\0');
@@ -78,6 +111,8 @@ export function signPin(keys: PinKeys, pin: Pin): string {
 /** Null for whatever is not, to the letter, a pin that one of the keys signed. Judges no times. */
 export function verifyPin(keys: PinKeys, text: string): Pin | null {
   if (text.length > MAX_LENGTH || !text.startsWith(FORMAT)) return null;
+  const known = keys.recall(text);
+  if (known !== undefined) return known;
   const fields = text.slice(FORMAT.length).split('~');
   const mac = fields.pop()!;
   if (fields.length === 4) fields.push('');
@@ -93,7 +128,7 @@ export function verifyPin(keys: PinKeys, text: string): Pin | null {
   const first = Number.parseInt(firstText, 36);
   const seen = Number.parseInt(seenText, 36);
   if (first > seen || !keys.isSigned(fields, mac)) return null;
-  return { version, session, first, seen, upstream };
+  return keys.remember(text, { version, session, first, seen, upstream });
 }
 
 /**
@@ -125,6 +160,11 @@ export function newSessionId(randomBytes: Uint8Array): string {
 
 export function isSessionId(text: string): boolean {
   return SESSION.test(text);
+}
+
+/** For what is ASCII, as every part of a pin that verified is. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** version, session, first, seen, upstream ('' for none). Each expression is linear, on at most 200 characters. */

@@ -138,6 +138,40 @@ describe('key rotation', () => {
   );
 });
 
+describe('a pin that verified before', () => {
+  test('verifies again, also when it has been among the older ones', () => {
+    const keys = new PinKeys(['first secret'], 'lockstep', null);
+    const text = signPin(keys, PIN);
+    expect(verifyPin(keys, text)).toEqual(PIN);
+    for (let i = 0; i < 20_000; i++) keys.remember(`other ${i}`, PIN);
+    expect(keys.recall(text)).toBeUndefined();
+    expect(verifyPin(keys, text)).toEqual(PIN);
+    for (let i = 0; i < 9_000; i++) keys.remember(`other ${i}`, PIN);
+    expect(keys.recall(text)).toEqual(PIN);
+  });
+
+  test('does not lend its verdict to a text that differs in one character', () => {
+    const keys = new PinKeys(['first secret'], 'lockstep', null);
+    const text = signPin(keys, PIN);
+    expect(verifyPin(keys, text)).not.toBeNull();
+    expect(verifyPin(keys, text.replace('1.v1~', '1.v2~'))).toBeNull();
+    expect(verifyPin(keys, `${text.slice(0, -1)}${text.endsWith('A') ? 'B' : 'A'}`)).toBeNull();
+  });
+
+  test('is remembered only because of a key that is still there', () => {
+    const text = signPin(KEYS, PIN);
+    expect(verifyPin(KEYS, text)).not.toBeNull();
+    expect(verifyPin(new PinKeys(['second secret'], 'lockstep', null), text)).toBeNull();
+  });
+
+  test('is not remembered when it did not verify', () => {
+    const keys = new PinKeys(['first secret'], 'lockstep', null);
+    const text = signPin(new PinKeys(['second secret'], 'lockstep', null), PIN);
+    verifyPin(keys, text);
+    expect(keys.recall(text)).toBeUndefined();
+  });
+});
+
 describe('hostile values', () => {
   const values = [
     '',
