@@ -100,30 +100,36 @@ export interface AuditEntry {
   readonly after: Readonly<Record<string, string>>;
 }
 
-/** What happened, for GET /v1/events and the gateway's own log. */
+/** What can happen. Webhooks name them, so none changes its meaning. */
+export const EVENT_TYPES = [
+  'started',
+  'put',
+  'promoted',
+  'canary',
+  'draining',
+  'drained',
+  'undrained',
+  'retired',
+  'cut-off',
+  'deleted',
+  'rolled-back',
+  'enabled',
+  'disabled',
+  'healthy',
+  'unhealthy',
+  'ladder-step',
+  'ledger-full',
+  'state-unwritable',
+  'stopping',
+] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** What happened, for GET /v1/events, webhooks and the gateway's own log. */
 export interface GatewayEvent {
   readonly id: number;
   readonly time: string;
-  readonly type:
-    | 'started'
-    | 'put'
-    | 'promoted'
-    | 'canary'
-    | 'draining'
-    | 'drained'
-    | 'undrained'
-    | 'retired'
-    | 'cut-off'
-    | 'deleted'
-    | 'rolled-back'
-    | 'enabled'
-    | 'disabled'
-    | 'healthy'
-    | 'unhealthy'
-    | 'ladder-step'
-    | 'ledger-full'
-    | 'state-unwritable'
-    | 'stopping';
+  readonly type: EventType;
   readonly version: string | null;
   readonly detail: Readonly<Record<string, unknown>>;
 }
