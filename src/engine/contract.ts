@@ -25,6 +25,9 @@ export interface EngineOptions {
   readonly cookie: CookiePolicy;
 }
 
+/** What a reload can give to a running engine: all but where it listens. */
+export type EngineSettings = Omit<EngineOptions, 'listen'>;
+
 export interface EnginePorts {
   readonly steering: Steering;
   readonly gauges: Gauges;
@@ -48,6 +51,11 @@ export interface EngineStats {
 export interface Engine {
   /** Binds; resolves with the real ports. */
   listen(): Promise<readonly { readonly host: string; readonly port: number }[]>;
+  /**
+   * Requests that begin from now on go by `settings`, and TLS listeners offer the certificates that their files hold now.
+   * No connection is closed for it. Throws when such a file cannot be used; then nothing has changed.
+   */
+  reconfigure(settings: EngineSettings): void;
   /** Resolves when no thread will start another request on an older table. Requests under way keep theirs. */
   install(table: RoutingTable): Promise<void>;
   /** Closes connections to an upstream of a version (all of its upstreams when null): idle ones now, busy ones after their answer. */

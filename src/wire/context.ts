@@ -1,7 +1,7 @@
 // What connections and exchanges of the wire engine need of the engine that they belong to.
 
 import type { RoutingTable } from '../core/table.ts';
-import type { EngineOptions, EnginePorts } from '../engine/contract.ts';
+import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -11,7 +11,8 @@ import type { RequestHead } from './request-head.ts';
 import type { UpstreamPools } from './upstream-pools.ts';
 
 export interface WireContext {
-  readonly options: EngineOptions;
+  /** The newest ones: whole, never edited. */
+  readonly options: EngineSettings;
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
   readonly pools: UpstreamPools;

@@ -10,12 +10,16 @@ export class Deadlines {
   /** Monotonic, as of the last tick: for limits, where a quarter of a limit more or less does not matter. */
   nowMs = performance.now();
   readonly #watched = new Set<Watched>();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
 
   constructor(shortestLimitMs: number) {
-    const tickMs = Math.min(250, Math.max(10, shortestLimitMs / 4));
-    this.#timer = setInterval(() => this.#tick(), tickMs);
-    this.#timer.unref();
+    this.#timer = this.#start(shortestLimitMs);
+  }
+
+  /** The shortest limit is another one now. */
+  retune(shortestLimitMs: number): void {
+    clearInterval(this.#timer);
+    this.#timer = this.#start(shortestLimitMs);
   }
 
   add(connection: Watched): void {
@@ -28,6 +32,13 @@ export class Deadlines {
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  #start(shortestLimitMs: number): NodeJS.Timeout {
+    const tickMs = Math.min(250, Math.max(10, shortestLimitMs / 4));
+    const timer = setInterval(() => this.#tick(), tickMs);
+    timer.unref();
+    return timer;
   }
 
   #tick(): void {

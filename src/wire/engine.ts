@@ -3,9 +3,17 @@
 
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import type { Limits } from '../core/policy.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
-import type { Engine, EngineOptions, EnginePorts, EngineStats, ListenAddress } from '../engine/contract.ts';
+import type {
+  Engine,
+  EngineOptions,
+  EnginePorts,
+  EngineSettings,
+  EngineStats,
+  ListenAddress,
+} from '../engine/contract.ts';
 import { TrustedProxies } from './client-address.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
@@ -22,15 +30,16 @@ const FAREWELL_MS = 1_000;
 const STREAM_JITTER_MS = 5_000;
 
 export class WireEngine implements Engine, WireContext, Watched {
-  readonly options: EngineOptions;
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
   readonly pools: UpstreamPools;
   readonly failures = new FailureAnswers();
-  readonly trusted: TrustedProxies;
   readonly requestHead = new RequestHead();
+  readonly #listen: readonly ListenAddress[];
+  #settings: EngineSettings;
+  #trusted: TrustedProxies;
   #table: RoutingTable = EMPTY_TABLE;
-  readonly #servers: Server[] = [];
+  readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
   readonly #holding = new Map<Exchange, number>();
   #refused = 0;
@@ -38,21 +47,23 @@ export class WireEngine implements Engine, WireContext, Watched {
   #onEmpty: (() => void) | null = null;
 
   constructor(options: EngineOptions, ports: EnginePorts) {
-    this.options = options;
+    const { listen, ...settings } = options;
+    this.#listen = listen;
+    this.#settings = settings;
     this.ports = ports;
-    this.trusted = new TrustedProxies(options.trustedProxies);
-    const { limits } = options;
-    this.deadlines = new Deadlines(
-      Math.min(
-        limits.headerTimeoutMs,
-        limits.clientIdleMs,
-        limits.bodyProgressMs,
-        limits.connectMs,
-        limits.firstByteMs,
-      ),
-    );
-    this.pools = new UpstreamPools(this.deadlines, limits, new ResponseHead());
+    this.#trusted = new TrustedProxies(settings.trustedProxies);
+    this.deadlines = new Deadlines(shortestOf(settings.limits));
+    this.pools = new UpstreamPools(this.deadlines, settings.limits, new ResponseHead());
     this.deadlines.add(this);
+  }
+
+  /** In force now: a request reads it as it goes, and what it must read twice alike it keeps. */
+  get options(): EngineSettings {
+    return this.#settings;
+  }
+
+  get trusted(): TrustedProxies {
+    return this.#trusted;
   }
 
   get table(): RoutingTable {
@@ -65,13 +76,27 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   async listen(): Promise<readonly { readonly host: string; readonly port: number }[]> {
     const bound = [];
-    for (const address of this.options.listen) {
+    for (const address of this.#listen) {
       const server = this.#createServer(address);
       await bind(server, address);
-      this.#servers.push(server);
+      this.#servers.push({ server, tls: address.tls });
       bound.push({ host: address.host, port: (server.address() as AddressInfo).port });
     }
     return bound;
+  }
+
+  reconfigure(settings: EngineSettings): void {
+    const trusted = new TrustedProxies(settings.trustedProxies);
+    const certified = this.#servers.flatMap(({ server, tls }) =>
+      tls === null ? [] : [{ server: server as TlsServer, certificate: certificateOf(tls) }],
+    );
+    // A pair that does not fit is found here, before anything is changed.
+    for (const { certificate } of certified) createSecureContext(certificate);
+    for (const { server, certificate } of certified) server.setSecureContext(certificate);
+    this.#settings = settings;
+    this.#trusted = trusted;
+    this.deadlines.retune(shortestOf(settings.limits));
+    this.pools.limits = settings.limits;
   }
 
   async install(table: RoutingTable): Promise<void> {
@@ -138,8 +163,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     const server = createTlsServer(
       {
         ...options,
-        cert: readFileSync(address.tls.certFile),
-        key: readFileSync(address.tls.keyFile),
+        ...certificateOf(address.tls),
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: this.options.limits.headerTimeoutMs,
       },
@@ -167,7 +191,7 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   /** Stops accepting; lets kept-alive clients ask once more; ends idle ones and streams; cuts the rest at the end of grace. */
   async #closeDown(graceMs: number): Promise<void> {
-    for (const server of this.#servers) server.close();
+    for (const { server } of this.#servers) server.close();
     const farewellMs = Math.min(FAREWELL_MS, graceMs / 4);
     const farewell = setTimeout(() => this.#farewell(Math.min(STREAM_JITTER_MS, graceMs / 2)), farewellMs);
     const hardStop = setTimeout(() => {
@@ -190,6 +214,15 @@ export class WireEngine implements Engine, WireContext, Watched {
       jitterMs,
     );
   }
+}
+
+function shortestOf(limits: Limits): number {
+  const { headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs } = limits;
+  return Math.min(headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs);
+}
+
+function certificateOf({ certFile, keyFile }: NonNullable<ListenAddress['tls']>) {
+  return { cert: readFileSync(certFile), key: readFileSync(keyFile) };
 }
 
 /** Ends streams one after the other over `jitterMs`, so that their clients do not all come back at once. */

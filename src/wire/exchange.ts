@@ -12,6 +12,7 @@ import type { FailureCode } from '../core/errors.ts';
 import { FAILURES } from '../core/errors.ts';
 import type { Decision } from '../core/route.ts';
 import type { TableUpstream } from '../core/table.ts';
+import type { EngineSettings } from '../engine/contract.ts';
 import { readAnswer } from './answer-facts.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { encodeChunk } from './chunked.ts';
@@ -34,6 +35,8 @@ export class Exchange implements AnswerSink, BodySink {
   readonly #client: ClientConnection;
   readonly #context: WireContext;
   readonly #headText: string;
+  /** Of the whole request: a reload in its midst is for the next one. */
+  readonly #settings: EngineSettings;
   readonly #timings: Timings;
   readonly #answer: AnswerWriter;
   #request: ReadRequest | null = null;
@@ -59,6 +62,7 @@ export class Exchange implements AnswerSink, BodySink {
     this.#client = client;
     this.#context = client.context;
     this.#headText = headText;
+    this.#settings = client.context.options;
     this.#timings = new Timings(startedAt, client.context.ports.wallMs());
     this.#answer = new AnswerWriter(client);
   }
@@ -78,11 +82,14 @@ export class Exchange implements AnswerSink, BodySink {
 
   /** The request's head is in the context's `requestHead`. */
   begin(): void {
-    const { options, ports, trusted, requestHead, table } = this.#context;
+    const { ports, trusted, requestHead, table } = this.#context;
     const request = readRequest(requestHead, { peer: this.#client.peer, isTls: this.#client.isTls, trusted });
     this.#request = request;
-    const { body } = options.limits;
-    if (!isKnownHost(options.hosts, requestHead.host)) this.refuse('unknown-host');
+    const {
+      limits: { body },
+      hosts,
+    } = this.#settings;
+    if (!isKnownHost(hosts, requestHead.host)) this.refuse('unknown-host');
     else if (request.hops >= MAX_HOPS) this.refuse('loop');
     else if (body !== null && requestHead.contentLength > body) this.refuse('body-too-large');
     else {
@@ -231,7 +238,7 @@ export class Exchange implements AnswerSink, BodySink {
     if (this.#headIsFor === decision) return this.#upstreamHead;
     const head = this.#context.requestHead;
     // The scratch head holds this request only in the turn in which it was read.
-    if (head.fields.text !== this.#headText) head.read(this.#headText, this.#context.options.limits);
+    if (head.fields.text !== this.#headText) head.read(this.#headText, this.#settings.limits);
     const { forwardedFor, forwardedProto, forwardedHost, hops } = this.#request!;
     this.#upstreamHead = upstreamRequestHead(
       head,
@@ -245,7 +252,7 @@ export class Exchange implements AnswerSink, BodySink {
         dropConditionals: decision.dropConditionals,
         fallbackHost: upstream.address,
       },
-      this.#context.options.cookie,
+      this.#settings.cookie,
     );
     this.#headIsFor = decision;
     return this.#upstreamHead;
@@ -279,7 +286,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   onAnswerHead(head: ResponseHead): void {
     this.#timings.firstByte();
-    const { ports, table, options } = this.#context;
+    const { ports, table } = this.#context;
     const { facts, minor, keepsAlive } = this.#request!;
     const answer = readAnswer(head);
     const edits = ports.steering.answer(
@@ -292,7 +299,7 @@ export class Exchange implements AnswerSink, BodySink {
     );
     if (answer.contentType.startsWith('text/event-stream') && head.framing !== 'none') this.#beginStream();
     const closes = !keepsAlive || !this.#client.isRequestComplete || !this.#client.mayServeMore;
-    const about = { version: this.version, edits, cookieName: options.cookie.name };
+    const about = { version: this.version, edits, cookieName: this.#settings.cookie.name };
     this.#rest(this.#answer.head(head, minor, closes, about));
   }
 
@@ -346,7 +353,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   onSwitched(head: ResponseHead, rest: Buffer): void {
     this.#timings.firstByte();
-    const { cookie, limits } = this.#context.options;
+    const { cookie, limits } = this.#settings;
     this.#answer.status = 101;
     this.#client.write(clientSwitchingHead(head, this.version, cookie.name));
     const tunnel = new Tunnel(this, this.#client, this.#connection!, limits.tunnelIdleMs);
@@ -374,7 +381,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   #beginStream(): void {
     this.#isStream = true;
-    this.#connection!.allowSilence(this.#context.options.limits.tunnelIdleMs);
+    this.#connection!.allowSilence(this.#settings.limits.tunnelIdleMs);
     this.#context.ports.steering.streamOpened(this.#decision!, this.#context.ports.wallMs());
   }
 

@@ -9,7 +9,8 @@ import { UpstreamConnection, type UpstreamContext } from './upstream-connection.
 
 export class UpstreamPools implements UpstreamContext {
   readonly deadlines: Deadlines;
-  readonly limits: Limits;
+  /** Swapped whole by a reload: open connections go by the new ones as well. */
+  limits: Limits;
   readonly responseHead: ResponseHead;
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
