@@ -174,6 +174,8 @@ test('says no secret, whatever is wrong around it', () => {
     'admin: { tokens: [S] }',
     'admin: { tokens: [{ name: a, token: S x, role: b }] }',
     'admin: { tokens: [{ name: a, token: [S], role: viewer }] }',
+    'admin: { tokens: [{ name: a, token: operator, role: S }] }',
+    'admin: { tokens: [{ name: "S!", token: a, role: viewer }] }',
     'cookie: { keys: S }',
     'cookie: { keys: [{ key: S }] }',
     'cookie: { keys: [S, S] }',
