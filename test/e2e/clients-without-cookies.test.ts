@@ -8,7 +8,6 @@ import { httpRequest } from '../kit/http-request.ts';
 import { startProcess } from '../kit/processes.ts';
 import { needsTool } from '../kit/tools.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
-import { waitFor } from '../kit/wait-for.ts';
 
 describe.skipIf(!needsTool('curl'))('clients without cookies', () => {
   let v1: Upstream;
@@ -79,10 +78,7 @@ describe.skipIf(!needsTool('curl'))('clients without cookies', () => {
       })(),
     ];
     try {
-      await waitFor(async () => (await gateway.admin.version('v1')).state === 'drained', {
-        what: 'v1 to be drained',
-        timeoutMs: 30_000,
-      });
+      await gateway.admin.waitForDrained('v1');
     } finally {
       isDrained = true;
     }

@@ -55,8 +55,8 @@ describe.skipIf(!needsTool('haproxy'))('a deploy with accidents', () => {
   };
   const someMoreAnswers = async (): Promise<void> => {
     const before = { v1: onV1.answered('v1'), v2: onV2!.answered('v2') };
-    await waitFor(() => onV1.answered('v1') > before.v1 + 200 && onV2!.answered('v2') > before.v2 + 200, {
-      what: '200 more answers of each version',
+    await waitFor(() => onV1.answered('v1') > before.v1 + 800 && onV2!.answered('v2') > before.v2 + 800, {
+      what: '800 more answers of each version',
       timeoutMs: 30_000,
     });
   };
@@ -84,11 +84,13 @@ describe.skipIf(!needsTool('haproxy'))('a deploy with accidents', () => {
     'keeps sessions on their version through a restart by $name',
     async ({ end }) => {
       const failed = onV1.failures().length + onV2!.failures().length;
+      const retried = onV1.retried() + onV2!.retried();
       await end();
       await gateway.start();
       await someMoreAnswers();
       expectEverybodyInPlace();
       expect(onV1.failures().length + onV2!.failures().length, 'requests that failed for good').toBe(failed);
+      expect(onV1.retried() + onV2!.retried(), 'people were at work').toBeGreaterThan(retried);
       const { active, versions } = await gateway.admin.status();
       expect(active).toBe('v2');
       expect(versions.find(({ id }) => id === 'v1')?.state).toBe('draining');
@@ -104,10 +106,7 @@ describe.skipIf(!needsTool('haproxy'))('a deploy with accidents', () => {
     const v1 = versions.find(({ id }) => id === 'v1')!;
     expect(v1.state).toBe('draining');
     expect(v1.drain?.blockers).toContain('counting');
-    await waitFor(async () => (await gateway.admin.version('v1')).state === 'drained', {
-      what: 'v1 to be drained',
-      timeoutMs: 30_000,
-    });
+    await gateway.admin.waitForDrained('v1');
     const { since } = await gateway.admin.version('v1');
     expect(Date.parse(since) - Date.parse(countingSince)).toBeGreaterThanOrEqual(IDLE_MS);
   }, 60_000);

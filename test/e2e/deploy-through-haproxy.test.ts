@@ -54,7 +54,8 @@ describe.skipIf(!needsTool('haproxy'))('a deploy through HAProxy', () => {
     expect(fleet.failures()).toEqual([]);
   };
   const drainOfV1 = async (nth: number): Promise<void> => {
-    await waitFor(() => drainedEvents('v1').length === nth, { what: 'v1 to be drained', timeoutMs: 40_000 });
+    await gateway.admin.waitForDrained('v1', 40_000);
+    await waitFor(() => drainedEvents('v1').length === nth, { what: 'the event' });
     const drainedAt = Date.parse(drainedEvents('v1')[nth - 1]!.time);
     expect(drainedAt - fleet.lastAnswerAt('v1')).toBeGreaterThan(IDLE_MS - CLOCKS_MS);
     expect(fleet.onPage('v1')).toBe(0);

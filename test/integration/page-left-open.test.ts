@@ -72,9 +72,7 @@ describe('a page left open for longer than idle', () => {
   });
 
   test('gets a 409 once its version is drained, and no version sees the request', async () => {
-    await waitFor(async () => (await scene.gateway.admin.version('v1')).state === 'drained', {
-      what: 'v1 to be drained',
-    });
+    await scene.gateway.admin.waitForDrained('v1');
     const seen = [scene.v1.requestCount(), scene.v2.requestCount()];
     for (const [method, path] of [
       ['GET', '/api/items'],

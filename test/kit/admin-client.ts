@@ -2,6 +2,7 @@
 
 import type { GatewayEvent, Status, VersionStatus } from '../../src/core/status.ts';
 import { type Answer, httpRequest } from './http-request.ts';
+import { waitFor } from './wait-for.ts';
 
 export interface AdminClient {
   readonly url: string;
@@ -22,6 +23,8 @@ export interface AdminClient {
   setEnabled(id: string, address: string, enabled: boolean): Promise<Answer>;
   /** Resolves when the version reached the goal; throws when it failed to or the time is up. */
   wait(id: string, goal: 'drained' | 'healthy', timeout?: string): Promise<void>;
+  /** Polls, and tells what still blocks the drain when the time is up. */
+  waitForDrained(id: string, timeoutMs?: number): Promise<VersionStatus>;
   /** Follows the event stream until `stop`; `seen` grows. */
   follow(): Promise<{ readonly seen: readonly GatewayEvent[]; stop(): void }>;
 }
@@ -44,12 +47,14 @@ export function adminClient(url: string, token: string | null = null): AdminClie
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text()}`);
     return answer;
   };
+  const read = async (id: string): Promise<VersionStatus> =>
+    (await must('GET', version(id))).json<VersionStatus>();
   const version = (id: string): string => `/v1/versions/${encodeURIComponent(id)}`;
   return {
     url,
     call,
     status: async () => (await must('GET', '/v1/status')).json<Status>(),
-    version: async (id) => (await must('GET', version(id))).json<VersionStatus>(),
+    version: read,
     put: (id, upstreams, more = {}) => must('PUT', version(id), { upstreams, ...more }),
     promote: (id, options = {}) => must('POST', `${version(id)}/promote`, options),
     drain: (id) => must('POST', `${version(id)}/drain`, {}),
@@ -62,6 +67,20 @@ export function adminClient(url: string, token: string | null = null): AdminClie
       const answer = await must('GET', `${version(id)}/wait?for=${goal}&timeout=${timeout}`);
       const { outcome, detail } = answer.json<{ outcome: string; detail: string }>();
       if (outcome !== 'done') throw new Error(`${id} is not ${goal}: ${outcome}, ${detail}`);
+    },
+    waitForDrained: async (id, timeoutMs = 30_000) => {
+      let last: VersionStatus | undefined;
+      try {
+        return await waitFor(
+          async () => {
+            last = await read(id);
+            return last.state === 'drained' ? last : null;
+          },
+          { what: `${id} to be drained`, timeoutMs, everyMs: 50 },
+        );
+      } catch (cause) {
+        throw new Error(`${id} is not drained: ${JSON.stringify(last)}`, { cause });
+      }
     },
     follow: () => follow(`${url}/v1/events`, authorization),
   };
