@@ -85,7 +85,7 @@ const accessLog: Reader<AccessLogTarget> = (value) => {
 };
 
 export const LISTENER = mapping({
-  address: field(listenAddress).describe('Where to listen.'),
+  address: field(listenAddress).describe('Where to listen; port 0 takes a free one.'),
   tls: mapping({
     cert: field(FILE_NAME).describe('PEM file with the certificate and its chain.'),
     key: field(FILE_NAME).describe('PEM file with its private key.'),
@@ -106,11 +106,11 @@ export const SECTIONS = {
     .min(1)
     .nullable()
     .default(null)
-    .describe('Any other Host is a 421; null takes all.'),
-  threads: field(threads).prefault('auto').describe('Data-plane threads.'),
+    .describe('Names that are served; any other Host is a 421. null: all are.'),
+  threads: field(threads).prefault('auto').describe('Threads that move requests.'),
   engine: field(oneOf(['wire'], { 'http-proxy': NOT_IN_THIS_VERSION }))
     .prefault('wire')
-    .describe('The data plane.'),
+    .describe('What moves the requests.'),
   admin: mapping({
     listen: field(listenAddress).prefault('127.0.0.1:9090').describe('Where the admin API listens.'),
     tokens: z
@@ -123,19 +123,31 @@ export const SECTIONS = {
       )
       .default([])
       .describe('Without tokens the admin API listens on loopback only.'),
-  }).prefault({}),
-  state: field(stateDirectory).prefault('./state').describe('Directory of the stored state.'),
+  })
+    .prefault({})
+    .describe('For the lockstep command, dashboards and Prometheus.'),
+  state: field(stateDirectory)
+    .prefault('./state')
+    .describe(
+      'Directory that remembers versions and what is active; one gateway at a time. Relative to the file.',
+    ),
   cookie: mapping({
-    name: field(COOKIE_NAME).prefault('lockstep').describe('Name of the pin.'),
-    idle: field(life(SECOND_MS)).prefault('30m').describe('A session without a request for longer is over.'),
-    life: field(life(SECOND_MS)).prefault('12h').describe('Absolute life of a pin.'),
+    name: field(COOKIE_NAME)
+      .prefault('lockstep')
+      .describe('Name of the pin. __Host- wants TLS and no domain.'),
+    idle: field(life(SECOND_MS))
+      .prefault('30m')
+      .describe('A session without a request for longer than this is over.'),
+    life: field(life(SECOND_MS)).prefault('12h').describe('A session is over after this, however busy.'),
     sameSite: field(oneOf(['auto', 'lax', 'none'], { strict: SAME_SITE_STRICT }))
       .prefault('auto')
       .describe('auto: None where the client side is TLS, else Lax.'),
-    domain: field(orNull(cookieDomain)).prefault(null).describe('Domain attribute; null for this host only.'),
+    domain: field(orNull(cookieDomain))
+      .prefault(null)
+      .describe('Shares sessions among the sub-domains of it; null: this host only.'),
     maxAge: field(orNull(life(SECOND_MS)))
       .prefault(null)
-      .describe('Max-Age; null: until the browser closes.'),
+      .describe('How long browsers keep the pin; null: until they close.'),
     strip: field(flag).prefault(false).describe('Hide the pin from the application.'),
     sharedCache: field(flag)
       .prefault(false)
@@ -143,15 +155,17 @@ export const SECTIONS = {
     keys: z
       .array(field(pinKey))
       .default([])
-      .describe('First signs, all verify. Empty: one is made and kept.'),
-  }).prefault({}),
+      .describe('The first signs, all verify. Empty: one is made and kept in the state directory.'),
+  })
+    .prefault({})
+    .describe('The pin: the cookie that keeps a browser session on its version.'),
   affinity: field(oneOf(['none', 'upstream']))
     .prefault('none')
-    .describe('upstream: sessions stay on one server.'),
+    .describe('upstream: a session stays on one server of its version.'),
   trustedProxies: z.array(field(cidr)).default([]).describe('Networks whose X-Forwarded-* is believed.'),
   active: field(orNull(text('the id of a version', VERSION_ID)))
     .prefault(null)
-    .describe('At the first start only.'),
+    .describe('What new sessions get at the very first start; afterwards the stored state says.'),
   health: mapping({
     path: field(orNull(PATH))
       .prefault('/healthz')
@@ -160,7 +174,9 @@ export const SECTIONS = {
     timeout: timer(50).prefault('1s').describe('Of one check.'),
     rise: field(count(1, 100)).prefault(2).describe('Good checks in a row that make it up.'),
     fall: field(count(1, 100)).prefault(3).describe('Bad checks in a row that make it down.'),
-  }).nullable(),
+  })
+    .nullable()
+    .describe('How an upstream is found to be up; without this block a TCP connect is the whole check.'),
   warm: field(warm).prefault(null),
   drain: mapping({
     grace: field(life(0)).prefault('0s').describe('Nothing happens for that long.'),
@@ -175,21 +191,27 @@ export const SECTIONS = {
       .describe('Navigations after that much idleness move.'),
     deadline: field(orNull(life(0)))
       .prefault('12h')
-      .describe('Everything moves; null: may never end.'),
+      .describe('From then on everything moves; null: the drain may never end.'),
     protected: z.array(field(PROTECTED_PATH)).default([]).describe('Paths that only the deadline moves.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('How a draining version is emptied; each step counts from the start of the drain.'),
   deadPin: mapping({
     navigation: field(oneOf(['newest', 'reload', 'unavailable', 'hold']))
       .prefault('newest')
-      .describe('Page loads.'),
+      .describe('For a page load.'),
     safe: field(oneOf(['newest', 'reload', 'unavailable', 'hold']))
       .prefault('reload')
-      .describe('GET by a page.'),
+      .describe('For a GET by a page: AJAX, assets.'),
     unsafe: field(oneOf(['reload', 'unavailable', 'hold'], { newest: UNSAFE_NEWEST }))
       .prefault('reload')
-      .describe('POST and the like.'),
+      .describe('For a POST and the like; never sent to another version.'),
     patience: timer(0).prefault('5s').describe('Wait that long for a version whose servers are all away.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe(
+      'What a request gets whose version is no longer served. newest: the version of new sessions; reload: 409 that tells the page to reload; unavailable: 503; hold: wait.',
+    ),
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)
@@ -199,44 +221,54 @@ export const SECTIONS = {
       .describe('Entries of the session ledger, 32 bytes each.'),
     headBytes: field(size(KIB, 1_024 * KIB))
       .prefault('16KiB')
-      .describe('Request head; 431.'),
-    headers: field(count(8, 10_000)).prefault(100).describe('Fields of a request; 431.'),
+      .describe('Of a request head, else 431.'),
+    headers: field(count(8, 10_000)).prefault(100).describe('Fields of a request, else 431.'),
     uri: field(size(64, 1_024 * KIB))
       .prefault('8KiB')
-      .describe('Request target; 414.'),
+      .describe('Of a request target, else 414.'),
     responseHead: field(size(KIB, 1_024 * KIB))
       .prefault('32KiB')
-      .describe('Response head; 502.'),
+      .describe("Of an answer's head, else 502."),
     chunkExt: field(size(0, 1_024 * KIB))
       .prefault('4KiB')
-      .describe('Chunk extensions of a body.'),
+      .describe('Chunk extensions of one body.'),
     trailers: field(size(0, 1_024 * KIB))
       .prefault('8KiB')
-      .describe('Trailer fields of a body.'),
+      .describe('Trailer fields of one body.'),
     body: field(orNull(size(0, 1_024 * GIB)))
       .prefault(null)
-      .describe('Request body; 413.'),
-    headerTimeout: timer(100).prefault('10s').describe('Until a request head is complete; 408.'),
-    clientIdle: timer(100).prefault('60s').describe('Idle client connections are closed.'),
-    bodyProgress: timer(100).prefault('30s').describe('Without a byte of the request body; 408.'),
-    sendProgress: timer(100).prefault('60s').describe('Without the client reading a byte.'),
-    connect: timer(10).prefault('3s').describe('To an upstream; 504.'),
-    firstByte: timer(100).prefault('60s').describe('Until the upstream answers; 504.'),
+      .describe('Of a request body, else 413; null: any.'),
+    headerTimeout: timer(100).prefault('10s').describe('For a request head to arrive, else 408.'),
+    clientIdle: timer(100)
+      .prefault('60s')
+      .describe('Idle client connections are closed; more than that of a load balancer in front.'),
+    bodyProgress: timer(100).prefault('30s').describe('Without a byte of the request body, then 408.'),
+    sendProgress: timer(100)
+      .prefault('60s')
+      .describe('Without the client reading a byte, then the connection is cut.'),
+    connect: timer(10).prefault('3s').describe('For a connection to an upstream, else 504.'),
+    firstByte: timer(100).prefault('60s').describe('For an upstream to begin its answer, else 504.'),
     upstreamIdle: timer(100)
       .prefault('50s')
-      .describe('Idle upstream connections are closed; less than theirs.'),
-    tunnelIdle: timer(SECOND_MS).prefault('1h').describe('WebSockets without a byte either way.'),
+      .describe('Idle upstream connections are closed; less than their own keep-alive timeout.'),
+    tunnelIdle: timer(SECOND_MS)
+      .prefault('1h')
+      .describe('WebSockets without a byte in either direction are closed.'),
     requestsPerConnection: field(orNull(count(1, 2 ** 31)))
       .prefault(null)
-      .describe('Then the client connects anew.'),
+      .describe('Then the client has to connect anew; null: never.'),
     shutdown: timer(0).prefault('30s').describe('For requests under way after SIGTERM.'),
-  }).prefault({}),
+  })
+    .prefault({})
+    .describe('Each is finite unless it says null.'),
   log: mapping({
-    access: field(accessLog).prefault('stdout').describe('stdout, off or { file: NAME }.'),
+    access: field(accessLog).prefault('stdout').describe('Where one JSON line for each request goes.'),
     level: field(oneOf(['debug', 'info', 'warn', 'error']))
       .prefault('info')
-      .describe("Of the gateway's own log."),
-  }).prefault({}),
+      .describe("Of the gateway's own log, which goes to stderr."),
+  })
+    .prefault({})
+    .describe('What is written of requests and of the gateway.'),
 } as const;
 
 export const TOP_LEVEL_KEYS: readonly string[] = ['listen', 'versions', ...Object.keys(SECTIONS)];
