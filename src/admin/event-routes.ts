@@ -1,23 +1,40 @@
 // GET /v1/events: what happens, as server-sent events. A client that comes back with Last-Event-ID misses nothing
 // that is still remembered; one that does not read is cut, so that it can't fill the memory.
 
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import type { GatewayEvent } from '../core/status.ts';
 import { badValue } from './problem.ts';
 import type { RouteContext, Routes } from './routes.ts';
-import { noQuery, read } from './schemas.ts';
 
 /** A thousand events of 200 bytes are remembered; somebody that far behind has stopped reading. */
 const MOST_UNREAD_BYTES = 1_048_576;
 const RETRY_MS = 2_000;
 
-export const eventRoutes: Routes = (app: FastifyInstance, context: RouteContext) => {
-  app.get('/v1/events', { exposeHeadRoute: false }, (request, reply) => {
-    read(noQuery, request.query);
-    const lastSeen = readLastEventId(request.headers['last-event-id']);
-    reply.hijack();
-    streamEvents(reply, lastSeen, context);
-  });
+export const eventRoutes: Routes = (api, context) => {
+  api.route(
+    {
+      method: 'GET',
+      path: '/v1/events',
+      summary: 'What happens, as server-sent events.',
+      access: 'viewer',
+      waits: true,
+      headers: {
+        'Last-Event-ID': 'The last event that was seen: later ones that are remembered come first.',
+      },
+      successes: {
+        200: {
+          is: 'A stream; the data of each event is one of these.',
+          schema: 'Event',
+          type: 'text/event-stream',
+        },
+      },
+    },
+    ({ request, reply }) => {
+      const lastSeen = readLastEventId(request.headers['last-event-id']);
+      reply.hijack();
+      streamEvents(reply, lastSeen, context);
+    },
+  );
 };
 
 /** Null: from now on. */

@@ -1,13 +1,15 @@
-// What the route files are given, and the two things that every change does: it answers with a ChangeReport and an
-// ETag, or throws the control plane's refusal.
+// What the route files are given, and what every route that changes something has in common: dryRun and If-Match, and
+// that it answers with a ChangeReport and an ETag, or throws the control plane's refusal.
 
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
 import type { Change } from '../core/deployment.ts';
 import type { ChangeReport } from '../core/status.ts';
 import type { Caller } from './callers.ts';
 import type { ControlPort } from './port.ts';
 import { ApiProblem } from './problem.ts';
-import { changeQuery, etag, read, readIfMatch } from './schemas.ts';
+import type { Api, Route } from './route.ts';
+import { changeQuery, etag, type noBody, type noParams, readIfMatch } from './schemas.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -33,16 +35,56 @@ export interface RouteContext {
   readonly heartbeatMs: number;
 }
 
-export type Routes = (app: FastifyInstance, context: RouteContext) => void;
+export type Routes = (api: Api, context: RouteContext) => void;
 
-/** Makes the change that a request asks for, as its caller, with its If-Match and dryRun. */
-export async function makeChange(
+/** What a route that changes something says of itself: the rest is the same for all of them. */
+type ChangeRoute<Params extends z.ZodType, Body extends z.ZodType> = Pick<
+  Route<Params, z.ZodType, Body>,
+  'method' | 'path' | 'summary' | 'params' | 'body'
+> & { readonly successes?: Route['successes'] };
+
+/** `changeOf` makes of the request what is asked of the control plane; `more` may still say something of the answer. */
+export function changeRoute<
+  Params extends z.ZodType = typeof noParams,
+  Body extends z.ZodType = typeof noBody,
+>(
+  api: Api,
   control: ControlPort,
+  route: ChangeRoute<Params, Body>,
+  changeOf: (params: z.output<Params>, body: z.output<Body>) => Change,
+  more: (report: ChangeReport, reply: FastifyReply) => void = () => {},
+): void {
+  api.route<Params, typeof changeQuery, Body>(
+    {
+      access: 'operator',
+      query: changeQuery,
+      headers: { 'If-Match': 'The epoch in quotes, as in ETag: only if nothing was changed since.' },
+      successes: { 200: CHANGED },
+      problems: [404, 409, 412],
+      ...route,
+    },
+    async ({ params, query, body, request, reply }) => {
+      const report = await makeChange(control, changeOf(params, body), query.dryRun, request, reply);
+      more(report, reply);
+      return report;
+    },
+  );
+}
+
+export const CHANGED = {
+  is: 'What it did, or would do.',
+  schema: 'ChangeReport',
+  headers: { etag: 'The epoch, in quotes.' },
+} as const satisfies Route['successes'][number];
+
+/** As its caller, with its If-Match. */
+async function makeChange(
+  control: ControlPort,
+  change: Change,
+  dryRun: boolean,
   request: FastifyRequest,
   reply: FastifyReply,
-  change: Change,
 ): Promise<ChangeReport> {
-  const { dryRun } = read(changeQuery, request.query);
   const ifMatch = readIfMatch(request.headers['if-match']);
   const by = request.caller?.name ?? 'unknown';
   const outcome = await control.change(change, { ifMatch, dryRun, by });

@@ -44,6 +44,7 @@ export const rollbackBody = z
   .prefault({});
 export const enabledBody = z.strictObject({ enabled: flag });
 
+export const noParams = z.object({});
 export const versionParams = z.object({ id: versionId });
 export const upstreamParams = z.object({
   id: versionId,

@@ -9,9 +9,11 @@ import { type AdminTokenLike, callerIdentifier } from './callers.ts';
 import { eventRoutes } from './event-routes.ts';
 import { gateFor, isLoopback, isReading } from './gate.ts';
 import { parseStrictJson } from './json-body.ts';
+import { openApiRoute } from './openapi.ts';
 import type { ControlPort } from './port.ts';
-import { OPEN_PATHS, probeRoutes } from './probe-routes.ts';
+import { probeRoutes } from './probe-routes.ts';
 import { ApiProblem, fromClientError, fromFrameworkError, PROBLEM_TYPE, problemDocument } from './problem.ts';
+import { Api } from './route.ts';
 import type { AdminLog, RouteContext } from './routes.ts';
 import { statusRoutes, stopping } from './status-routes.ts';
 import { versionRoutes } from './version-routes.ts';
@@ -64,7 +66,9 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   const app = createApp(options.log);
   guard(app, options, closing.signal);
   const closeRoutes = refuseOtherMethods(app);
-  for (const routes of [statusRoutes, versionRoutes, eventRoutes, probeRoutes]) routes(app, context);
+  const api = new Api(app);
+  for (const routes of [statusRoutes, versionRoutes, eventRoutes, probeRoutes]) routes(api, context);
+  openApiRoute(api);
   closeRoutes();
 
   await app.listen({ host: options.host, port: options.port });
@@ -121,9 +125,11 @@ function guard(app: FastifyInstance, options: AdminOptions, closing: AbortSignal
     const { host, origin } = request.headers;
     pass({ method: request.method, host, origin, secFetchSite: oneOf(request.headers['sec-fetch-site']) });
     if (closing.aborted) throw stopping();
-    if (OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
+    const { access } = request.routeOptions.config;
+    if (access === 'open') return;
     request.caller = identify(request.headers.authorization);
-    if (request.caller.role === 'viewer' && !isReading(request.method)) {
+    const isForViewers = access === 'viewer' || (access === undefined && isReading(request.method));
+    if (request.caller.role === 'viewer' && !isForViewers) {
       throw new ApiProblem(
         403,
         'viewers-only-read',

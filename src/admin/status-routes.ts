@@ -4,40 +4,77 @@
 import type { FastifyReply } from 'fastify';
 import { ApiProblem, unknownVersion } from './problem.ts';
 import type { RouteContext, Routes } from './routes.ts';
-import { auditQuery, etag, noQuery, read, versionParams, waitQuery } from './schemas.ts';
+import { auditQuery, etag, versionParams, waitQuery } from './schemas.ts';
 
-export const statusRoutes: Routes = (app, context) => {
+export const statusRoutes: Routes = (api, context) => {
   const { control } = context;
 
-  app.get('/v1/status', (request, reply) => {
-    read(noQuery, request.query);
-    const status = control.status();
-    reply.header('etag', etag(status.epoch)).send(status);
-  });
+  api.route(
+    {
+      method: 'GET',
+      path: '/v1/status',
+      summary: 'What serves, what drains and until when, what is ill.',
+      access: 'viewer',
+      successes: {
+        200: { is: 'The status.', schema: 'Status', headers: { etag: 'The epoch, in quotes.' } },
+      },
+    },
+    ({ reply }) => {
+      const status = control.status();
+      reply.header('etag', etag(status.epoch)).send(status);
+    },
+  );
 
-  app.get('/v1/versions/:id/sessions', (request, reply) => {
-    const { id } = read(versionParams, request.params);
-    read(noQuery, request.query);
-    const histogram = control.sessions(id);
-    if (histogram === null) throw unknownVersion(id);
-    reply.send(histogram);
-  });
+  api.route(
+    {
+      method: 'GET',
+      path: '/v1/versions/{id}/sessions',
+      summary: 'How long ago the sessions of a version were last seen.',
+      access: 'viewer',
+      params: versionParams,
+      successes: { 200: { is: 'A histogram.', schema: 'Sessions' } },
+      problems: [404],
+    },
+    ({ params: { id }, reply }) => {
+      const histogram = control.sessions(id);
+      if (histogram === null) throw unknownVersion(id);
+      reply.send(histogram);
+    },
+  );
 
-  app.get('/v1/audit', async (request) => {
-    const { limit } = read(auditQuery, request.query);
-    return { entries: await control.audit(limit) };
-  });
+  api.route(
+    {
+      method: 'GET',
+      path: '/v1/audit',
+      summary: 'Who changed what, when, and with what outcome.',
+      access: 'viewer',
+      query: auditQuery,
+      successes: { 200: { is: 'The latest entries.', schema: 'AuditLog' } },
+    },
+    async ({ query: { limit } }) => ({ entries: await control.audit(limit) }),
+  );
 
-  app.get('/v1/versions/:id/wait', { exposeHeadRoute: false }, async (request, reply) => {
-    const { id } = read(versionParams, request.params);
-    const { for: goal, timeout } = read(waitQuery, request.query);
-    const signal = AbortSignal.any([context.stopping, clientGone(reply)]);
-    const waited = await control.wait(id, goal, timeout, signal);
-    if (waited === null) throw unknownVersion(id);
-    if (waited.outcome === 'failed') throw new ApiProblem(409, 'wait-failed', waited.detail);
-    if (waited.outcome === 'timed-out' && context.stopping.aborted) throw stopping();
-    return waited;
-  });
+  api.route(
+    {
+      method: 'GET',
+      path: '/v1/versions/{id}/wait',
+      summary: 'Answers when the version is drained or healthy, can never be, or the time is up.',
+      access: 'viewer',
+      waits: true,
+      params: versionParams,
+      query: waitQuery,
+      successes: { 200: { is: 'It is so (done), or not yet (timed-out).', schema: 'Waited' } },
+      problems: [404, 409],
+    },
+    async ({ params: { id }, query: { for: goal, timeout }, reply }) => {
+      const signal = AbortSignal.any([context.stopping, clientGone(reply)]);
+      const waited = await control.wait(id, goal, timeout, signal);
+      if (waited === null) throw unknownVersion(id);
+      if (waited.outcome === 'failed') throw new ApiProblem(409, 'wait-failed', waited.detail);
+      if (waited.outcome === 'timed-out' && context.stopping.aborted) throw stopping();
+      return waited;
+    },
+  );
 };
 
 export function stopping(): ApiProblem {

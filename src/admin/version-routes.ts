@@ -1,87 +1,152 @@
-// One version and the verbs on it. Each handler reads the request into a Change; what is legal, the control plane says.
+// One version and the verbs on it. Each route makes a Change of its request; what is legal, the control plane says.
 
-import type { FastifyRequest } from 'fastify';
 import { unknownVersion } from './problem.ts';
-import { makeChange, type Routes } from './routes.ts';
+import { CHANGED, changeRoute, type Routes } from './routes.ts';
 import {
   cutoffBody,
   enabledBody,
   etag,
-  noBody,
-  noQuery,
   promoteBody,
   putBody,
-  read,
   retireBody,
   rollbackBody,
   upstreamParams,
   versionParams,
 } from './schemas.ts';
 
-export const versionRoutes: Routes = (app, { control }) => {
-  app.get('/v1/versions/:id', (request, reply) => {
-    const id = idOf(request);
-    read(noQuery, request.query);
-    const version = control.version(id);
-    if (version === null) throw unknownVersion(id);
-    reply.header('etag', etag(control.status().epoch)).send(version);
-  });
-
-  app.put('/v1/versions/:id', async (request, reply) => {
-    const id = idOf(request);
-    const { upstreams, sameBuild } = read(putBody, request.body);
-    const report = await makeChange(control, request, reply, {
-      verb: 'put',
-      id,
-      upstreams,
-      sameBuild,
-      declared: null,
-    });
-    const isNew = report.changes.some((change) => change.id === id && change.from === null);
-    if (isNew && !report.dryRun) reply.code(201).header('location', `/v1/versions/${id}`);
-    return report;
-  });
-
-  app.delete('/v1/versions/:id', (request, reply) => {
-    read(noBody, request.body);
-    return makeChange(control, request, reply, { verb: 'delete', id: idOf(request) });
-  });
-
-  app.post('/v1/versions/:id/promote', (request, reply) => {
-    const id = idOf(request);
-    const { weight, force } = read(promoteBody, request.body);
-    return makeChange(control, request, reply, { verb: 'promote', id, weight: weight ?? null, force });
-  });
-
-  app.post('/v1/versions/:id/drain', (request, reply) => {
-    read(noBody, request.body);
-    return makeChange(control, request, reply, { verb: 'drain', id: idOf(request) });
-  });
-
-  app.post('/v1/versions/:id/cutoff', (request, reply) => {
-    const id = idOf(request);
-    const { reason, to } = read(cutoffBody, request.body);
-    return makeChange(control, request, reply, { verb: 'cutoff', id, reason, to: to ?? null });
-  });
-
-  app.post('/v1/versions/:id/retire', (request, reply) => {
-    const id = idOf(request);
-    const { force } = read(retireBody, request.body);
-    return makeChange(control, request, reply, { verb: 'retire', id, force });
-  });
-
-  app.patch('/v1/versions/:id/upstreams/:address', (request, reply) => {
-    const { id, address } = read(upstreamParams, request.params);
-    const { enabled } = read(enabledBody, request.body);
-    return makeChange(control, request, reply, { verb: 'set-enabled', id, address, enabled });
-  });
-
-  app.post('/v1/rollback', (request, reply) => {
-    const { sessions } = read(rollbackBody, request.body);
-    return makeChange(control, request, reply, { verb: 'rollback', sessions });
-  });
+export const versionRoutes: Routes = (api, context) => {
+  poolRoutes(api, context);
+  stateRoutes(api, context);
 };
 
-function idOf(request: FastifyRequest): string {
-  return read(versionParams, request.params).id;
-}
+/** What a version is made of. */
+const poolRoutes: Routes = (api, { control }) => {
+  api.route(
+    {
+      method: 'GET',
+      path: '/v1/versions/{id}',
+      summary: 'One version.',
+      access: 'viewer',
+      params: versionParams,
+      successes: { 200: { is: 'The version.', schema: 'Version', headers: CHANGED.headers } },
+      problems: [404],
+    },
+    ({ params: { id }, reply }) => {
+      const version = control.version(id);
+      if (version === null) throw unknownVersion(id);
+      reply.header('etag', etag(control.status().epoch)).send(version);
+    },
+  );
+
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'PUT',
+      path: '/v1/versions/{id}',
+      summary: 'Makes a version known, or gives a known one another pool.',
+      params: versionParams,
+      body: putBody,
+      successes: {
+        200: CHANGED,
+        201: { ...CHANGED, is: 'It is a new one.', headers: { ...CHANGED.headers, location: 'Its path.' } },
+      },
+    },
+    ({ id }, { upstreams, sameBuild }) => ({ verb: 'put', id, upstreams, sameBuild, declared: null }),
+    ({ dryRun, changes }, reply) => {
+      const created = changes.find(({ from }) => from === null);
+      if (created !== undefined && !dryRun) reply.code(201).header('location', `/v1/versions/${created.id}`);
+    },
+  );
+
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'DELETE',
+      path: '/v1/versions/{id}',
+      summary: 'Forgets a retired or cut-off version; its id stays spent for a while.',
+      params: versionParams,
+    },
+    ({ id }) => ({ verb: 'delete', id }),
+  );
+
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'PATCH',
+      path: '/v1/versions/{id}/upstreams/{address}',
+      summary: 'Enables or disables an upstream.',
+      params: upstreamParams,
+      body: enabledBody,
+    },
+    ({ id, address }, { enabled }) => ({ verb: 'set-enabled', id, address, enabled }),
+  );
+};
+
+/** The verbs on it. */
+const stateRoutes: Routes = (api, { control }) => {
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'POST',
+      path: '/v1/versions/{id}/promote',
+      summary: 'Gives a version all new sessions, or with a weight a share of them.',
+      params: versionParams,
+      body: promoteBody,
+    },
+    ({ id }, { weight, force }) => ({ verb: 'promote', id, weight: weight ?? null, force }),
+  );
+
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'POST',
+      path: '/v1/versions/{id}/drain',
+      summary: 'No new sessions any more; the others keep it until they end.',
+      params: versionParams,
+    },
+    ({ id }) => ({ verb: 'drain', id }),
+  );
+
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'POST',
+      path: '/v1/versions/{id}/cutoff',
+      summary: 'Ends a version at once: requests under way are aborted, streams closed, pins are dead.',
+      params: versionParams,
+      body: cutoffBody,
+    },
+    ({ id }, { reason, to }) => ({ verb: 'cutoff', id, reason, to: to ?? null }),
+  );
+
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'POST',
+      path: '/v1/versions/{id}/retire',
+      summary: 'Ends a version that is staged or drained.',
+      params: versionParams,
+      body: retireBody,
+    },
+    ({ id }, { force }) => ({ verb: 'retire', id, force }),
+  );
+
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'POST',
+      path: '/v1/rollback',
+      summary: 'Back to the version that was active before.',
+      body: rollbackBody,
+    },
+    (_, { sessions }) => ({ verb: 'rollback', sessions }),
+  );
+};
