@@ -4,6 +4,7 @@
 // drain could miss the request and parallel requests would all pick the same upstream.
 
 import type { Gauges } from './gauges.ts';
+import { FULL_SHARE } from './ramp.ts';
 import type { TableUpstream } from './table.ts';
 
 /** Up to here all are looked at; above, the better of two drawn keeps the cost flat and the load nearly as even. */
@@ -27,6 +28,10 @@ export function chooseUpstream(
       if (upstream.tag === preferredTag && isAvailable(upstream, gauges, tried)) return upstream;
     }
   }
+  if (gauges.isRamping) {
+    const ramped = leastBusyOfRamping(upstreams, gauges, tried, random);
+    if (ramped !== null) return ramped;
+  }
   if (upstreams.length > SCAN_UP_TO) {
     const drawn = betterOfTwo(upstreams, gauges, tried, random);
     if (drawn !== null) return drawn;
@@ -48,6 +53,34 @@ function betterOfTwo(
     else return gauges.inFlight(candidate.slot) < gauges.inFlight(first.slot) ? candidate : first;
   }
   return null;
+}
+
+/**
+ * While somebody is in slow start. Two things hold it back: it takes part in only so many of the choices as its share
+ * says, which is what counts while little is in flight, and its load weighs as much more, which is what counts under
+ * load. Null when nobody takes part: then all do.
+ */
+function leastBusyOfRamping(
+  upstreams: readonly TableUpstream[],
+  gauges: Gauges,
+  tried: readonly TableUpstream[],
+  random: () => number,
+): TableUpstream | null {
+  let least = Number.POSITIVE_INFINITY;
+  let ties = 0;
+  let found: TableUpstream | null = null;
+  for (const upstream of upstreams) {
+    if (!isAvailable(upstream, gauges, tried)) continue;
+    const share = gauges.share(upstream.slot);
+    if (share < FULL_SHARE && random() * FULL_SHARE >= share) continue;
+    const load = (gauges.inFlight(upstream.slot) * FULL_SHARE) / share;
+    if (load > least) continue;
+    ties = load < least ? 1 : ties + 1;
+    least = load;
+    // The n-th of those that tie takes the place with a chance of 1 in n: each is as likely.
+    if (ties === 1 || random() * ties < 1) found = upstream;
+  }
+  return found;
 }
 
 /** Two passes and one random number, so that each of those that tie is as likely, wherever the others stand. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseUpstream } from '../../../src/core/balance.ts';
 import { Gauges, type Health } from '../../../src/core/gauges.ts';
+import { FULL_SHARE } from '../../../src/core/ramp.ts';
 import type { TableUpstream } from '../../../src/core/table.ts';
 
 interface Given {
@@ -127,6 +128,48 @@ describe('chooseUpstream', () => {
       gauges.enter(1, chooseUpstream(upstreams, gauges, '', [], random)!.slot);
     }
     for (const { slot } of upstreams) expect(Math.abs(gauges.inFlight(slot) - 100)).toBeLessThan(10);
+  });
+
+  describe('while an upstream is in slow start', () => {
+    const quarter = FULL_SHARE / 4;
+
+    it('gives it its part of the requests while nothing is in flight', () => {
+      const { upstreams, gauges } = pool([idle, idle]);
+      gauges.setShare(upstreams[0]!.slot, quarter);
+      const random = seeded(5);
+      let chosen = 0;
+      for (let request = 0; request < 8_000; request++) {
+        if (chooseUpstream(upstreams, gauges, '', [], random) === upstreams[0]) chosen++;
+      }
+      // In one choice of four it takes part, and then has one chance in two.
+      expect(Math.abs(chosen - 1_000)).toBeLessThan(120);
+    });
+
+    it('never lets it carry more than its part of what the others carry', () => {
+      const { upstreams, gauges } = pool([idle, { inFlight: 8 }, { inFlight: 8 }]);
+      gauges.setShare(upstreams[0]!.slot, quarter);
+      const random = seeded(6);
+      for (let request = 0; request < 300; request++) {
+        gauges.enter(1, chooseUpstream(upstreams, gauges, '', [], random)!.slot);
+      }
+      const [ramping, one, other] = upstreams.map(({ slot }) => gauges.inFlight(slot));
+      expect(Math.abs(ramping! - one! / 4)).toBeLessThan(4);
+      expect(Math.abs(one! - other!)).toBeLessThan(3);
+    });
+
+    it('takes it at once when there is no other', () => {
+      const { upstreams, gauges } = pool([idle, { health: 'down' }]);
+      gauges.setShare(upstreams[0]!.slot, 1);
+      expect(chooseUpstream(upstreams, gauges, '', [], () => 0.99)).toBe(upstreams[0]);
+    });
+
+    it('shares out evenly again once it has the whole share', () => {
+      const { upstreams, gauges } = pool([idle, idle]);
+      gauges.setShare(upstreams[0]!.slot, quarter);
+      gauges.setShare(upstreams[0]!.slot, FULL_SHARE);
+      expect(gauges.isRamping).toBe(false);
+      expect(chooseUpstream(upstreams, gauges, '', [], () => 0)).toBe(upstreams[0]);
+    });
   });
 
   it('finds an available one exactly when there is one, and never a busier one than it need', () => {
