@@ -33,6 +33,8 @@ export function assemble(
     versions,
     active: rest.active,
     health: healthPolicy(health),
+    warm: warmPolicy(rest.warm),
+    analysis: rest.analysis,
     drain: {
       graceMs: drain.grace,
       nudgeMs: drain.nudge,
@@ -56,8 +58,17 @@ export function assemble(
 }
 
 function healthPolicy(health: Sections['health']): Config['health'] {
-  const { path, interval, timeout, rise, fall } = health ?? { ...SECTIONS.health.parse({})!, path: null };
-  return { path, intervalMs: interval, timeoutMs: timeout, rise, fall };
+  const { path, interval, timeout, rise, fall, slowStart } = health ?? {
+    ...SECTIONS.health.parse({})!,
+    path: null,
+  };
+  return { path, intervalMs: interval, timeoutMs: timeout, rise, fall, slowStartMs: slowStart };
+}
+
+function warmPolicy(warm: Sections['warm']): Config['warm'] {
+  if (warm === null) return null;
+  const { paths, count, p95, timeout } = warm;
+  return { paths, count, p95Ms: p95, timeoutMs: timeout };
 }
 
 function limitsInUnits(limits: Sections['limits']): Config['limits'] {

@@ -2,11 +2,13 @@
 
 import type {
   Affinity,
+  AnalysisPolicy,
   CookiePolicy,
   DeadPinPolicy,
   DrainPolicy,
   HealthPolicy,
   Limits,
+  WarmPolicy,
 } from '../core/policy.ts';
 
 export interface ListenConfig {
@@ -40,6 +42,10 @@ export interface Config {
   }[];
   readonly active: string | null;
   readonly health: HealthPolicy;
+  /** Null: nothing is warmed up. */
+  readonly warm: WarmPolicy | null;
+  /** Of canaries by steps, where the operator says nothing else; null: nothing is judged. */
+  readonly analysis: AnalysisPolicy | null;
   readonly drain: DrainPolicy;
   readonly deadPin: DeadPinPolicy;
   readonly limits: Limits;

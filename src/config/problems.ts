@@ -18,7 +18,6 @@ export type Path = readonly (string | number)[];
 /** Keys of features that other versions have. */
 const NOT_YET: ReadonlySet<string> = new Set([
   'acceptsClientsOf',
-  'analysis',
   'assets',
   'haproxy',
   'hooks',

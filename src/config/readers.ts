@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { formatDuration, parseDuration } from '../core/duration.ts';
+import { parsePercent } from '../core/percent.ts';
 
 /** What a reader wanted: problems.ts makes `expected <expected>, got <got><note>` of it. */
 export interface Mismatch {
@@ -71,6 +72,22 @@ export function count(min: number, max: number): Reader<number> {
   return (value) => {
     const text = wholeText(value);
     const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    return number >= min && number <= max ? { value: number } : { expected };
+  };
+}
+
+/** `1%`, `0.5%`; 0..1. */
+export const percent: Reader<number> = (value) => {
+  const share = typeof value === 'string' ? parsePercent(value) : null;
+  return share === null ? { expected: 'a share such as 1% or 0.5%, from 0% to 100%' } : { value: share };
+};
+
+/** How many times as much: `2`, `1.5`. */
+export function factor(min: number, max: number): Reader<number> {
+  const expected = `a number such as 1.5, from ${min} to ${max}`;
+  return (value) => {
+    const text = wholeText(value);
+    const number = /^\d{1,6}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
     return number >= min && number <= max ? { value: number } : { expected };
   };
 }

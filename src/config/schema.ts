@@ -8,12 +8,14 @@ import { cidr, cookieDomain, hostName, listenAddress, upstream } from './address
 import {
   count,
   duration,
+  factor,
   field,
   flag,
   LONGEST_TIMER_MS,
   NOT_IN_THIS_VERSION,
   oneOf,
   orNull,
+  percent,
   type Reader,
   size,
   text,
@@ -23,6 +25,8 @@ import { adminToken, pinKey } from './secrets.ts';
 /** Browsers cut Max-Age at 400 days (RFC 6265bis section 5.5). */
 const LONGEST_LIFE_MS = 400 * 24 * 3_600_000;
 const SECOND_MS = 1_000;
+/** A promote answers when the warm-up has ended; the command line waits for no longer (cli/promote.ts). */
+const LONGEST_WARM_UP_MS = 30 * 60_000;
 const KIB = 1_024;
 const GIB = 1_024 ** 3;
 const SAME_SITE_STRICT =
@@ -69,9 +73,6 @@ const stateDirectory: Reader<string> = (value) => {
   if (scheme !== undefined) return { expected, got: `a ${scheme}:// address`, note: NOT_IN_THIS_VERSION };
   return { value };
 };
-
-const warm: Reader<null> = (value) =>
-  value === null ? { value } : { expected: 'null', got: 'a warm-up', note: NOT_IN_THIS_VERSION };
 
 type AccessLogTarget = 'stdout' | 'off' | { readonly file: string };
 
@@ -174,10 +175,35 @@ export const SECTIONS = {
     timeout: timer(50).prefault('1s').describe('Of one check.'),
     rise: field(count(1, 100)).prefault(2).describe('Good checks in a row that make it up.'),
     fall: field(count(1, 100)).prefault(3).describe('Bad checks in a row that make it down.'),
+    slowStart: timer(0)
+      .prefault('10s')
+      .describe('An upstream that comes back gets a growing share of requests for that long; 0s: off.'),
   })
     .nullable()
     .describe('How an upstream is found to be up; without this block a TCP connect is the whole check.'),
-  warm: field(warm).prefault(null),
+  warm: mapping({
+    paths: z
+      .array(field(PATH))
+      .min(1)
+      .default(['/'])
+      .describe('What each upstream is asked for; an answer below 500 is a good one.'),
+    count: field(count(1, 1_000)).prefault(20).describe('Requests for each path to each upstream, at most.'),
+    p95: timer(1).prefault('500ms').describe('Warm is an upstream whose answers take no longer than that.'),
+    timeout: field(duration(SECOND_MS, LONGEST_WARM_UP_MS)).prefault('60s').describe('Of the whole warm-up.'),
+  })
+    .nullable()
+    .default(null)
+    .describe('Warm-up before a promote gives a version its first new sessions. null: none.'),
+  analysis: mapping({
+    errors: field(percent).prefault('1%').describe('Failed requests above the share of the active version.'),
+    p95: field(factor(1, 100)).prefault(1.5).describe('Times as slow as the active version.'),
+    min: field(count(1, 1_000_000))
+      .prefault(500)
+      .describe('Requests of new sessions, of both versions, before anything is judged.'),
+  })
+    .nullable()
+    .prefault({})
+    .describe('How much worse than the active version stops a canary by steps. null: nothing does.'),
   drain: mapping({
     grace: field(life(0)).prefault('0s').describe('Nothing happens for that long.'),
     nudge: field(orNull(life(0)))

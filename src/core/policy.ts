@@ -45,6 +45,29 @@ export interface HealthPolicy {
   /** Checks in a row that make it up, or down. */
   readonly rise: number;
   readonly fall: number;
+  /** An upstream that comes back gets a growing share of its version's requests for that long; 0: the whole at once. */
+  readonly slowStartMs: number;
+}
+
+/** Warm-up before a version gets its first new sessions. */
+export interface WarmPolicy {
+  readonly paths: readonly string[];
+  /** Requests for each path to each upstream, at most. */
+  readonly count: number;
+  /** An upstream whose answers take longer than that is not warm. */
+  readonly p95Ms: number;
+  /** Of the whole warm-up. */
+  readonly timeoutMs: number;
+}
+
+/** By how much a canary may be worse than the active version before its steps stop. */
+export interface AnalysisPolicy {
+  /** Share of failed requests above that of the active version, 0..1. */
+  readonly errors: number;
+  /** Times the active version's 95th percentile. */
+  readonly p95: number;
+  /** Requests of new sessions that each of the two must have had before anything is judged. */
+  readonly min: number;
 }
 
 export interface Limits {

@@ -27,6 +27,12 @@ export interface Bench {
   start(more?: Partial<ControllerOptions>, files?: FileSystem): Promise<Controlled>;
   /** An upstream that accepts connections; host:port. */
   upstream(): Promise<string>;
+  /** One that can go away and come back at the same address. */
+  upstreamThatCloses(): Promise<{
+    readonly address: string;
+    open(): Promise<void>;
+    close(): Promise<void>;
+  }>;
   clear(): Promise<void>;
 }
 
@@ -34,16 +40,22 @@ export async function openBench(): Promise<Bench> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-control-'));
   const started: Controller[] = [];
   const servers: Server[] = [];
+  const upstreamThatCloses = async () => {
+    const server = createServer((socket) => socket.on('error', () => {}).resume());
+    servers.push(server);
+    let port = 0;
+    const open = () => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    await open();
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
+    port = address.port;
+    const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+    return { address: `127.0.0.1:${port}`, open, close };
+  };
   return {
     folder,
-    upstream: async () => {
-      const server = createServer((socket) => socket.on('error', () => {}).resume());
-      servers.push(server);
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      const address = server.address();
-      if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
-      return `127.0.0.1:${address.port}`;
-    },
+    upstreamThatCloses,
+    upstream: async () => (await upstreamThatCloses()).address,
     start: async (more = {}, files) => {
       const state = await StateFolder.open(folder, {
         clock: systemClock,
@@ -68,7 +80,7 @@ export async function openBench(): Promise<Bench> {
           deadlineMs: 3_600_000,
           protectedPaths: [],
         },
-        health: { path: null, intervalMs: 25, timeoutMs: 500, rise: 1, fall: 1 },
+        health: { path: null, intervalMs: 25, timeoutMs: 500, rise: 1, fall: 1, slowStartMs: 0 },
         declared: [],
         active: null,
         isListening: () => true,

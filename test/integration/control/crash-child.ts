@@ -27,7 +27,7 @@ const controller = new Controller({
     deadlineMs: null,
     protectedPaths: [],
   },
-  health: { path: null, intervalMs: 60_000, timeoutMs: 100, rise: 1, fall: 1 },
+  health: { path: null, intervalMs: 60_000, timeoutMs: 100, rise: 1, fall: 1, slowStartMs: 0 },
   declared: [
     { id: 'v1', upstreams: ['127.0.0.1:1'] },
     { id: 'v2', upstreams: ['127.0.0.1:2'] },

@@ -38,10 +38,10 @@ const rows: readonly Mistake[] = [
     name: 'a key of the prototype',
     given: '__proto__: { listen: x }',
     want: [
-      '1: __proto__: expected a known key, got "__proto__" (known: listen, versions, hosts, threads, engine, admin, state, cookie, affinity, trustedProxies, active, health, warm, drain, deadPin, limits, log)',
+      '1: __proto__: expected a known key, got "__proto__" (known: listen, versions, hosts, threads, engine, admin, state, cookie, affinity, trustedProxies, active, health, warm, analysis, drain, deadPin, limits, log)',
     ],
   },
-  ...['markers', 'pin', 'assets', 'haproxy', 'hooks', 'analysis'].map((key) => ({
+  ...['markers', 'pin', 'assets', 'haproxy', 'hooks'].map((key) => ({
     name: `a feature of another version, ${key}`,
     given: `${key}: {}`,
     want: [`1: ${key}: expected a known key, got "${key}", which is not in this version`],
@@ -68,9 +68,23 @@ const rows: readonly Mistake[] = [
     want: ['1: state: expected a directory, got a redis:// address, which is not in this version'],
   },
   {
-    name: 'a warm-up',
-    given: 'warm: { paths: [/] }',
-    want: ['1: warm: expected null, got a warm-up, which is not in this version'],
+    name: 'a warm-up of nothing',
+    given: 'warm: { paths: [], count: 0, p95: 0s, timeout: 31m }',
+    want: [
+      '1: warm.paths: expected a list with at least one item, got an empty one',
+      '1: warm.count: expected a whole number from 1 to 1000, got 0',
+      '1: warm.p95: expected a duration such as 500ms, 30s, 20m or 12h, from 1ms to 576h, got "0s"',
+      '1: warm.timeout: expected a duration such as 500ms, 30s, 20m or 12h, from 1s to 30m, got "31m"',
+    ],
+  },
+  {
+    name: 'bounds of an analysis that are none',
+    given: 'analysis: { errors: 1, p95: 0.9, min: 0 }',
+    want: [
+      '1: analysis.errors: expected a share such as 1% or 0.5%, from 0% to 100%, got 1',
+      '1: analysis.p95: expected a number such as 1.5, from 1 to 100, got 0.9',
+      '1: analysis.min: expected a whole number from 1 to 1000000, got 0',
+    ],
   },
   {
     name: 'the PROXY protocol',
