@@ -130,7 +130,7 @@ function unwrap(schema: z.ZodType): Unwrapped {
 function expectedBy(schema: z.ZodType): string {
   const result = schema.safeParse(Symbol('no reader takes this'));
   if (result.success) throw new Error('a reader takes everything: what is its type?');
-  return result.error.issues[0]!.message.replace(/ such as (500ms|512), [^,]+,/, '');
+  return result.error.issues[0]!.message.replace(/ such as (500ms, 30s, 20m or 12h|512, 16KiB or 1MiB),/, '');
 }
 
 function orNull(takes: string, isNullable: boolean): string {
