@@ -12,7 +12,6 @@ import type { Status } from '../core/status.ts';
 import { startGateway } from '../main.ts';
 import { guide } from './guide.ts';
 import { tellChanges } from './narrator.ts';
-import { type DemoOptions, HELP, readOptions } from './options.ts';
 import { type Shop, startShop } from './shop.ts';
 import { Warehouse } from './warehouse.ts';
 
@@ -21,28 +20,26 @@ const USUAL_ADMIN_PORT = 9090;
 const LOOK_EVERY_MS = 500;
 /** Open pages have streams that do not end by themselves. */
 const STOP_GRACE_MS = 500;
-const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
-/** Resolves with the exit code when the demo has ended. */
-export async function runDemo(args: string[]): Promise<number> {
-  const parsed = readOptions(args);
-  if (!parsed.ok) {
-    process.stderr.write(`lockstep demo: ${parsed.message}\n\n${HELP}`);
-    return EXIT.usage;
-  }
-  if (parsed.options.isHelp) {
-    process.stdout.write(HELP);
-    return EXIT.done;
-  }
+export interface DemoOptions {
+  /** Null: 8080 (9090 for the admin API) when it is free, else a free one. */
+  readonly port: number | null;
+  readonly adminPort: number | null;
+  /** As in the configuration: `20s`. */
+  readonly idle: string;
+}
+
+/** Resolves when the demo has ended: true when it was stopped, false when it failed and said why. */
+export async function runDemo(options: DemoOptions): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-demo-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const stopping = stopOnSignal(remove);
   try {
-    await run(parsed.options, folder, stopping.signal);
-    return EXIT.done;
+    await run(options, folder, stopping.signal);
+    return true;
   } catch (error) {
     process.stderr.write(`lockstep demo: ${error instanceof Error ? error.message : String(error)}\n`);
-    return EXIT.failed;
+    return false;
   } finally {
     stopping.forget();
     remove();
@@ -162,7 +159,7 @@ function stopOnSignal(remove: () => void): { readonly signal: AbortSignal; forge
       return;
     }
     remove();
-    process.exit(EXIT.failed);
+    process.exit(1);
   };
   for (const name of names) process.on(name, stop);
   return {

@@ -4,13 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import type { VersionStatus } from '../../../src/core/status.ts';
 import { waitFor } from '../../kit/wait-for.ts';
 
-const RUN = `import('${new URL('../../../src/demo/demo.ts', import.meta.url)}')
-  .then(({ runDemo }) => runDemo(process.argv.slice(1)))
-  .then((code) => { process.exitCode = code; });`;
+const COMMAND = fileURLToPath(new URL('../../../bin/lockstep.js', import.meta.url));
 
 const children: ChildProcess[] = [];
 afterEach(() => {
@@ -18,7 +17,7 @@ afterEach(() => {
 });
 
 function demo(...args: string[]) {
-  const child = spawn(process.execPath, ['-e', RUN, '--', ...args]);
+  const child = spawn(process.execPath, [COMMAND, 'demo', ...args]);
   children.push(child);
   const screen = { text: '', errors: '' };
   child.stdout.on('data', (chunk) => {
