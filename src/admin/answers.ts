@@ -32,6 +32,7 @@ const Upstream = z.object({
   enabled: z.boolean().describe("The operator's will."),
   inFlight: count,
   lastError: z.string().nullable().describe('Why the last health check failed.'),
+  since: time.nullable().describe('The last change of its health; null when it was not checked yet.'),
 }) satisfies z.ZodType<UpstreamStatus>;
 
 const Drain = z.object({
@@ -68,6 +69,13 @@ const StatusAnswer = z.object({
   previousActive: z.string().nullable().describe('Where a rollback goes.'),
   countingSince: time.describe('The session ledger has counted without a gap since then.'),
   sessionOverflow: count.describe('Sessions that did not fit into the ledger.'),
+  state: z
+    .object({
+      writable: z.boolean().describe('False: changes are refused; traffic goes on.'),
+      since: time,
+      error: z.string().nullable().describe('Why it cannot be written.'),
+    })
+    .describe('The state directory.'),
   versions: z.array(Version),
 }) satisfies z.ZodType<Status>;
 

@@ -60,7 +60,7 @@ export const changeQuery = z.strictObject({
 });
 export const waitQuery = z.strictObject({
   for: z.enum(['drained', 'healthy'], 'expected drained or healthy'),
-  timeout: waitTimeout().default(30_000),
+  timeout: waitTimeout(),
 });
 export const auditQuery = z.strictObject({
   limit: z
@@ -99,12 +99,15 @@ function upstreamUrl() {
 
 function waitTimeout() {
   const expected = 'expected a duration up to 60m, such as 30s';
-  return z.string(expected).transform((text, context) => {
-    const ms = parseDuration(text);
-    if (ms !== null && ms <= LONGEST_WAIT_MS) return ms;
-    context.addIssue({ code: 'custom', message: expected, input: text });
-    return z.NEVER;
-  });
+  return z
+    .string(expected)
+    .default('30s')
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms !== null && ms <= LONGEST_WAIT_MS) return ms;
+      context.addIssue({ code: 'custom', message: expected, input: text });
+      return z.NEVER;
+    });
 }
 
 function tellIssue(issue: z.core.$ZodIssue): ValueProblem[] {
