@@ -20,6 +20,8 @@ const USUAL_ADMIN_PORT = 9090;
 const LOOK_EVERY_MS = 500;
 /** Open pages have streams that do not end by themselves. */
 const STOP_GRACE_MS = 500;
+/** npm passes on the interrupt that a terminal has sent to the whole group already: one Ctrl-C, two signals. */
+const SAME_SIGNAL_MS = 300;
 
 export interface DemoOptions {
   /** Null: 8080 (9090 for the admin API) when it is free, else a free one. */
@@ -153,11 +155,14 @@ async function freePort(usual: number, notes: string[]): Promise<number> {
 function stopOnSignal(remove: () => void): { readonly signal: AbortSignal; forget(): void } {
   const controller = new AbortController();
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  let firstAtMs = 0;
   const stop = () => {
     if (!controller.signal.aborted) {
+      firstAtMs = performance.now();
       controller.abort();
       return;
     }
+    if (performance.now() - firstAtMs < SAME_SIGNAL_MS) return;
     remove();
     process.exit(1);
   };
