@@ -1,7 +1,7 @@
 // What pins care about in an answer's head, gathered in one pass over its fields.
 
 import type { AnswerFacts } from '../core/steering.ts';
-import { FIELD } from './field-names.ts';
+import { FIELD } from '../engine/field-names.ts';
 import type { ResponseHead } from './response-head.ts';
 
 export function readAnswer(head: ResponseHead): AnswerFacts {

@@ -2,9 +2,9 @@
 // pieces arrive: it checks every octet of sizes, extensions, line ends and trailers, and tells where the data is. Chunk
 // extensions are checked, bounded and dropped; trailers that speak of framing, routing or cookies are dropped.
 
-import { isTokenChar, isValueChar } from './characters.ts';
+import { isTokenChar, isValueChar } from '../engine/characters.ts';
+import { isBarredFromTrailers, isOwn, isUnderscoreTwin } from '../engine/field-names.ts';
 import { FieldBlock } from './field-block.ts';
-import { isBarredFromTrailers, isOwn, isUnderscoreTwin } from './field-names.ts';
 
 const CR = 13;
 const LF = 10;

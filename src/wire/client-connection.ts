@@ -4,8 +4,9 @@
 
 import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
+import type { Watched } from '../engine/deadlines.ts';
+import { HALF_CLOSE_GRACE_MS, LINGER_MS } from '../engine/fixed-bounds.ts';
 import type { WireContext } from './context.ts';
-import type { Watched } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import { hasBareLineFeed, headEnd } from './head-end.ts';
 import { RequestBody } from './request-body.ts';
@@ -22,12 +23,6 @@ type State =
 const NOTHING = Buffer.alloc(0);
 /** Empty lines before a request line (RFC 9112 §2.2 wants one forgiven). */
 const MAX_EMPTY_LINES = 4;
-const LINGER_MS = 2_000;
-/**
- * A client that ended its side may still read (half-close), or be gone: it cannot be told apart. An answer that comes
- * within this time is still delivered; then the upstream side is ended.
- */
-const HALF_CLOSE_GRACE_MS = 50;
 
 export class ClientConnection implements Watched {
   readonly context: WireContext;

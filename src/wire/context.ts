@@ -1,12 +1,12 @@
 // What connections and exchanges of the wire engine need of the engine that they belong to.
 
 import type { RoutingTable } from '../core/table.ts';
+import type { TrustedProxies } from '../engine/client-address.ts';
 import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
-import type { TrustedProxies } from './client-address.ts';
+import type { Deadlines } from '../engine/deadlines.ts';
+import type { FailureAnswers } from '../engine/failure-answer.ts';
 import type { ClientConnection } from './client-connection.ts';
-import type { Deadlines } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
-import type { FailureAnswers } from './failure-answer.ts';
 import type { RequestHead } from './request-head.ts';
 import type { UpstreamPools } from './upstream-pools.ts';
 

@@ -1,11 +1,10 @@
 // The wire engine: HTTP/1.1 on node:net, one thread. Binds, hands each connection to a ClientConnection, keeps the newest
 // table, and closes down in order. See engine/contract.ts for what is promised.
 
-import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import type { Limits } from '../core/policy.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
+import { TrustedProxies } from '../engine/client-address.ts';
 import type {
   Engine,
   EngineOptions,
@@ -14,20 +13,17 @@ import type {
   EngineStats,
   ListenAddress,
 } from '../engine/contract.ts';
-import { TrustedProxies } from './client-address.ts';
+import { Deadlines, shortestOf, type Watched } from '../engine/deadlines.ts';
+import { FailureAnswers } from '../engine/failure-answer.ts';
+import { FAREWELL_MS, STREAM_JITTER_MS } from '../engine/fixed-bounds.ts';
+import { bind, certificateOf } from '../engine/listener.ts';
+import { endSpread } from '../engine/streams.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
-import { Deadlines, type Watched } from './deadlines.ts';
 import type { Exchange } from './exchange.ts';
-import { FailureAnswers } from './failure-answer.ts';
 import { RequestHead } from './request-head.ts';
 import { ResponseHead } from './response-head.ts';
 import { UpstreamPools } from './upstream-pools.ts';
-
-const BACKLOG = 4096;
-/** Kept-alive connections get this long to send one more request, which is answered with `Connection: close`. */
-const FAREWELL_MS = 1_000;
-const STREAM_JITTER_MS = 5_000;
 
 export class WireEngine implements Engine, WireContext, Watched {
   readonly ports: EnginePorts;
@@ -78,9 +74,9 @@ export class WireEngine implements Engine, WireContext, Watched {
     const bound = [];
     for (const address of this.#listen) {
       const server = this.#createServer(address);
-      await bind(server, address);
+      const port = await bind(server, address);
       this.#servers.push({ server, tls: address.tls });
-      bound.push({ host: address.host, port: (server.address() as AddressInfo).port });
+      bound.push({ host: address.host, port });
     }
     return bound;
   }
@@ -119,7 +115,7 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void {
     const streams = this.#exchanges().filter((exchange) => exchange.isStream && exchange.version === version);
-    spread(
+    endSpread(
       streams.filter((stream) => which === 'all' || !stream.isPinned),
       jitterMs,
     );
@@ -209,37 +205,9 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   #farewell(jitterMs: number): void {
     for (const client of [...this.#clients]) if (client.isIdle) client.close();
-    spread(
+    endSpread(
       this.#exchanges().filter((exchange) => exchange.isStream),
       jitterMs,
     );
   }
-}
-
-function shortestOf(limits: Limits): number {
-  const { headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs } = limits;
-  return Math.min(headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs);
-}
-
-function certificateOf({ certFile, keyFile }: NonNullable<ListenAddress['tls']>) {
-  return { cert: readFileSync(certFile), key: readFileSync(keyFile) };
-}
-
-/** Ends streams one after the other over `jitterMs`, so that their clients do not all come back at once. */
-function spread(streams: readonly Exchange[], jitterMs: number): void {
-  for (const [i, stream] of streams.entries()) {
-    if (jitterMs === 0) stream.endStream();
-    else setTimeout(() => stream.endStream(), (jitterMs * i) / streams.length).unref();
-  }
-}
-
-function bind(server: Server, address: ListenAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, () => {
-      server.off('error', reject);
-      server.on('error', () => {}); // accept() failing for want of descriptors: the listener goes on
-      resolve();
-    });
-  });
 }

@@ -13,23 +13,21 @@ import { FAILURES } from '../core/errors.ts';
 import type { Decision } from '../core/route.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { EngineSettings } from '../engine/contract.ts';
+import { recordOf, Timings } from '../engine/exchange-record.ts';
+import { MAX_HOPS, MAX_ROUNDS } from '../engine/fixed-bounds.ts';
+import { isKnownHost } from '../engine/host.ts';
+import { type Asked, mayAskAgain } from '../engine/retry.ts';
 import { readAnswer } from './answer-facts.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { encodeChunk } from './chunked.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
-import { recordOf, Timings } from './exchange-record.ts';
 import { clientInterimHead, clientSwitchingHead, upstreamRequestHead } from './heads.ts';
 import type { BodySink } from './request-body.ts';
-import { MAX_HOPS, type ReadRequest, readRequest } from './request-facts.ts';
+import { type ReadRequest, readRequest } from './request-facts.ts';
 import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
-
-/** Methods that may be sent again after a connection died unanswered (RFC 9110 §9.2.2). */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
-/** Rounds of finding an upstream: the version asked for, the one it falls to, and its refusal. */
-const MAX_ROUNDS = 4;
 
 export class Exchange implements AnswerSink, BodySink {
   readonly #client: ClientConnection;
@@ -325,7 +323,7 @@ export class Exchange implements AnswerSink, BodySink {
     this.#context.ports.onFault(`${this.version} ${upstream.address}: ${FAILURES[failure].title}`, detail);
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
     else if (this.#answer.status !== 0) this.#cutAnswer(failure);
-    else if (this.#mayRetry(failure, wasSilent)) {
+    else if (this.#retries === 0 && mayAskAgain(failure, this.#asked(wasSilent))) {
       this.#leave();
       this.#retries++;
       this.#lastFailure = failure;
@@ -334,14 +332,9 @@ export class Exchange implements AnswerSink, BodySink {
     } else this.refuse(failure);
   }
 
-  /** RFC 9112 §9.3.1: once, when nothing was sent, or on a reused connection that died without a word. */
-  #mayRetry(failure: FailureCode, wasSilent: boolean): boolean {
-    if (this.#retries > 0) return false;
-    if (FAILURES[failure].retrySafe) return true;
+  #asked(wasSilent: boolean): Asked {
     const { hasBody, facts } = this.#request!;
-    return (
-      failure === 'upstream-reset' && this.#wasReused && wasSilent && !hasBody && IDEMPOTENT.has(facts.method)
-    );
+    return { method: facts.method, hasBody, wasReused: this.#wasReused, wasSilent };
   }
 
   /** The upstream rests while the client is slow. */
@@ -447,12 +440,4 @@ export class Exchange implements AnswerSink, BodySink {
       }),
     );
   }
-}
-
-/** Exact matching only, never by substring (CVE-2026-55602); the port does not count. */
-function isKnownHost(hosts: readonly string[] | null, host: string): boolean {
-  if (hosts === null) return true;
-  const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':');
-  const name = (end > 0 ? host.slice(0, end) : host).toLowerCase();
-  return hosts.includes(name);
 }

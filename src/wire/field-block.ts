@@ -3,8 +3,8 @@
 // accepted here is written anew by whoever passes it on.
 
 import type { FailureCode } from '../core/errors.ts';
-import { isDigit, isTokenChar, isValueChar } from './characters.ts';
-import { equalsIgnoringCase, FIELD, fieldId } from './field-names.ts';
+import { isDigit, isTokenChar, isValueChar } from '../engine/characters.ts';
+import { equalsIgnoringCase, FIELD, fieldId } from '../engine/field-names.ts';
 
 const CR = 13;
 const LF = 10;

@@ -6,7 +6,6 @@ import { isOwnSetCookie } from '../core/answer.ts';
 import { stripCookie } from '../core/cookie-header.ts';
 import type { CookiePolicy } from '../core/policy.ts';
 import type { AnswerEdits } from '../core/steering.ts';
-import type { FieldBlock } from './field-block.ts';
 import {
   FIELD,
   isCaching,
@@ -16,7 +15,8 @@ import {
   isKept,
   isOwn,
   isUnderscoreTwin,
-} from './field-names.ts';
+} from '../engine/field-names.ts';
+import type { FieldBlock } from './field-block.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 

@@ -1,8 +1,8 @@
 // What routing and forwarding want to know of a request head, gathered in one pass over its fields.
 
 import type { RequestFacts } from '../core/route.ts';
-import { clientAddress, type TrustedProxies } from './client-address.ts';
-import { FIELD } from './field-names.ts';
+import { clientAddress, type TrustedProxies } from '../engine/client-address.ts';
+import { FIELD } from '../engine/field-names.ts';
 import type { RequestHead } from './request-head.ts';
 
 export interface Sender {
@@ -28,9 +28,6 @@ export interface ReadRequest {
   /** Gateways of ours that this request has passed. */
   readonly hops: number;
 }
-
-/** A request that passed this many gateways of ours runs in a circle (HARDENING M10). */
-export const MAX_HOPS = 8;
 
 export function readRequest(head: RequestHead, sender: Sender): ReadRequest {
   const values = gather(head);

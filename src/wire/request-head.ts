@@ -3,9 +3,10 @@
 // head is read and used within one turn.
 
 import type { FailureCode } from '../core/errors.ts';
-import { isDigit, isHostChar, isTargetChar, isTokenChar } from './characters.ts';
+import { isDigit, isTargetChar, isTokenChar } from '../engine/characters.ts';
+import { FIELD } from '../engine/field-names.ts';
+import { isAuthority } from '../engine/host.ts';
 import { ConnectionOptions, contentLength, FieldBlock, transferCoding } from './field-block.ts';
-import { FIELD } from './field-names.ts';
 
 const SP = 32;
 const SLASH = 47;
@@ -171,37 +172,4 @@ export class RequestHead {
 function isHttpScheme(target: string): boolean {
   const head = target.slice(0, 8).toLowerCase();
   return head.startsWith('http://') || head === 'https://';
-}
-
-/** uri-host [":" port], RFC 9110 §7.2, without userinfo; not empty. */
-export function isAuthority(text: string): boolean {
-  let at = 0;
-  if (text.charCodeAt(0) === 0x5b) {
-    at = text.indexOf(']') + 1;
-    if (at < 4 || !isAddressLiteral(text, 1, at - 1)) return false;
-  } else {
-    while (isHostChar(text.charCodeAt(at))) at++;
-    if (at === 0) return false;
-  }
-  if (at === text.length) return true;
-  if (text.charCodeAt(at) !== 0x3a) return false;
-  const digits = text.length - at - 1;
-  if (digits > 5) return false;
-  let port = 0;
-  for (let i = at + 1; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (!isDigit(c)) return false;
-    port = port * 10 + (c - 0x30);
-  }
-  return port <= 65535;
-}
-
-/** Characters of an IPv6 literal; whether it is one, is nobody's question here. */
-function isAddressLiteral(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
-    const c = text.charCodeAt(i) | 0x20;
-    const isHex = isDigit(text.charCodeAt(i)) || (c >= 0x61 && c <= 0x66);
-    if (!isHex && text[i] !== ':' && text[i] !== '.') return false;
-  }
-  return true;
 }

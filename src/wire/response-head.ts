@@ -2,9 +2,9 @@
 // framed for a client and for the next request on the connection: an ambiguous answer is refused, never passed on.
 
 import type { FailureCode } from '../core/errors.ts';
-import { isDigit, isValueChar } from './characters.ts';
+import { isDigit, isValueChar } from '../engine/characters.ts';
+import { FIELD } from '../engine/field-names.ts';
 import { ConnectionOptions, contentLength, FieldBlock, transferCoding } from './field-block.ts';
-import { FIELD } from './field-names.ts';
 
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close';
 

@@ -2,13 +2,11 @@
 // Frames towards the client are followed as far as their boundaries, so that the gateway can end the socket with a close
 // frame of its own (1012, "service restart") when the version is drained or cut off.
 
+import { FRAME_PATIENCE_MS } from '../engine/fixed-bounds.ts';
+import { CLOSE_1012, FrameBoundaries } from '../engine/websocket-frames.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Exchange } from './exchange.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
-import { CLOSE_1012, FrameBoundaries } from './websocket-frames.ts';
-
-/** A message that is under way when the socket is to be closed may take this long to end. */
-const FRAME_PATIENCE_MS = 1_000;
 
 export class Tunnel {
   readonly #exchange: Exchange;

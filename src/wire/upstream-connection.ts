@@ -7,8 +7,9 @@ import { connect, type Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
+import type { Deadlines, Watched } from '../engine/deadlines.ts';
+import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
 import { ChunkedReader } from './chunked.ts';
-import type { Deadlines, Watched } from './deadlines.ts';
 import { headEnd } from './head-end.ts';
 import type { ResponseHead } from './response-head.ts';
 
@@ -47,8 +48,6 @@ export interface UpstreamContext {
 }
 
 const NOTHING = Buffer.alloc(0);
-/** Interim answers of one request: an upstream that sends them forever is broken. */
-const MAX_INTERIM = 32;
 
 export class UpstreamConnection implements Watched {
   readonly version: string;

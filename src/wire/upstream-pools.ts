@@ -3,7 +3,7 @@
 
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
-import type { Deadlines } from './deadlines.ts';
+import type { Deadlines } from '../engine/deadlines.ts';
 import type { ResponseHead } from './response-head.ts';
 import { UpstreamConnection, type UpstreamContext } from './upstream-connection.ts';
 

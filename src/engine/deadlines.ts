@@ -1,5 +1,7 @@
-// Time for the wire: one coarse tick looks after every connection's limit, so that no request costs a timer.
+// Time for an engine: one coarse tick looks after every connection's limit, so that no request costs a timer.
 // A limit is noticed at most one tick late; the tick is a quarter of the shortest limit, between 10 ms and 250 ms.
+
+import type { Limits } from '../core/policy.ts';
 
 export interface Watched {
   /** Called at each tick. `nowMs` is monotonic. */
@@ -45,4 +47,10 @@ export class Deadlines {
     this.nowMs = performance.now();
     for (const connection of this.#watched) connection.check(this.nowMs);
   }
+}
+
+/** The limit that the tick goes by. */
+export function shortestOf(limits: Limits): number {
+  const { headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs } = limits;
+  return Math.min(headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs);
 }

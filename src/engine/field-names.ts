@@ -1,4 +1,4 @@
-// The field names that the wire engine knows, as small numbers, so that a head is scanned once and never lower-cased
+// The field names that the engines know, as small numbers, so that a head is scanned once and never lower-cased
 // or hashed. Every other field is OTHER and passes as it came. What happens to each is one bit set in a table.
 
 /** Dropped on the way through (RFC 9110 §7.6.1): they speak of this connection only. */

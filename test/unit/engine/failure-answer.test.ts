@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FAILURES, type FailureCode } from '../../../src/core/errors.ts';
-import { FailureAnswers, type FailureOptions } from '../../../src/wire/failure-answer.ts';
+import { FailureAnswers, type FailureOptions } from '../../../src/engine/failure-answer.ts';
 
 const DATE = 'Thu, 15 Jan 2026 12:00:00 GMT';
 const OPTIONS: FailureOptions = {

@@ -2,8 +2,7 @@
 
 import type { FailureCode } from '../core/errors.ts';
 import type { ExchangeRecord } from '../core/exchange.ts';
-import type { Decision } from '../core/route.ts';
-import type { ReadRequest } from './request-facts.ts';
+import type { Decision, RequestFacts } from '../core/route.ts';
 
 /** Monotonic ms of what happened; -1 for what did not. */
 export class Timings {
@@ -57,7 +56,7 @@ export interface Outcome {
 
 /** `request` is null for what never could be read as one. */
 export function recordOf(
-  request: ReadRequest | null,
+  request: { readonly facts: RequestFacts; readonly host: string } | null,
   decision: Decision | null,
   timings: Timings,
   outcome: Outcome,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clientAddress, TrustedProxies } from '../../../src/wire/client-address.ts';
+import { clientAddress, TrustedProxies } from '../../../src/engine/client-address.ts';
 
 const TRUSTED = new TrustedProxies(['10.0.0.0/8', '192.0.2.1', '2001:db8:1::/48']);
 

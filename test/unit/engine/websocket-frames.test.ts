@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameBoundaries } from '../../../src/wire/websocket-frames.ts';
+import { FrameBoundaries } from '../../../src/engine/websocket-frames.ts';
 
 function frame(payload: number, masked: boolean): Buffer {
   const mask = masked ? 0x80 : 0;

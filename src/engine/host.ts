@@ -1,0 +1,44 @@
+// The Host field: what may stand in it, and whether it is served here.
+
+import { isDigit, isHostChar } from './characters.ts';
+
+/** uri-host [":" port], RFC 9110 §7.2, without userinfo; not empty. */
+export function isAuthority(text: string): boolean {
+  let at = 0;
+  if (text.charCodeAt(0) === 0x5b) {
+    at = text.indexOf(']') + 1;
+    if (at < 4 || !isAddressLiteral(text, 1, at - 1)) return false;
+  } else {
+    while (isHostChar(text.charCodeAt(at))) at++;
+    if (at === 0) return false;
+  }
+  if (at === text.length) return true;
+  if (text.charCodeAt(at) !== 0x3a) return false;
+  const digits = text.length - at - 1;
+  if (digits > 5) return false;
+  let port = 0;
+  for (let i = at + 1; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (!isDigit(c)) return false;
+    port = port * 10 + (c - 0x30);
+  }
+  return port <= 65535;
+}
+
+/** Exact matching only, never by substring (CVE-2026-55602); the port does not count. */
+export function isKnownHost(hosts: readonly string[] | null, host: string): boolean {
+  if (hosts === null) return true;
+  const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':');
+  const name = (end > 0 ? host.slice(0, end) : host).toLowerCase();
+  return hosts.includes(name);
+}
+
+/** Characters of an IPv6 literal; whether it is one, is nobody's question here. */
+function isAddressLiteral(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const c = text.charCodeAt(i) | 0x20;
+    const isHex = isDigit(text.charCodeAt(i)) || (c >= 0x61 && c <= 0x66);
+    if (!isHex && text[i] !== ':' && text[i] !== '.') return false;
+  }
+  return true;
+}
