@@ -52,6 +52,7 @@ export class Metrics {
     const { stats, status, accessLogDropped } = this.#sources;
     return [
       ...versionFamilies(() => status().versions),
+      ...upstreamFamilies(() => status().versions),
       {
         name: 'lockstep_connections',
         help: 'Open connections by side; upstream-idle ones are part of upstream.',
@@ -130,8 +131,7 @@ function requestFamilies(counts: ExchangeCounts): Family[] {
 }
 
 function versionFamilies(versions: () => readonly VersionStatus[]): Family[] {
-  const each = (samplesOf: (version: VersionStatus) => readonly Sample[]) => () =>
-    versions().flatMap(samplesOf);
+  const each = samplesOfEach(versions);
   return [
     {
       name: 'lockstep_sessions',
@@ -168,6 +168,28 @@ function versionFamilies(versions: () => readonly VersionStatus[]): Family[] {
       ),
     },
     {
+      name: 'lockstep_version_weight',
+      help: 'Share of new sessions that a version gets, 0 to 100.',
+      type: 'gauge',
+      read: each(({ id, weight }) => [{ labels: { version: id }, value: weight }]),
+    },
+    {
+      name: 'lockstep_drain_empty_timestamp_seconds',
+      help: 'When a draining version should be empty, as far as that can be said.',
+      type: 'gauge',
+      read: each(({ id, drain }) =>
+        drain === null || drain.emptyAt === null
+          ? []
+          : [{ labels: { version: id }, value: Date.parse(drain.emptyAt) / 1_000 }],
+      ),
+    },
+  ];
+}
+
+function upstreamFamilies(versions: () => readonly VersionStatus[]): Family[] {
+  const each = samplesOfEach(versions);
+  return [
+    {
       name: 'lockstep_upstream_up',
       help: '1 when an upstream was found healthy, 0 when not.',
       type: 'gauge',
@@ -181,6 +203,17 @@ function versionFamilies(versions: () => readonly VersionStatus[]): Family[] {
       ),
     },
     {
+      name: 'lockstep_upstream_enabled',
+      help: '1 unless an operator disabled an upstream.',
+      type: 'gauge',
+      read: each(({ id, upstreams }) =>
+        upstreams.map(({ address, enabled }) => ({
+          labels: { version: id, address },
+          value: enabled ? 1 : 0,
+        })),
+      ),
+    },
+    {
       name: 'lockstep_upstream_in_flight',
       help: 'Requests under way by upstream.',
       type: 'gauge',
@@ -189,6 +222,10 @@ function versionFamilies(versions: () => readonly VersionStatus[]): Family[] {
       ),
     },
   ];
+}
+
+function samplesOfEach(versions: () => readonly VersionStatus[]) {
+  return (samplesOf: (version: VersionStatus) => readonly Sample[]) => () => versions().flatMap(samplesOf);
 }
 
 function connections(stats: ConnectionStats): Sample[] {

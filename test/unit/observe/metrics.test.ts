@@ -13,9 +13,9 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     since: '2026-01-01T00:00:00.000Z',
     undeclared: false,
     upstreams: [
-      { address: '127.0.0.1:1', health: 'up', enabled: true, inFlight: 2, lastError: null },
-      { address: '127.0.0.1:2', health: 'down', enabled: true, inFlight: 0, lastError: 'refused' },
-      { address: '127.0.0.1:3', health: 'unknown', enabled: true, inFlight: 0, lastError: null },
+      { address: '127.0.0.1:1', health: 'up', enabled: true, inFlight: 2, lastError: null, since: null },
+      { address: '127.0.0.1:2', health: 'down', enabled: true, inFlight: 0, lastError: 'refused', since: null },
+      { address: '127.0.0.1:3', health: 'unknown', enabled: false, inFlight: 0, lastError: null, since: null },
     ],
     sessions: { live: 7, confirmed: 5, streams: 3 },
     inFlight: 2,
@@ -32,6 +32,7 @@ function start(versions: VersionStatus[]) {
     previousActive: null,
     countingSince: '2026-01-01T00:00:00.000Z',
     sessionOverflow: 6,
+    state: { writable: true, since: '2026-01-01T00:00:00.000Z', error: null },
     versions,
   });
   const stats = {
@@ -59,6 +60,9 @@ test('shows what the parts of the gateway say now', async () => {
     'lockstep_upstream_up{version="v1",address="127.0.0.1:1"} 1',
     'lockstep_upstream_up{version="v1",address="127.0.0.1:2"} 0',
     'lockstep_upstream_in_flight{version="v1",address="127.0.0.1:1"} 2',
+    'lockstep_upstream_enabled{version="v1",address="127.0.0.1:1"} 1',
+    'lockstep_upstream_enabled{version="v1",address="127.0.0.1:3"} 0',
+    'lockstep_version_weight{version="v1"} 100',
     'lockstep_connections{side="downstream"} 9',
     'lockstep_connections{side="upstream"} 8',
     'lockstep_connections{side="upstream-idle"} 5',
@@ -78,6 +82,23 @@ test('an upstream that was not checked yet is neither up nor down', async () => 
   const body = (await start([version('v1')]).lines()).join('\n');
   expect(body).not.toContain('lockstep_upstream_up{version="v1",address="127.0.0.1:3"}');
   expect(body).toContain('lockstep_upstream_in_flight{version="v1",address="127.0.0.1:3"} 0');
+});
+
+test('says when a draining version should be empty, once that is known', async () => {
+  const drain = {
+    startedAt: '2026-01-01T00:00:00.000Z',
+    sessions: 'keep',
+    step: 'waiting',
+    deadline: null,
+    blockers: ['sessions'],
+  } as const;
+  const versions = [
+    version('v1'),
+    version('v2', { state: 'draining', drain: { ...drain, emptyAt: null } }),
+    version('v3', { state: 'draining', drain: { ...drain, emptyAt: '2026-01-01T00:10:00.000Z' } }),
+  ];
+  const lines = (await start(versions).lines()).filter((line) => line.startsWith('lockstep_drain_'));
+  expect(lines).toEqual(['lockstep_drain_empty_timestamp_seconds{version="v3"} 1767226200']);
 });
 
 test('counts requests by version, reason and class of status', async () => {
