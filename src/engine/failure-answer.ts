@@ -21,18 +21,39 @@ export interface FailureOptions {
   readonly date: string;
 }
 
+export interface FailureAnswer {
+  readonly status: number;
+  readonly reasonPhrase: string;
+  /** Names and values by turns. */
+  readonly fields: readonly string[];
+  readonly body: string;
+}
+
 type Kind = 'page' | 'reload-page' | 'problem';
 
 /** Keeps the bodies it has made: there are not many, and under a flood of bad requests they are all the same. */
 export class FailureAnswers {
   readonly #bodies = new Map<string, string>();
 
-  /** Head and body, ASCII only; '' for a failure without an answer. */
+  /** The whole answer, ASCII only; '' for a failure without an answer. */
   write(code: FailureCode, options: FailureOptions): string {
+    if (FAILURES[code].status === 0) return '';
+    const { status, reasonPhrase, fields, body } = this.answer(code, options);
+    let text = `HTTP/1.1 ${status} ${reasonPhrase}\r\n`;
+    for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+    return `${text}\r\n${body}`;
+  }
+
+  /** Of a failure that has an answer. */
+  answer(code: FailureCode, options: FailureOptions): FailureAnswer {
     const failure = FAILURES[code];
-    if (failure.status === 0) return '';
     const body = this.#body(failure, options);
-    return `${head(failure, options, body.length)}\r\n${options.isHead ? '' : body}`;
+    return {
+      status: failure.status,
+      reasonPhrase: phrase(failure.status),
+      fields: fieldsOf(failure, options, body.length),
+      body: options.isHead ? '' : body,
+    };
   }
 
   #body(failure: Failure, { isNavigation, reload }: FailureOptions): string {
@@ -47,21 +68,20 @@ export class FailureAnswers {
   }
 }
 
-function head(failure: Failure, options: FailureOptions, length: number): string {
+function fieldsOf(failure: Failure, options: FailureOptions, length: number): string[] {
   const { status, code } = failure;
   const type = options.isNavigation ? 'text/html; charset=utf-8' : 'application/problem+json';
-  let lines = `HTTP/1.1 ${status} ${phrase(status)}\r\nDate: ${options.date}\r\n`;
-  lines += `Content-Type: ${type}\r\nContent-Length: ${length}\r\nCache-Control: no-store\r\n`;
-  lines += `x-lockstep-error: ${code}\r\n`;
-  if (options.reload) lines += 'x-lockstep-reload: 1\r\n';
-  if (options.version !== '') lines += `x-lockstep-version: ${options.version}\r\n`;
+  const fields = ['Date', options.date, 'Content-Type', type, 'Content-Length', String(length)];
+  fields.push('Cache-Control', 'no-store', 'x-lockstep-error', code);
+  if (options.reload) fields.push('x-lockstep-reload', '1');
+  if (options.version !== '') fields.push('x-lockstep-version', options.version);
   if (status === 503 && options.retryAfterSeconds !== null) {
-    lines += `Retry-After: ${Math.max(0, Math.ceil(options.retryAfterSeconds))}\r\n`;
+    fields.push('Retry-After', String(Math.max(0, Math.ceil(options.retryAfterSeconds))));
   }
   // RFC 9110 section 15.5.6: a 405 says what is served. All but CONNECT and TRACE is the application's to judge.
-  if (status === 405) lines += 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
-  if (options.close || failure.closes) lines += 'Connection: close\r\n';
-  return lines;
+  if (status === 405) fields.push('Allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS');
+  if (options.close || failure.closes) fields.push('Connection', 'close');
+  return fields;
 }
 
 /** RFC 9457 section 4.2.1: the title of `about:blank` is the status's own phrase. */

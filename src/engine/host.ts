@@ -1,4 +1,5 @@
-// The Host field: what may stand in it, and whether it is served here.
+// Whom a request is for: what may stand in its Host, in the authority of an absolute-form target, and whether that is
+// served here.
 
 import { isDigit, isHostChar } from './characters.ts';
 
@@ -31,6 +32,26 @@ export function isKnownHost(hosts: readonly string[] | null, host: string): bool
   const end = host.startsWith('[') ? host.indexOf(']') + 1 : host.indexOf(':');
   const name = (end > 0 ? host.slice(0, end) : host).toLowerCase();
   return hosts.includes(name);
+}
+
+export function isHttpScheme(target: string): boolean {
+  const head = target.slice(0, 8).toLowerCase();
+  return head.startsWith('http://') || head === 'https://';
+}
+
+/**
+ * An absolute-form target (RFC 9112 §3.2.2) as path and authority. Null when its authority is none, or not the one of
+ * the Host field; `host` is '' when there was no such field.
+ */
+export function originForm(target: string, host: string): { target: string; host: string } | null {
+  const start = target.indexOf('//') + 2;
+  let end = start;
+  while (end < target.length && target[end] !== '/' && target[end] !== '?') end++;
+  const authority = target.slice(start, end);
+  if (!isAuthority(authority)) return null;
+  if (host !== '' && authority.toLowerCase() !== host.toLowerCase()) return null;
+  const rest = target.slice(end);
+  return { target: rest.startsWith('/') ? rest : `/${rest}`, host: host === '' ? authority : host };
 }
 
 /** Characters of an IPv6 literal; whether it is one, is nobody's question here. */

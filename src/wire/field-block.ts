@@ -3,7 +3,7 @@
 // accepted here is written anew by whoever passes it on.
 
 import type { FailureCode } from '../core/errors.ts';
-import { isDigit, isTokenChar, isValueChar } from '../engine/characters.ts';
+import { isTokenChar, isValueChar } from '../engine/characters.ts';
 import { equalsIgnoringCase, FIELD, fieldId } from '../engine/field-names.ts';
 
 const CR = 13;
@@ -97,32 +97,6 @@ export class FieldBlock {
     this.valueEnd[i] = valueEnd;
     return at + 2;
   }
-}
-
-/** RFC 9110 §8.6, strictly: 1*DIGIT without padding, at most 2^53-1. -1 when it is anything else. */
-export function contentLength(text: string, start: number, end: number): number {
-  const digits = end - start;
-  if (digits < 1 || digits > 16) return -1;
-  if (digits > 1 && text.charCodeAt(start) === 0x30) return -1;
-  let value = 0;
-  for (let i = start; i < end; i++) {
-    const c = text.charCodeAt(i);
-    if (!isDigit(c)) return -1;
-    value = value * 10 + (c - 0x30);
-  }
-  return value <= Number.MAX_SAFE_INTEGER ? value : -1;
-}
-
-/**
- * One Transfer-Encoding value (RFC 9112 §6.1). Only `chunked`, alone, is understood: `unknown` is another coding before a
- * final chunked, `invalid` everything after which a body's end cannot be known.
- */
-export function transferCoding(value: string): 'chunked' | 'unknown' | 'invalid' {
-  if (value.length === 7 && equalsIgnoringCase(value, 0, 'chunked')) return 'chunked';
-  const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
-  if (codings.some((coding) => coding === '')) return 'invalid';
-  if (codings.at(-1) !== 'chunked' || codings.indexOf('chunked') !== codings.length - 1) return 'invalid';
-  return 'unknown';
 }
 
 /** Names that `Connection` fields nominate, lower case, without the connection options themselves; null for none. */

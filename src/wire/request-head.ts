@@ -3,10 +3,11 @@
 // head is read and used within one turn.
 
 import type { FailureCode } from '../core/errors.ts';
+import { contentLength, transferCoding } from '../engine/body-framing.ts';
 import { isDigit, isTargetChar, isTokenChar } from '../engine/characters.ts';
 import { FIELD } from '../engine/field-names.ts';
-import { isAuthority } from '../engine/host.ts';
-import { ConnectionOptions, contentLength, FieldBlock, transferCoding } from './field-block.ts';
+import { isAuthority, isHttpScheme, originForm } from '../engine/host.ts';
+import { ConnectionOptions, FieldBlock } from './field-block.ts';
 
 const SP = 32;
 const SLASH = 47;
@@ -152,24 +153,14 @@ export class RequestHead {
   }
 
   #reduceAbsoluteForm(): FailureCode | null {
-    const start = this.target.indexOf('//') + 2;
-    let end = start;
-    while (end < this.target.length && this.target[end] !== '/' && this.target[end] !== '?') end++;
-    const authority = this.target.slice(start, end);
-    if (!isAuthority(authority)) return 'malformed';
-    if (this.host === '') this.host = authority;
-    else if (authority.toLowerCase() !== this.host.toLowerCase()) return 'malformed';
-    const rest = this.target.slice(end);
-    this.target = rest.startsWith('/') ? rest : `/${rest}`;
+    const reduced = originForm(this.target, this.host);
+    if (reduced === null) return 'malformed';
+    this.target = reduced.target;
+    this.host = reduced.host;
     return null;
   }
 
   #judgeMethod(): FailureCode | null {
     return this.method === 'CONNECT' || this.method === 'TRACE' ? 'method-not-allowed' : null;
   }
-}
-
-function isHttpScheme(target: string): boolean {
-  const head = target.slice(0, 8).toLowerCase();
-  return head.startsWith('http://') || head === 'https://';
 }

@@ -2,9 +2,10 @@
 // framed for a client and for the next request on the connection: an ambiguous answer is refused, never passed on.
 
 import type { FailureCode } from '../core/errors.ts';
+import { contentLength, transferCoding } from '../engine/body-framing.ts';
 import { isDigit, isValueChar } from '../engine/characters.ts';
 import { FIELD } from '../engine/field-names.ts';
-import { ConnectionOptions, contentLength, FieldBlock, transferCoding } from './field-block.ts';
+import { ConnectionOptions, FieldBlock } from './field-block.ts';
 
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close';
 
