@@ -144,8 +144,12 @@ function tellEnd({ emptyAt, deadline }: DrainStatus, { nowMs, timeZone }: Now): 
 }
 
 function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now): string[] {
-  const { sessionOverflow, countingSince } = status;
-  const lines = versions.flatMap(tellWrongVersion);
+  const { sessionOverflow, countingSince, state } = status;
+  const lines = versions.flatMap((version) => tellWrongVersion(version, now));
+  if (!state.writable) {
+    const why = printable(state.error ?? 'it is not known why');
+    lines.push(`changes are refused${tellSince(state.since, now)}, requests are served: ${why}`);
+  }
   if (sessionOverflow > 0) {
     const since = tellClock(Date.parse(countingSince), now.nowMs, now.timeZone);
     lines.push(
@@ -155,19 +159,26 @@ function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now)
   return lines;
 }
 
-function tellWrongVersion(version: VersionStatus): string[] {
+function tellWrongVersion(version: VersionStatus, now: Now): string[] {
   const { id, state, upstreams, undeclared, cutoffReason } = version;
   const lines: string[] = [];
   if (cutoffReason !== null) lines.push(`${id} is cut off: ${printable(cutoffReason)}`);
   if (undeclared) lines.push(`${id} is undeclared: it is in use, but not in the config file any more`);
   if (state === 'retired' || state === 'cut off') return lines;
-  for (const { address, health, enabled, lastError } of upstreams) {
-    const why = lastError === null ? '' : `: ${printable(lastError)}`;
+  for (const { address, health, enabled, lastError, since } of upstreams) {
+    const why = `${tellSince(since, now)}${lastError === null ? '' : `: ${printable(lastError)}`}`;
     if (!enabled) lines.push(`${id} ${address} is disabled${health === 'down' ? ` and down${why}` : ''}`);
     else if (health === 'down') lines.push(`${id} ${address} is down${why}`);
     else if (health === 'unknown') lines.push(`${id} ${address} is not checked yet`);
   }
   return lines;
+}
+
+/** ` since 03:05 (7m)`; nothing when it is not known. */
+function tellSince(iso: string | null, { nowMs, timeZone }: Now): string {
+  if (iso === null) return '';
+  const atMs = Date.parse(iso);
+  return ` since ${tellClock(atMs, nowMs, timeZone)} (${tellSpan(nowMs - atMs)})`;
 }
 
 function painter(colour: boolean): Record<'red' | 'bold', (line: string) => string> {

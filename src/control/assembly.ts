@@ -4,6 +4,7 @@ import type { Deployment } from '../core/deployment.ts';
 import type { Gauges } from '../core/gauges.ts';
 import type { CookiePolicy, DrainPolicy, HealthPolicy } from '../core/policy.ts';
 import type { DeclaredVersion } from '../core/reconcile.ts';
+import type { StateStatus } from '../core/status.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
 import { DrainWatcher } from './drain-watcher.ts';
@@ -13,20 +14,28 @@ import { Publisher } from './publisher.ts';
 import type { ReportSources } from './report.ts';
 import type { SessionCounter } from './session-counter.ts';
 import { Slots } from './slots.ts';
+import { SlowStart } from './slow-start.ts';
 import type { StateFolder } from './state-folder.ts';
+import { StateWatch } from './state-watch.ts';
 
-export interface ControllerOptions {
+/** What a reload can change of the control plane: swapped whole, and read anew at each use. */
+export interface ControlPolicies {
+  readonly cookie: Pick<CookiePolicy, 'idleMs' | 'lifeMs'>;
+  readonly drain: DrainPolicy;
+  readonly health: HealthPolicy;
+}
+
+export interface ControllerOptions extends ControlPolicies {
   /** Open; the controller closes it. */
   readonly state: StateFolder;
   readonly plane: DataPlane;
   readonly gauges: Gauges;
   readonly ledger: SessionCounter;
-  readonly cookie: Pick<CookiePolicy, 'idleMs' | 'lifeMs'>;
-  readonly drain: DrainPolicy;
-  readonly health: HealthPolicy;
   /** From the config file. */
   readonly declared: readonly DeclaredVersion[];
   readonly active: string | null;
+  /** The key that signs pins was made at this start: there was none. */
+  readonly isPinKeyNew: boolean;
   readonly isListening: () => boolean;
   readonly log: ControlLog;
   /** The same that the data plane reads, or sessions seem older or younger than they are. */
@@ -37,6 +46,7 @@ export interface ControllerOptions {
 
 /** What the parts need of the controller. */
 export interface Writer {
+  readonly policies: () => ControlPolicies;
   readonly deployment: () => Deployment;
   readonly exclusively: (job: () => Promise<void>) => Promise<void>;
   readonly publish: (stopPinned?: ReadonlySet<string>) => Promise<void>;
@@ -49,28 +59,34 @@ export interface Parts {
   readonly slots: Slots;
   readonly publisher: Publisher;
   readonly checker: HealthChecker;
+  readonly slowStart: SlowStart;
   readonly watcher: DrainWatcher;
+  readonly stateWatch: StateWatch;
   readonly sources: ReportSources;
 }
 
 export function assemble(options: ControllerOptions, writer: Writer): Parts {
-  const { gauges, ledger, plane, log, drain: drainPolicy } = options;
-  const { idleMs } = options.cookie;
+  const { gauges, ledger, plane, log, state } = options;
+  const { policies } = writer;
   const clock = options.clock ?? systemClock;
   const events = new Events(() => clock.wallMs());
   const slots = new Slots(gauges, (slot) => ledger.releaseVersion(slot));
-  const publisher = new Publisher({ plane, slots, clock, log, drainPolicy });
+  const publisher = new Publisher(withPolicies({ plane, slots, clock, log }, policies));
+  const slowStart = new SlowStart({ clock, gauges, slowStartMs: () => policies().health.slowStartMs });
   const checker = new HealthChecker(options.health, {
     clock,
     random: options.random ?? Math.random,
     gauges,
-    closeConnections: (version, address) => plane.closeUpstreams(version, address),
+    onComeback: ({ version, address, slot }) => {
+      plane.closeUpstreams(version, address);
+      slowStart.begin(slot);
+    },
     onChange: (version, address, health, error) => {
       if (health === 'up') plane.availabilityChanged();
       events.tell(health === 'up' ? 'healthy' : 'unhealthy', version, { address, error });
     },
   });
-  const watcher = new DrainWatcher({
+  const watcherPorts = {
     clock,
     gauges,
     ledger,
@@ -78,22 +94,45 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     events,
     log,
     plane,
-    drainPolicy,
-    idleMs,
     deployment: writer.deployment,
     nextLadderMs: () => publisher.nextLadderMs,
     exclusively: writer.exclusively,
     publish: writer.publish,
     adopt: writer.adoptDrained,
+  };
+  const watcher = new DrainWatcher(withPolicies(watcherPorts, policies));
+  const stateWatch = new StateWatch({
+    clock,
+    probe: () => state.probe(),
+    onChange: (status) => tellWritable(status, log, events),
   });
-  const sources: ReportSources = {
+  const reported = {
     gauges,
     ledger,
     slots,
-    drainPolicy,
-    idleMs,
-    lastError: (version, address) => checker.lastError(version, address),
-    emptyAtMs: (version) => watcher.emptyAtMs(version),
+    lastError: (version: string, address: string) => checker.lastError(version, address),
+    healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
+    state: () => stateWatch.status,
+    emptyAtMs: (version: string) => watcher.emptyAtMs(version),
   };
-  return { clock, events, slots, publisher, checker, watcher, sources };
+  const sources: ReportSources = withPolicies(reported, policies);
+  return { clock, events, slots, publisher, checker, slowStart, watcher, stateWatch, sources };
+}
+
+/** The ports, and the policies in force whenever they are read: a reload swaps them. */
+function withPolicies<Ports extends object>(
+  ports: Ports,
+  policies: () => ControlPolicies,
+): Ports & { readonly drainPolicy: DrainPolicy; readonly idleMs: number } {
+  return Object.defineProperties(ports, {
+    drainPolicy: { get: () => policies().drain },
+    idleMs: { get: () => policies().cookie.idleMs },
+  }) as Ports & { readonly drainPolicy: DrainPolicy; readonly idleMs: number };
+}
+
+function tellWritable({ writable, error }: StateStatus, log: ControlLog, events: Events): void {
+  if (writable) log.info({}, 'the state directory can be written again: changes are taken');
+  else
+    log.error({ error }, 'the state directory cannot be written: changes are refused, requests are served');
+  events.tell(writable ? 'state-writable' : 'state-unwritable', null, writable ? {} : { why: error });
 }

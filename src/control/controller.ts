@@ -9,8 +9,10 @@ import {
   type Deployment,
   EMPTY_DEPLOYMENT,
   reconcile,
+  redeclare,
 } from '../core/deployment.ts';
-import { type Refused, refuse } from '../core/problem.ts';
+import { formatDuration } from '../core/duration.ts';
+import { type Problem, type Refused, refuse } from '../core/problem.ts';
 import type {
   AuditEntry,
   ChangeReport,
@@ -19,8 +21,10 @@ import type {
   Status,
   VersionStatus,
 } from '../core/status.ts';
-import { assemble, type ControllerOptions, type Parts } from './assembly.ts';
-import { closeWhatEnded, eventsOf } from './effects.ts';
+import { withoutFuture } from '../core/stored-times.ts';
+import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
+import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
+import { describeEmptyState, lifetimeOf } from './empty-state.ts';
 import { healthTargets } from './health-checker.ts';
 import {
   type AuditSubject,
@@ -51,6 +55,21 @@ export interface ChangeOptions {
 
 export type ChangeOutcome = { readonly ok: true; readonly report: ChangeReport } | Refused;
 
+/** What a configuration file that was read anew wants of the control plane. */
+export interface Reload extends Pick<ControllerOptions, 'declared' | 'active'> {
+  readonly policies: ControlPolicies;
+  /** For the audit log and the event: names of settings, never secrets. */
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** Some setting differs, whatever becomes of the versions. */
+  readonly isChange: boolean;
+  /** Puts the other parts' pieces in place. Called once, when nothing can be refused any more; must not throw. */
+  readonly apply: () => void;
+}
+
+export type ReloadOutcome =
+  | { readonly ok: true; readonly report: ChangeReport; readonly notes: readonly string[] }
+  | Refused;
+
 /** The stored state and the config do not go together; the message says why. */
 export class StartRefused extends Error {}
 
@@ -59,13 +78,16 @@ export class Controller {
   readonly #parts: Parts;
   readonly #queue = new SerialQueue();
   #deployment = EMPTY_DEPLOYMENT;
+  #policies: ControlPolicies;
   #isStarted = false;
   #cancelReinstall: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    this.#policies = options;
     this.#parts = assemble(options, {
+      policies: () => this.#policies,
       deployment: () => this.#deployment,
       exclusively: (job) => this.#queue.run(job),
       publish: (stopPinned) => this.#publish(stopPinned),
@@ -79,11 +101,13 @@ export class Controller {
    */
   async start(): Promise<void> {
     const { state, declared, active, log } = this.#options;
-    const { clock, slots, events, watcher } = this.#parts;
+    const { clock, slots, events, watcher, stateWatch } = this.#parts;
     const stored = await state.load();
-    const met = reconcile(stored, declared, active, clock.wallMs());
+    const timely = withoutFuture(stored, clock.wallMs());
+    const met = reconcile(timely.next, declared, active, clock.wallMs());
     if (!met.ok) throw new StartRefused(met.problem.detail);
-    const { next, notes } = met;
+    const { next } = met;
+    const notes = [...noteOfFuture(timely.aheadMs), ...met.notes];
     slots.reserve(next);
     if (next !== stored) {
       await state.save(next);
@@ -99,8 +123,10 @@ export class Controller {
     await this.#publish();
     this.#watchHealth();
     watcher.start();
+    stateWatch.start();
     this.#isStarted = true;
     events.tell('started', next.active, { epoch: next.epoch, notes });
+    if (stored === EMPTY_DEPLOYMENT) await this.#warnOfEmptyState();
   }
 
   /** Waits for the change under way, stops all timers and lets go of the state directory. Idempotent. */
@@ -112,6 +138,21 @@ export class Controller {
   /** Never rejects for what the caller or the disk did. */
   change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
     return this.#queue.run(() => this.#change(change, options));
+  }
+
+  /** Never rejects for what the caller or the disk did. */
+  reload(wanted: Reload, options: ChangeOptions): Promise<ReloadOutcome> {
+    return this.#queue.run(() => this.#reload(wanted, options));
+  }
+
+  /** A reload got no further than its file: `detail` says why. */
+  reloadFailed(by: string, problem: Problem): Promise<void> {
+    return this.#queue.run(() => this.#reloadFailed(by, problem));
+  }
+
+  /** What another part of the gateway has to tell. */
+  tell(type: GatewayEvent['type'], detail: GatewayEvent['detail']): void {
+    this.#parts.events.tell(type, null, detail);
   }
 
   status(): Status {
@@ -177,8 +218,62 @@ export class Controller {
     return installed ?? { ok: true, report: this.#report(before, next, false) };
   }
 
-  #judge(change: Change, { ifMatch }: ChangeOptions): ReturnType<typeof applyChange> {
+  async #reload(wanted: Reload, options: ChangeOptions): Promise<ReloadOutcome> {
+    const { by, dryRun } = options;
+    const { clock, checker, events } = this.#parts;
+    const before = this.#deployment;
+    const met =
+      this.#turnedDown(options) ?? redeclare(before, wanted.declared, wanted.active, clock.wallMs());
+    if (!met.ok) return dryRun ? met : this.#reloadRefused(by, met);
+    const { next, notes } = met;
+    if (dryRun) return { ok: true, report: this.#report(before, next, true), notes };
+    const unsaved = next === before ? null : await this.#store(next);
+    if (unsaved !== null) return this.#reloadRefused(by, unsaved);
+    this.#policies = wanted.policies;
+    wanted.apply();
+    checker.reconfigure(wanted.policies.health);
+    const installed = await this.#takeEffect(before, next);
+    const detail = { ...wanted.detail, notes };
+    const isDone = wanted.isChange || next !== before;
+    const subject = { by, verb: 'reload', version: null, detail };
+    await this.#audit(subject, before, next, installed?.problem.code ?? null, isDone);
+    events.tell('reloaded', null, { ...detail, by, epoch: next.epoch });
+    return installed ?? { ok: true, report: this.#report(before, next, false), notes };
+  }
+
+  async #reloadRefused(by: string, refusal: Refused): Promise<Refused> {
+    await this.#reloadFailed(by, refusal.problem);
+    return refusal;
+  }
+
+  async #reloadFailed(by: string, { code, detail }: Problem): Promise<void> {
+    const now = this.#deployment;
+    await this.#audit({ by, verb: 'reload', version: null, detail: { why: detail } }, now, now, code);
+    this.#parts.events.tell('reload-failed', null, { by, code, why: detail });
+  }
+
+  async #warnOfEmptyState(): Promise<void> {
+    const { state, isPinKeyNew, log } = this.#options;
+    const { active } = this.#deployment;
+    const lifetime = await lifetimeOf(state.path);
+    log.warn({}, describeEmptyState({ folder: state.path, active, isPinKeyNew, lifetime }));
+    this.#parts.events.tell('state-empty', active, { lifetime, isPinKeyNew });
+  }
+
+  #judge(change: Change, options: ChangeOptions): ReturnType<typeof applyChange> {
     const { clock, slots } = this.#parts;
+    return (
+      this.#turnedDown(options) ??
+      applyChange(this.#deployment, change, {
+        nowMs: clock.wallMs(),
+        tombstoneMs: this.#policies.cookie.lifeMs + TOMBSTONE_EXTRA_MS,
+        healthyUpstreams: (id) => slots.healthyUpstreams(this.#deployment, id),
+      })
+    );
+  }
+
+  /** Null when a change may be judged now. */
+  #turnedDown({ ifMatch }: ChangeOptions): Refused | null {
     const { epoch } = this.#deployment;
     if (this.#stopping !== null || !this.#isStarted) {
       return refuse('stopping', 'This gateway is starting or stopping and takes no changes.');
@@ -189,19 +284,16 @@ export class Controller {
         `The epoch is ${epoch} now, not ${ifMatch}. Look at the status and decide again.`,
       );
     }
-    return applyChange(this.#deployment, change, {
-      nowMs: clock.wallMs(),
-      tombstoneMs: this.#options.cookie.lifeMs + TOMBSTONE_EXTRA_MS,
-      healthyUpstreams: (id) => slots.healthyUpstreams(this.#deployment, id),
-    });
+    return null;
   }
 
   /** Null when it is stored. Rows are taken first, so that what is stored can be installed. */
   async #store(next: Deployment): Promise<Refused | null> {
-    const { slots, events } = this.#parts;
+    const { slots, stateWatch } = this.#parts;
     try {
       slots.reserve(next);
       await this.#options.state.save(next);
+      stateWatch.wrote(null);
       return null;
     } catch (err) {
       slots.keepOnly(this.#deployment);
@@ -209,7 +301,7 @@ export class Controller {
       if (err instanceof SlotsExhausted)
         return refuse('too-many-upstreams', `${why} Retire and delete old versions.`);
       this.#options.log.error({ err }, 'the state could not be stored; the change is refused');
-      events.tell('state-unwritable', null, { why });
+      stateWatch.wrote(why);
       return refuse('state-unwritable', `${why} Nothing was changed.`);
     }
   }
@@ -229,6 +321,9 @@ export class Controller {
     this.#watchHealth();
     this.#parts.slots.keepOnly(next);
     closeWhatEnded(before, next, this.#options.plane);
+    for (const { version, address } of joinedPools(before, next)) {
+      this.#parts.slowStart.begin(this.#parts.slots.upstream(version, address));
+    }
     return failed;
   }
 
@@ -280,8 +375,9 @@ export class Controller {
     before: Deployment,
     after: Deployment,
     code: string | null,
+    isDone?: boolean,
   ): Promise<void> {
-    const entry = auditEntry(subject, before, after, code, this.#parts.clock.wallMs());
+    const entry = auditEntry(subject, before, after, code, this.#parts.clock.wallMs(), isDone);
     try {
       await this.#options.state.appendAudit(entry);
     } catch (err) {
@@ -291,12 +387,23 @@ export class Controller {
   }
 
   async #stop(): Promise<void> {
-    const { events, watcher, checker } = this.#parts;
+    const { events, watcher, stateWatch, checker, slowStart } = this.#parts;
     events.tell('stopping', null);
     this.#cancelReinstall?.();
     await watcher.stop();
+    await stateWatch.stop();
     await checker.stop();
+    slowStart.stop();
     await this.#queue.idle();
     await this.#options.state.close();
   }
+}
+
+/** A second more or less is drift, which needs no words. */
+function noteOfFuture(aheadMs: number): readonly string[] {
+  if (aheadMs < 1_000) return [];
+  return [
+    `The stored state has times up to ${formatDuration(aheadMs)} ahead of the clock, which has gone back or was wrong: ` +
+      'they count as now, and the steps of drains as from now.',
+  ];
 }

@@ -3,7 +3,7 @@
 
 import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import type { GatewayEvent } from '../core/status.ts';
-import type { VersionState } from '../core/versions.ts';
+import { takesPinned, type VersionState } from '../core/versions.ts';
 import type { DataPlane } from './data-plane.ts';
 
 export interface Told {
@@ -33,6 +33,20 @@ export function closeWhatEnded(before: Deployment, after: Deployment, plane: Dat
       }
     }
   }
+}
+
+/** Upstreams that begin to take a share of what others of their version have taken so far: enabled, or added. */
+export function joinedPools(
+  before: Deployment,
+  after: Deployment,
+): readonly { readonly version: string; readonly address: string }[] {
+  return after.versions.flatMap((next) => {
+    const old = before.versions.find((version) => version.id === next.id);
+    if (old === undefined || !takesPinned(old.state) || !takesPinned(next.state)) return [];
+    return next.upstreams
+      .filter(({ address, enabled }) => enabled && !isEnabled(old, address))
+      .map(({ address }) => ({ version: next.id, address }));
+  });
 }
 
 /** In the order in which people would tell them: what was asked for, then what followed from it. */

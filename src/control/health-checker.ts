@@ -3,6 +3,7 @@
 // more, health is unknown. When an upstream comes back, old connections to it are closed before it is routable: another process
 // may answer there now.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Deployment } from '../core/deployment.ts';
 import type { Gauges, Health } from '../core/gauges.ts';
 import { type HealthState, INITIAL_HEALTH, stepHealth } from '../core/health.ts';
@@ -36,12 +37,12 @@ export function healthTargets(deployment: Deployment, slots: Slots): readonly He
 }
 
 export interface HealthPorts {
-  readonly clock: Pick<Clock, 'after'>;
+  readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
   readonly gauges: Pick<Gauges, 'setHealth'>;
   /** It was down and is about to be up. */
-  readonly closeConnections: (version: string, address: string) => void;
+  readonly onComeback: (target: HealthTarget) => void;
   /** `error`: why the last check failed; null when it did not. */
   readonly onChange: (version: string, address: string, health: Health, error: string | null) => void;
 }
@@ -51,13 +52,17 @@ interface Watch {
   readonly stop: AbortController;
   state: HealthState;
   error: string | null;
+  /** Of its health; ms since the Unix epoch. Null: not checked yet. */
+  changedAtMs: number | null;
+  /** For its next check. */
+  isWaiting: boolean;
   cancel: () => void;
 }
 
 export class HealthChecker {
-  readonly #policy: HealthPolicy;
   readonly #ports: HealthPorts;
-  readonly #probe: Probe;
+  #policy: HealthPolicy;
+  #probe: Probe;
   readonly #watches = new Map<string, Watch>();
   readonly #firstRound = new Set<Watch>();
   readonly #due: Watch[] = [];
@@ -69,6 +74,17 @@ export class HealthChecker {
     this.#policy = policy;
     this.#ports = ports;
     this.#probe = createProbe(policy.path, policy.timeoutMs);
+  }
+
+  /** What is known stays known; a check under way ends by the old policy, and the next ones come in the new interval. */
+  reconfigure(policy: HealthPolicy): void {
+    if (isDeepStrictEqual(policy, this.#policy)) return;
+    this.#policy = policy;
+    // The old one is not closed: its connections are closed after each check, and those under way may end in peace.
+    this.#probe = createProbe(policy.path, policy.timeoutMs);
+    for (const watch of this.#watches.values()) {
+      if (watch.isWaiting) this.#wait(watch, policy.intervalMs * this.#ports.random());
+    }
   }
 
   /** Begins with what is new among the targets, at once, and leaves alone what is not named any more. */
@@ -85,6 +101,8 @@ export class HealthChecker {
         stop: new AbortController(),
         state: INITIAL_HEALTH,
         error: null,
+        changedAtMs: null,
+        isWaiting: false,
         cancel: () => {},
       };
       this.#watches.set(key, watch);
@@ -109,6 +127,11 @@ export class HealthChecker {
     this.#isStopped = true;
     for (const [key, watch] of this.#watches) this.#leave(key, watch);
     await this.#probe.close();
+  }
+
+  /** Of its health; null when it was not checked yet, or when nobody looks. Ms since the Unix epoch. */
+  changedAtMs(version: string, address: string): number | null {
+    return this.#watches.get(keyOf(version, address))?.changedAtMs ?? null;
   }
 
   #leave(key: string, watch: Watch): void {
@@ -139,9 +162,18 @@ export class HealthChecker {
     if (!watch.stop.signal.aborted) {
       this.#conclude(watch, error);
       const delayMs = this.#policy.intervalMs * (1 - JITTER + 2 * JITTER * this.#ports.random());
-      watch.cancel = this.#ports.clock.after(delayMs, () => this.#enqueue(watch));
+      this.#wait(watch, delayMs);
     }
     this.#startDue();
+  }
+
+  #wait(watch: Watch, delayMs: number): void {
+    watch.cancel();
+    watch.isWaiting = true;
+    watch.cancel = this.#ports.clock.after(delayMs, () => {
+      watch.isWaiting = false;
+      this.#enqueue(watch);
+    });
   }
 
   #conclude(watch: Watch, error: string | null): void {
@@ -152,7 +184,8 @@ export class HealthChecker {
     watch.error = error;
     this.#firstRound.delete(watch);
     if (!changed) return;
-    if (before === 'down' && state.health === 'up') this.#ports.closeConnections(version, address);
+    watch.changedAtMs = this.#ports.clock.wallMs();
+    if (before === 'down' && state.health === 'up') this.#ports.onComeback(watch.target);
     this.#ports.gauges.setHealth(slot, state.health);
     this.#ports.onChange(version, address, state.health, error);
   }

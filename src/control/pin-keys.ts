@@ -5,20 +5,29 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { diskFiles, type FileSystem, readIfThere, replaceFile } from './durable-file.ts';
-import { StateError } from './store.ts';
+import { StateError, unwritable } from './state-error.ts';
 
 /** 256 bits: as long as the output of HMAC-SHA-256 (RFC 2104 section 3). */
 const KEY_BYTES = 32;
 const KEY = /^[A-Za-z0-9_-]{43,}$/;
 
+export interface StoredPinKeys {
+  /** The first signs, all verify. */
+  readonly keys: readonly string[];
+  /** There was none, and one was made. */
+  readonly isNew: boolean;
+}
+
 /** Call with the state directory's lock held. Throws StateError. */
-export async function loadPinKeys(folder: string, files: FileSystem = diskFiles): Promise<readonly string[]> {
+export async function loadPinKeys(folder: string, files: FileSystem = diskFiles): Promise<StoredPinKeys> {
   const path = join(folder, 'pin.key');
   const text = await readIfThere(files, path);
   if (text === null) {
     const key = randomBytes(KEY_BYTES).toString('base64url');
-    await replaceFile(files, path, `${key}\n`);
-    return [key];
+    await replaceFile(files, path, `${key}\n`).catch((error: unknown) => {
+      throw unwritable(folder, error);
+    });
+    return { keys: [key], isNew: true };
   }
   const keys = text
     .split('\n')
@@ -30,5 +39,5 @@ export async function loadPinKeys(folder: string, files: FileSystem = diskFiles)
         'Restore it; or remove it to have a new key made: then every session is pinned anew.',
     );
   }
-  return keys;
+  return { keys, isNew: false };
 }

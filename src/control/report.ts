@@ -11,6 +11,7 @@ import type {
   ChangeReport,
   DrainStatus,
   SessionHistogram,
+  StateStatus,
   Status,
   UpstreamStatus,
   VersionStatus,
@@ -26,6 +27,9 @@ export interface ReportSources {
   readonly idleMs: number;
   /** Why the last health check failed. */
   readonly lastError: (version: string, address: string) => string | null;
+  /** When its health last changed; ms since the Unix epoch. */
+  readonly healthChangedAtMs: (version: string, address: string) => number | null;
+  readonly state: () => StateStatus;
   /** When the pool should be empty; ms since the Unix epoch. */
   readonly emptyAtMs: (version: string) => number | null;
 }
@@ -38,6 +42,7 @@ export function describeAll(deployment: Deployment, sources: ReportSources, nowM
     previousActive: deployment.previousActive,
     countingSince: isoTime(ledger.countingSinceMs),
     sessionOverflow: ledger.overflow,
+    state: sources.state(),
     versions: deployment.versions.map((record) => describeVersion(deployment, record, sources, nowMs)),
   };
 }
@@ -68,6 +73,7 @@ export function describeVersion(
         enabled,
         inFlight: gauges.inFlight(row),
         lastError: sources.lastError(id, address),
+        since: isoTimeOrNull(sources.healthChangedAtMs(id, address)),
       };
     }),
     sessions: { live, confirmed, streams },
@@ -121,13 +127,14 @@ export function asAudited(change: Change, by: string, next: Deployment | null): 
   return { by, verb, version: 'id' in change ? change.id : (next?.active ?? null), detail };
 }
 
-/** `code`: of the problem, when there was one. */
+/** `code`: of the problem, when there was one. `isDone`: something was changed, in the deployment or elsewhere. */
 export function auditEntry(
   subject: AuditSubject,
   before: Deployment,
   after: Deployment,
   code: string | null,
   nowMs: number,
+  isDone: boolean = before !== after,
 ): AuditEntry {
   const old = namedStates(before);
   const next = namedStates(after);
@@ -136,7 +143,7 @@ export function auditEntry(
   return {
     time: isoTime(nowMs),
     ...subject,
-    outcome: before !== after ? 'done' : code === null ? 'unchanged' : 'refused',
+    outcome: isDone ? 'done' : code === null ? 'unchanged' : 'refused',
     code,
     epochBefore: before.epoch,
     epochAfter: after.epoch,
@@ -169,7 +176,7 @@ function describeDrain(
     sessions: drain.sessions,
     step: ladderStep(drainPolicy, drain.startedAt, drain.sessions, nowMs).step,
     deadline: deadlineMs === null ? null : isoTime(drain.startedAt + deadlineMs),
-    emptyAt: emptyAtMs === null ? null : isoTime(emptyAtMs),
+    emptyAt: isoTimeOrNull(emptyAtMs),
     blockers: isDraining
       ? drainVerdict({ state, ...counts, countingSinceMs: ledger.countingSinceMs, idleMs, nowMs }).blockers
       : [],
@@ -190,4 +197,8 @@ function namedStates({ versions }: Deployment): ReadonlyMap<string, string> {
 
 function isoTime(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+function isoTimeOrNull(ms: number | null): string | null {
+  return ms === null ? null : isoTime(ms);
 }

@@ -6,9 +6,10 @@ import type { AuditEntry } from '../core/status.ts';
 import { AuditLog } from './audit-log.ts';
 import type { Clock } from './clock.ts';
 import { diskFiles, type FileSystem } from './durable-file.ts';
-import { StateLock } from './lock.ts';
-import { loadPinKeys } from './pin-keys.ts';
-import { StateError, StateStore } from './store.ts';
+import { LockedError, StateLock } from './lock.ts';
+import { loadPinKeys, type StoredPinKeys } from './pin-keys.ts';
+import { StateError, unwritable } from './state-error.ts';
+import { StateStore } from './store.ts';
 
 export interface StateFolderOptions {
   readonly clock: Pick<Clock, 'after'>;
@@ -24,9 +25,11 @@ export class StateFolder {
   readonly #audit: AuditLog;
   readonly #files: FileSystem;
 
-  /** Makes the directory when it is missing. Throws LockedError when another gateway has it. */
+  /** Makes the directory when it is missing. Throws LockedError when another gateway has it, else StateError. */
   static async open(path: string, options: StateFolderOptions): Promise<StateFolder> {
-    const lock = await StateLock.take(path, options);
+    const lock = await StateLock.take(path, options).catch((error: unknown) => {
+      throw error instanceof LockedError ? error : unwritable(path, error);
+    });
     return new StateFolder(path, lock, options.files ?? diskFiles);
   }
 
@@ -50,8 +53,14 @@ export class StateFolder {
     await this.#store.save(deployment);
   }
 
-  /** Makes a key when there is none. */
-  async pinKeys(): Promise<readonly string[]> {
+  /** Throws StateError when nothing could be stored now. */
+  async probe(): Promise<void> {
+    await this.#mustBeHeld();
+    await this.#store.probe();
+  }
+
+  /** Makes a key when there is none. Read anew at each call: a person may rotate them. */
+  async pinKeys(): Promise<StoredPinKeys> {
     await this.#mustBeHeld();
     return loadPinKeys(this.path, this.#files);
   }
@@ -73,7 +82,10 @@ export class StateFolder {
   }
 
   async #mustBeHeld(): Promise<void> {
-    if (!(await this.#lock.isHeld())) {
+    const isHeld = await this.#lock.isHeld().catch((error: unknown) => {
+      throw unwritable(this.path, error);
+    });
+    if (!isHeld) {
       throw new StateError(`The state directory ${this.path} belongs to another gateway now.`);
     }
   }

@@ -7,11 +7,11 @@ import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { checkInvariants, type Deployment, EMPTY_DEPLOYMENT } from '../core/deployment.ts';
 import { diskFiles, type FileSystem, readIfThere, replaceFile, temporaryOf } from './durable-file.ts';
+import { StateError, unwritable } from './state-error.ts';
+
+export { StateError } from './state-error.ts';
 
 const FORMAT = 1;
-
-/** The state cannot be read or written; the message names the file and what to do. */
-export class StateError extends Error {}
 
 type Decoded =
   | { readonly ok: true; readonly deployment: Deployment }
@@ -22,6 +22,7 @@ export class StateStore {
   readonly #folder: string;
   readonly #state: string;
   readonly #previous: string;
+  readonly #probe: string;
   /** What `state.json` holds. */
   #text: string | null = null;
 
@@ -30,6 +31,7 @@ export class StateStore {
     this.#folder = folder;
     this.#state = join(folder, 'state.json');
     this.#previous = join(folder, 'state.previous.json');
+    this.#probe = join(folder, 'state.probe');
   }
 
   /** The empty deployment when nothing was ever stored. Throws StateError. */
@@ -53,10 +55,26 @@ export class StateStore {
       await replaceFile(this.#files, this.#state, text);
     } catch (error) {
       await this.#putBack(text);
-      const why = error instanceof Error ? error.message : String(error);
-      throw new StateError(`The state cannot be written to ${this.#state}: ${why}`, { cause: error });
+      throw unwritable(this.#folder, error);
     }
     this.#text = text;
+  }
+
+  /** Writes as much as a save would, and removes it. Throws StateError. */
+  async probe(): Promise<void> {
+    try {
+      const handle = await this.#files.open(this.#probe, 'w', 0o600);
+      try {
+        await handle.writeFile(this.#text ?? '\n');
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      throw unwritable(this.#folder, error);
+    } finally {
+      await this.#files.rm(this.#probe, { force: true }).catch(() => {});
+    }
   }
 
   /** After a failed save, when the rename was done and only the folder's fsync failed. */

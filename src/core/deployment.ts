@@ -3,6 +3,8 @@
 // drain watcher (below) each answer with the next whole one, or with a problem and nothing changed.
 // `checkInvariants` says what is true of every deployment, whoever made it.
 
+import { type CanaryFigures, type CanaryPlan, type CanaryWish, planFault } from './canary.ts';
+import type { AnalysisPolicy } from './policy.ts';
 import { findSharedAddress } from './pool.ts';
 import type { Problem } from './problem.ts';
 import { hasEnded, takesPinned, VERSION_ID, type VersionState } from './versions.ts';
@@ -10,7 +12,7 @@ import { hasEnded, takesPinned, VERSION_ID, type VersionState } from './versions
 export { applyChange } from './change.ts';
 export { parseUpstreamUrl } from './pool.ts';
 export type { Problem } from './problem.ts';
-export { reconcile } from './reconcile.ts';
+export { reconcile, redeclare } from './reconcile.ts';
 
 export interface UpstreamRecord {
   /** host:port */
@@ -40,6 +42,8 @@ export interface VersionRecord {
   /** Draining and drained versions have one. */
   readonly drain: DrainRecord | null;
   readonly cutoffReason: string | null;
+  /** Of a canary by steps. Left out where there is none: deployments were stored before there were plans. */
+  readonly canary?: CanaryPlan;
 }
 
 export interface Tombstone {
@@ -68,7 +72,24 @@ export type Change =
       readonly sameBuild: boolean;
       readonly declared: boolean | null;
     }
-  | { readonly verb: 'promote'; readonly id: string; readonly weight: number | null; readonly force: boolean }
+  | {
+      readonly verb: 'promote';
+      readonly id: string;
+      readonly weight: number | null;
+      readonly force: boolean;
+      /** By steps, instead of a weight. */
+      readonly plan?: CanaryWish | null;
+    }
+  | { readonly verb: 'set-paused'; readonly id: string; readonly paused: boolean }
+  /** What a plan does by itself; `step` is the index of the one to be taken. */
+  | { readonly verb: 'canary-step'; readonly id: string; readonly step: number }
+  | {
+      readonly verb: 'canary-halt';
+      readonly id: string;
+      readonly why: 'errors' | 'p95';
+      readonly canary: CanaryFigures;
+      readonly active: CanaryFigures;
+    }
   | { readonly verb: 'drain'; readonly id: string }
   | { readonly verb: 'rollback'; readonly sessions: SessionsMode }
   | { readonly verb: 'retire'; readonly id: string; readonly force: boolean }
@@ -90,6 +111,8 @@ export interface ChangeFacts {
   readonly tombstoneMs: number;
   /** Upstreams of that version that are enabled and were found healthy. */
   healthyUpstreams(id: string): number;
+  /** Of canaries by steps that say nothing else; null or left out: they are not judged. */
+  readonly analysis?: AnalysisPolicy | null;
 }
 
 export type Verdict =
@@ -173,7 +196,14 @@ function faultsOf(version: VersionRecord, versions: readonly VersionRecord[]): s
       'shares an address with another version that takes traffic',
     ],
   ];
-  return rules.filter(([holds]) => !holds).map(([, fault]) => `${id} (${state}) ${fault}.`);
+  const faults = rules.filter(([holds]) => !holds).map(([, fault]) => fault);
+  const ofPlan = faultOfPlan(version);
+  return [...faults, ...(ofPlan === null ? [] : [ofPlan])].map((fault) => `${id} (${state}) ${fault}.`);
+}
+
+function faultOfPlan({ state, weight, canary }: VersionRecord): string | null {
+  if (canary === undefined) return null;
+  return state === 'canary' ? planFault(canary, weight) : 'has steps of a canary';
 }
 
 function sumOfWeights(versions: readonly VersionRecord[]): number {

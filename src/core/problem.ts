@@ -9,6 +9,7 @@ export interface Problem {
 
 export const PROBLEM_STATUS = {
   'bad-id': 400,
+  'bad-steps': 400,
   'bad-upstream': 400,
   'weight-out-of-range': 400,
   'unknown-version': 404,
@@ -18,10 +19,16 @@ export const PROBLEM_STATUS = {
   'id-was-used': 409,
   'illegal-transition': 409,
   'no-active': 409,
+  'no-canary-plan': 409,
   'no-previous': 409,
   'not-active': 409,
+  'not-warm': 409,
+  // Another version became active while this one was warmed up.
+  superseded: 409,
+  'caller-left': 409,
   unhealthy: 409,
   'weights-over-100': 409,
+  'would-drop-active': 409,
   'would-leave-none': 409,
   'stale-epoch': 412,
   // Of the control plane itself: the change may be legal, but cannot be carried out, or not yet everywhere.

@@ -1,4 +1,4 @@
-// Start-up with a config file: what is declared there meets what was stored.
+// Start-up with a config file, and its reload: what is declared there meets what was stored.
 // Upstreams of declared versions come from the config (what operators disabled stays disabled), states and the active
 // version from the stored deployment. A version in use that is no longer declared is kept with its stored upstreams.
 // Doing it again changes nothing. A changed config counts as one operator's change: the epoch goes up by one, so that an
@@ -55,6 +55,23 @@ export function reconcile(
   if (isSame) return { ok: true, next: deployment, notes };
   const tombstones = next.tombstones.filter((tombstone) => tombstone.until > nowMs);
   return { ok: true, next: { ...next, tombstones, epoch: deployment.epoch + 1 }, notes };
+}
+
+/** A reload: at a start nobody is there to refuse it to, but here a file without the active version is a mistake. */
+export function redeclare(
+  deployment: Deployment,
+  declared: readonly DeclaredVersion[],
+  active: string | null,
+  nowMs: number,
+): Reconciled {
+  const serving = deployment.versions.find(({ id }) => id === deployment.active);
+  if (serving?.declared === true && !declared.some(({ id }) => id === serving.id)) {
+    return refuse(
+      'would-drop-active',
+      `${serving.id} is active, and the file no longer declares it. Promote another version first, or declare it again.`,
+    );
+  }
+  return reconcile(deployment, declared, active, nowMs);
 }
 
 /** A stored version, as the config leaves it: the same object, another one, or none. */

@@ -12,6 +12,8 @@ export interface UpstreamStatus {
   readonly inFlight: number;
   /** Why the last health check failed; null when it did not. */
   readonly lastError: string | null;
+  /** ISO 8601: the last change of its health; null when it was not checked yet. */
+  readonly since: string | null;
 }
 
 export interface DrainStatus {
@@ -47,6 +49,15 @@ export interface VersionStatus {
   readonly cutoffReason: string | null;
 }
 
+/** Whether changes can be stored: where they cannot, they are refused, and traffic goes on. */
+export interface StateStatus {
+  readonly writable: boolean;
+  /** ISO 8601: since when it is so. */
+  readonly since: string;
+  /** Why it cannot be written; null when it can. */
+  readonly error: string | null;
+}
+
 export interface Status {
   readonly epoch: number;
   readonly active: string | null;
@@ -55,7 +66,14 @@ export interface Status {
   readonly countingSince: string;
   /** Sessions that did not fit into the ledger since it was last emptied enough. */
   readonly sessionOverflow: number;
+  readonly state: StateStatus;
   readonly versions: readonly VersionStatus[];
+}
+
+/** Upstreams that were, or (dryRun) would be, asked for these paths before the change is made. */
+export interface WarmUpReport {
+  readonly paths: readonly string[];
+  readonly upstreams: readonly string[];
 }
 
 /** What a change did, or (dryRun) would do. */
@@ -71,6 +89,8 @@ export interface ChangeReport {
     readonly weight: number;
     readonly sessions: number;
   }[];
+  /** Null: nothing had to be warmed up. */
+  readonly warmUp: WarmUpReport | null;
   readonly status: Status;
 }
 
@@ -118,8 +138,21 @@ export const EVENT_TYPES = [
   'healthy',
   'unhealthy',
   'ladder-step',
+  'warming',
+  'warm',
+  'not-warm',
+  'warm-up-called-off',
+  'canary-halted',
+  'canary-waiting',
+  'canary-paused',
+  'canary-resumed',
   'ledger-full',
   'state-unwritable',
+  'state-writable',
+  'state-empty',
+  'pins-unknown',
+  'reloaded',
+  'reload-failed',
   'stopping',
 ] as const;
 

@@ -69,13 +69,17 @@ export interface Steering {
   streamClosed(decision: Decision, nowMs: number): void;
 }
 
-export interface SteeringOptions {
+/** What a reload can change. */
+export interface SteeringPolicy {
   readonly cookie: CookiePolicy;
   readonly keys: PinKeys;
   readonly affinity: Affinity;
   readonly deadPin: DeadPinPolicy;
   /** Exact, or a prefix when it ends in `*`. */
   readonly protectedPaths: readonly string[];
+}
+
+export interface SteeringOptions extends SteeringPolicy {
   readonly ledger: SessionLedger;
   readonly gauges: Gauges;
   /** In [0, 1). */
@@ -91,22 +95,22 @@ const NONE_TRIED: readonly TableUpstream[] = Object.freeze([]);
 const SESSION_ID_BYTES = 12;
 
 export class GatewaySteering implements Steering {
-  readonly #options: SteeringOptions;
-  readonly #pinCookie: PinCookie;
-  readonly #sources: RouteSources;
+  readonly #choice = new Choice();
+  #options: SteeringOptions;
+  #pinCookie: PinCookie;
+  #sources: RouteSources;
 
   constructor(options: SteeringOptions) {
-    const { cookie, affinity, deadPin, protectedPaths, ledger, gauges, random, randomBytes } = options;
-    const choice = new Choice();
     this.#options = options;
-    this.#pinCookie = new PinCookie(cookie);
-    this.#sources = {
-      policy: { idleMs: cookie.idleMs, lifeMs: cookie.lifeMs, affinity, deadPin, protectedPaths },
-      sessions: ledger,
-      chooseVersion: (table, facts, nowMs) => choice.pick(table, facts, nowMs, random),
-      newSession: () => newSessionId(randomBytes(SESSION_ID_BYTES)),
-      hasAvailable: ({ upstreams }) => chooseUpstream(upstreams, gauges, '', NONE_TRIED, random) !== null,
-    };
+    this.#pinCookie = new PinCookie(options.cookie);
+    this.#sources = sourcesOf(options, this.#choice);
+  }
+
+  /** Holds for every decision and answer from now on; a pin signed with a key that is gone verifies no more. */
+  reconfigure(policy: SteeringPolicy): void {
+    this.#pinCookie = new PinCookie(policy.cookie);
+    this.#options = { ...this.#options, ...policy };
+    this.#sources = sourcesOf(this.#options, this.#choice);
   }
 
   decide(facts: RequestFacts, table: RoutingTable, nowMs: number): Decision {
@@ -235,6 +239,17 @@ export class GatewaySteering implements Steering {
     const pinned = this.#pinCookie.set(value, isSecure);
     return decision.hasStrayPins ? [...this.#pinCookie.clearStrays(isSecure), pinned] : [pinned];
   }
+}
+
+function sourcesOf(options: SteeringOptions, choice: Choice): RouteSources {
+  const { cookie, affinity, deadPin, protectedPaths, ledger, gauges, random, randomBytes } = options;
+  return {
+    policy: { idleMs: cookie.idleMs, lifeMs: cookie.lifeMs, affinity, deadPin, protectedPaths },
+    sessions: ledger,
+    chooseVersion: (table, facts, nowMs) => choice.pick(table, facts, nowMs, random),
+    newSession: () => newSessionId(randomBytes(SESSION_ID_BYTES)),
+    hasAvailable: ({ upstreams }) => chooseUpstream(upstreams, gauges, '', NONE_TRIED, random) !== null,
+  };
 }
 
 /** The session came with a pin of its own; one that was minted just now, or comes with a tab header alone, has not. */

@@ -83,6 +83,7 @@ export async function openBench(): Promise<Bench> {
         health: { path: null, intervalMs: 25, timeoutMs: 500, rise: 1, fall: 1, slowStartMs: 0 },
         declared: [],
         active: null,
+        isPinKeyNew: false,
         isListening: () => true,
         log: { info: () => {}, warn: () => {}, error: (_detail, message) => errors.push(message) },
         ...more,

@@ -33,6 +33,7 @@ const controller = new Controller({
     { id: 'v2', upstreams: ['127.0.0.1:2'] },
   ],
   active: 'v1',
+  isPinKeyNew: false,
   isListening: () => true,
   log: { info: () => {}, warn: () => {}, error: () => {} },
 });

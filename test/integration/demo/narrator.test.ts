@@ -10,6 +10,7 @@ const up: UpstreamStatus = {
   enabled: true,
   inFlight: 0,
   lastError: null,
+  since: null,
 };
 
 function version(id: string, differences: Partial<VersionStatus> = {}): VersionStatus {
@@ -34,6 +35,7 @@ const status = (...versions: VersionStatus[]): Status => ({
   previousActive: null,
   countingSince: '2026-01-01T00:00:00.000Z',
   sessionOverflow: 0,
+  state: { writable: true, since: '2026-01-01T00:00:00.000Z', error: null },
   versions,
 });
 

@@ -9,6 +9,7 @@ const upstream = (health: UpstreamStatus['health'], enabled = true): UpstreamSta
   enabled,
   inFlight: 0,
   lastError: null,
+  since: null,
 });
 const well = version('v2', { state: 'active', weight: 100 });
 const dead = { ...well, upstreams: [upstream('down')] };

@@ -9,7 +9,16 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
     weight: 0,
     since: '2026-03-01T02:51:00.000Z',
     undeclared: false,
-    upstreams: [{ address: '127.0.0.1:9101', health: 'up', enabled: true, inFlight: 0, lastError: null }],
+    upstreams: [
+      {
+        address: '127.0.0.1:9101',
+        health: 'up',
+        enabled: true,
+        inFlight: 0,
+        lastError: null,
+        since: '2026-03-01T02:50:00.000Z',
+      },
+    ],
     sessions: { live: 0, confirmed: 0, streams: 0 },
     inFlight: 0,
     drain: null,
@@ -25,6 +34,7 @@ export function statusOf(versions: readonly VersionStatus[], more: Partial<Statu
     previousActive: null,
     countingSince: '2026-03-01T00:00:00.000Z',
     sessionOverflow: 0,
+    state: { writable: true, since: '2026-03-01T00:00:00.000Z', error: null },
     versions,
     ...more,
   };

@@ -6,7 +6,14 @@ import { statusOf, version } from './status-fixtures.ts';
 const NOW = { nowMs: Date.parse('2026-03-01T03:12:00Z'), timeZone: 'UTC' };
 const render = (status: Status, colour = false) => renderStatus(status, { ...NOW, colour });
 const up = (address: string) =>
-  ({ address, health: 'up', enabled: true, inFlight: 0, lastError: null }) as const;
+  ({
+    address,
+    health: 'up',
+    enabled: true,
+    inFlight: 0,
+    lastError: null,
+    since: '2026-03-01T03:05:00.000Z',
+  }) as const;
 const down = (address: string, lastError: string) => ({ ...up(address), health: 'down', lastError }) as const;
 const drain: DrainStatus = {
   startedAt: '2026-03-01T02:51:00.000Z',
@@ -58,7 +65,7 @@ Nothing is wrong.
 test('an ill upstream of the active version is told with why, and what to do', () => {
   const ill = { ...v2, upstreams: [up('127.0.0.1:9201'), down('127.0.0.1:9202', 'connect ECONNREFUSED')] };
   expect(render(statusOf([v1, ill], { previousActive: 'v1' }))).toContain(`
-! v2 127.0.0.1:9202 is down: connect ECONNREFUSED
+! v2 127.0.0.1:9202 is down since 03:05 (7m): connect ECONNREFUSED
 
 Next: repair 127.0.0.1:9202 of v2, or go back: lockstep rollback
 `);
@@ -109,7 +116,7 @@ v9                cut off      -        0          0        0          0       -
 
 ! v0 is undeclared: it is in use, but not in the config file any more
 ! v0 10.0.0.1:80 is disabled
-! v0 10.0.0.2:80 is disabled and down: HTTP 503
+! v0 10.0.0.2:80 is disabled and down since 03:05 (7m): HTTP 503
 ! v0 10.0.0.3:80 is not checked yet
 ! v9 is cut off: leaks [2J data
 ! the session ledger was full: 1234 sessions did not fit; counting anew since
@@ -133,7 +140,7 @@ test('a long id is never cut, and no line of the table is wider than 80 columns'
 test('what is wrong is red and what to do is bold, on a terminal only', () => {
   const ill = statusOf([{ ...v2, upstreams: [up('a:1'), down('b:1', 'timeout')] }]);
   expect(render(ill, true)).toContain(
-    '\u001b[31m! v2 b:1 is down: timeout\u001b[0m\n\n\u001b[1mNext: repair b:1 of v2\u001b[0m',
+    '\u001b[31m! v2 b:1 is down since 03:05 (7m): timeout\u001b[0m\n\n\u001b[1mNext: repair b:1 of v2\u001b[0m',
   );
   expect(render(ill)).not.toContain('\u001b');
 });
@@ -143,4 +150,16 @@ test('the progress of a wait fits one line', () => {
     'v1 draining; 12 live; 2 streams; waits for sessions, streams, in-flight; Empty about 03:33 (in 21m); deadline 14:51 (in 11h 39m)',
   );
   expect(tellProgress(version('v3'), NOW)).toBe('v3 staged; 0 live; 0 streams; 1 of 1 up');
+});
+
+test('a state directory that cannot be written has its line, with since when and why', () => {
+  const state = {
+    writable: false,
+    since: '2026-03-01T03:02:00.000Z',
+    error: 'The state directory /s cannot be written: the disk is full; make room there.',
+  };
+  expect(render(statusOf([v2], { state }))).toContain(`
+! changes are refused since 03:02 (10m), requests are served: The state
+  directory /s cannot be written: the disk is full; make room there.
+`);
 });

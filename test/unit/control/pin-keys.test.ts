@@ -14,23 +14,24 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the pin key', () => {
   it('is made once, of 32 random bytes, for its own user only', async () => {
-    const [key, ...others] = await loadPinKeys(folder);
-    expect(others).toEqual([]);
+    const made = await loadPinKeys(folder);
+    const [key] = made.keys;
+    expect(made).toEqual({ keys: [key], isNew: true });
     expect(Buffer.from(key!, 'base64url')).toHaveLength(32);
     expect((await stat(path())).mode & 0o777).toBe(0o600);
-    expect(await loadPinKeys(folder)).toEqual([key]);
+    expect(await loadPinKeys(folder)).toEqual({ keys: [key], isNew: false });
   });
 
   it('is another one in another directory', async () => {
-    const [key] = await loadPinKeys(folder);
+    const first = await loadPinKeys(folder);
     await rm(path());
-    expect(await loadPinKeys(folder)).not.toEqual([key]);
+    expect(await loadPinKeys(folder)).not.toEqual(first);
   });
 
   it('may be followed by older ones', async () => {
     const keys = ['A'.repeat(43), 'B'.repeat(43)];
     await writeFile(path(), `${keys.join('\n')}\n\n`);
-    expect(await loadPinKeys(folder)).toEqual(keys);
+    expect(await loadPinKeys(folder)).toEqual({ keys, isNew: false });
   });
 
   it.each([

@@ -18,6 +18,7 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
       enabled: true,
       inFlight: 0,
       lastError: null,
+      since: null,
       ...upstream,
     })),
     sessions: { live: 3, confirmed: 2, streams: 1 },
