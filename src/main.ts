@@ -27,7 +27,8 @@ export interface Address {
 export interface RunningGateway {
   /** Where clients connect, in the order of the configuration. */
   readonly addresses: readonly Address[];
-  readonly adminAddress: Address;
+  /** `http://host:port` or `unix:PATH`. */
+  readonly adminUrl: string;
   /** Finishes what is under way within `graceMs` (`limits.shutdown` when not given), then all is closed. Idempotent. */
   stop(graceMs?: number): Promise<void>;
   /** Resolves when it has stopped, whoever asked for that. */
@@ -114,7 +115,7 @@ async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGa
   isListening = true;
   const admin = await createAdmin({ ...config.admin, control, metrics: () => metrics.render(), log });
   undo.push(() => admin.close());
-  log.info({ addresses, admin: admin.address, state: config.stateDir }, 'listening');
+  log.info({ addresses, admin: admin.url, state: config.stateDir }, 'listening');
 
   const stopAll = async (graceMs: number): Promise<void> => {
     log.info({ graceMs }, 'stopping');
@@ -131,7 +132,7 @@ async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGa
     stopping ??= stopAll(graceMs);
     return stopping;
   };
-  return { addresses, adminAddress: admin.address, stop, closed: closed.promise };
+  return { addresses, adminUrl: admin.url, stop, closed: closed.promise };
 }
 
 interface EngineParts {

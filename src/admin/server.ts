@@ -1,14 +1,15 @@
 // The admin API: fastify, its listener, and what holds for every request before a route sees it: Host, origin, token,
-// role. Rules: without tokens it listens on loopback only; every error is a problem+json; nothing a client sent is
+// role. Rules: without tokens it listens on loopback or a UNIX socket only; every error is a problem+json; nothing a client sent is
 // logged but method, route and address; close() ends waits and event streams, then the connections, and may be called
 // twice.
 
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { type AdminTokenLike, callerIdentifier } from './callers.ts';
 import { eventRoutes } from './event-routes.ts';
 import { gateFor, isLoopback, isReading } from './gate.ts';
 import { parseStrictJson } from './json-body.ts';
+import { type ListenAt, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
 import type { ControlPort } from './port.ts';
 import { probeRoutes } from './probe-routes.ts';
@@ -18,11 +19,7 @@ import type { AdminLog, RouteContext } from './routes.ts';
 import { statusRoutes, stopping } from './status-routes.ts';
 import { versionRoutes } from './version-routes.ts';
 
-export interface AdminOptions {
-  /** An address or name, IPv6 without brackets. */
-  readonly host: string;
-  /** 0: a free port. */
-  readonly port: number;
+export interface AdminSettings {
   readonly tokens: readonly AdminTokenLike[];
   readonly control: ControlPort;
   readonly metrics: RouteContext['metrics'];
@@ -30,8 +27,11 @@ export interface AdminOptions {
   readonly heartbeatMs?: number;
 }
 
+export type AdminOptions = ListenAt & AdminSettings;
+
 export interface Admin {
-  readonly address: { readonly host: string; readonly port: number };
+  /** `http://host:port` or `unix:PATH`. */
+  readonly url: string;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -49,7 +49,7 @@ const ALL_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /** Listens. Throws when there are no tokens and `host` is not loopback, and when the address cannot be had. */
 export async function createAdmin(options: AdminOptions): Promise<Admin> {
-  if (options.tokens.length === 0 && !isLoopback(options.host)) {
+  if (options.tokens.length === 0 && 'host' in options && !isLoopback(options.host)) {
     throw new Error(
       `The admin API has no tokens, so it listens on loopback only, and ${options.host} is not. ` +
         'Set admin.tokens, or admin.listen to 127.0.0.1.',
@@ -71,17 +71,19 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   openApiRoute(api);
   closeRoutes();
 
-  await app.listen({ host: options.host, port: options.port });
-  const { address, port } = app.server.address() as AddressInfo;
+  const listening = await listenAt(
+    app,
+    'socket' in options ? { socket: options.socket } : { host: options.host, port: options.port },
+  );
   let closed: Promise<void> | null = null;
   const close = async () => {
     closing.abort();
     const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
-    await app.close();
+    await listening.close();
     clearTimeout(cut);
   };
   return {
-    address: { host: address, port },
+    url: listening.url,
     close: () => {
       closed ??= close();
       return closed;
@@ -117,7 +119,8 @@ function createApp(log: AdminLog): FastifyInstance {
 
 /** Before any route, unknown ones included: who may not come in learns nothing of what there is. */
 function guard(app: FastifyInstance, options: AdminOptions, closing: AbortSignal): void {
-  const pass = gateFor(options.host);
+  // What connects to a socket is no browser, and names it as it likes.
+  const pass = gateFor('host' in options ? options.host : 'localhost');
   const identify = callerIdentifier(options.tokens, Date.now);
   app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request, reply) => {

@@ -28,12 +28,15 @@ export const check: Verb = {
 
 export function summarize(file: string, { listen, admin, versions, active, stateDir }: Config): string {
   const at = (host: string, port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const where = 'socket' in admin ? `unix:${admin.socket}` : at(admin.host, admin.port);
+  const nobodyElse = 'socket' in admin ? 'its owner only' : 'loopback only';
+  const tokens = admin.tokens.length === 0 ? `no tokens: ${nobodyElse}` : count(admin.tokens.length, 'token');
   const names = versions.length === 0 ? '' : ` (${versions.map(({ id }) => id).join(', ')})`;
   const first = active === null ? '' : `, ${active} active at the first start`;
   return [
     `${file} is good.`,
     `  listens on   ${listen.map(({ host, port }) => at(host, port)).join(', ')}`,
-    `  admin API    ${at(admin.host, admin.port)}, ${admin.tokens.length === 0 ? 'no tokens: loopback only' : count(admin.tokens.length, 'token')}`,
+    `  admin API    ${where}, ${tokens}`,
     `  versions     ${versions.length}${names}${first}`,
     `  state        ${stateDir}`,
     '',

@@ -1,7 +1,7 @@
 // The admin API as the commands see it: a call answers JSON, or throws a failure that says what to do next.
 // The token goes into the Authorization field and nowhere else: not into URLs, not into messages.
 
-import { type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
 import { CommandFailure, EXIT, Unreachable, usageFailure } from './failure.ts';
 import { printable } from './text.ts';
 
@@ -28,34 +28,50 @@ export interface AdminClient {
 
 export function adminClient(admin: string, token: string | null): AdminClient {
   const base = readBase(admin);
+  const { url } = base;
   const open = async (path: string, options: CallOptions, silenceMs: number) => {
     const answer = await send(base, path, options, token, silenceMs);
     if (answer.statusCode < 300) return answer.body;
-    throw refused(answer.statusCode, readJson(await answer.body.text(), base), token !== null);
+    throw refused(answer.statusCode, readJson(await answer.body.text(), url), token !== null);
   };
   return {
-    url: base,
+    url,
     call: async (path, options = {}) => {
       const body = await open(path, options, ANSWER_MS);
-      return readJson(await body.text().catch((error) => Promise.reject(unreachable(base, error))), base);
+      return readJson(await body.text().catch((error) => Promise.reject(unreachable(url, error))), url);
     },
     stream: (path, { silenceMs, ...options }) => open(path, options, silenceMs),
   };
 }
 
-function readBase(admin: string): string {
+interface Base {
+  /** As people give it. */
+  readonly url: string;
+  readonly origin: string;
+  /** Of a UNIX socket. */
+  readonly dispatcher: Dispatcher | null;
+}
+
+function readBase(admin: string): Base {
+  if (admin.startsWith('unix:')) {
+    const socketPath = admin.slice('unix:'.length);
+    if (socketPath === '') throw usageFailure('--admin: expected unix: and the path of a socket', null);
+    const dispatcher = new Agent({ connect: { socketPath } });
+    return { url: admin, origin: 'http://localhost', dispatcher };
+  }
   const url = URL.canParse(admin) ? new URL(admin) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
-    throw usageFailure(`--admin: expected a URL such as ${DEFAULT_ADMIN}`, null);
+    throw usageFailure(`--admin: expected a URL such as ${DEFAULT_ADMIN}, or unix:PATH`, null);
   }
   if (url.username !== '' || url.password !== '') {
     throw usageFailure('--admin: expected a URL without user name and password; use LOCKSTEP_TOKEN', null);
   }
-  return url.href.replace(/\/+$/, '');
+  const origin = url.href.replace(/\/+$/, '');
+  return { url: origin, origin, dispatcher: null };
 }
 
 async function send(
-  base: string,
+  { url, origin, dispatcher }: Base,
   path: string,
   options: CallOptions,
   token: string | null,
@@ -64,7 +80,7 @@ async function send(
   const { method = 'GET', body, query = {}, headers = {}, signal, answerMs = ANSWER_MS } = options;
   const search = new URLSearchParams(query).toString();
   try {
-    return await request(`${base}${path}${search === '' ? '' : `?${search}`}`, {
+    return await request(`${origin}${path}${search === '' ? '' : `?${search}`}`, {
       method,
       headers: {
         ...headers,
@@ -75,9 +91,10 @@ async function send(
       headersTimeout: answerMs,
       bodyTimeout: silenceMs,
       ...(signal !== undefined && { signal }),
+      ...(dispatcher !== null && { dispatcher }),
     });
   } catch (error) {
-    throw unreachable(base, error);
+    throw unreachable(url, error);
   }
 }
 
@@ -87,6 +104,9 @@ function unreachable(base: string, error: unknown): CommandFailure {
     return usageFailure('this token cannot be sent in a header field', null);
   const reasons: Record<string, string> = {
     ECONNREFUSED: 'connection refused',
+    ENOENT: 'there is no such socket',
+    EACCES: 'the socket belongs to another user',
+    EPERM: 'the socket belongs to another user',
     ENOTFOUND: 'no such host',
     EAI_AGAIN: 'the host name cannot be looked up now',
     UND_ERR_HEADERS_TIMEOUT: 'no answer in time',

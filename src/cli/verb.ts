@@ -35,7 +35,11 @@ export interface Call {
 }
 
 export const ADMIN_OPTIONS = {
-  admin: { type: 'string', value: 'URL', help: `the admin API; or LOCKSTEP_ADMIN; default ${DEFAULT_ADMIN}` },
+  admin: {
+    type: 'string',
+    value: 'URL',
+    help: `or LOCKSTEP_ADMIN; http://HOST:PORT or unix:PATH; default ${DEFAULT_ADMIN}`,
+  },
   token: {
     type: 'string',
     value: 'TOKEN',

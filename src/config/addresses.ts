@@ -29,6 +29,35 @@ export const listenAddress: Reader<HostPort> = (value) => {
   return isHost && port <= 65_535 ? { value: { host, port } } : { expected };
 };
 
+export type AdminAddress = HostPort | { readonly socket: string };
+
+/** sun_path of Linux has 108 bytes, and a NUL ends it. */
+const LONGEST_SOCKET_PATH = 107;
+
+/** As `listenAddress`, or `unix:PATH`. */
+export const adminAddress: Reader<AdminAddress> = (value) => {
+  if (typeof value !== 'string' || !value.startsWith('unix:')) {
+    const read = listenAddress(value);
+    return 'value' in read ? read : { expected: `${read.expected}, or unix:/run/lockstep/admin.sock` };
+  }
+  const socket = value.slice('unix:'.length);
+  const isPath =
+    socket !== '' && !socket.endsWith('/') && !socket.startsWith('//') && !/\p{Cc}/u.test(socket);
+  if (isPath && Buffer.byteLength(socket) <= LONGEST_SOCKET_PATH) return { value: { socket } };
+  return { expected: `unix: and the path of a socket, of at most ${LONGEST_SOCKET_PATH} bytes` };
+};
+
+/** Where a webhook goes. What stands in its path opens a door as a token does: it is never told. */
+export const hookUrl: Reader<string> = (value) => {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null;
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  if (isHttp && url.username === '' && url.password === '' && url.hash === '') return { value: url.href };
+  return {
+    expected: 'http:// or https:// and an address, without user name and fragment',
+    got: typeof value === 'string' ? 'another text' : 'no text',
+  };
+};
+
 /** `http://host[:port]` to `host:port`, by the same rules as upstreams that are put at run time. */
 export const upstream: Reader<string> = (value) => {
   if (typeof value !== 'string') return { expected: 'http://host:port' };
@@ -75,11 +104,19 @@ export function isLoopback(host: string): boolean {
   return family !== 0 && LOOPBACK.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** A request to `target` arrives at a listener on `listen`, as far as the text tells. */
-export function reachesListener(target: HostPort, listen: HostPort): boolean {
+/**
+ * A request to `target` arrives at a listener on `listen`, as far as the text tells. `machine`: addresses of this
+ * machine besides loopback, where they are known.
+ */
+export function reachesListener(
+  target: HostPort,
+  listen: HostPort,
+  machine: readonly string[] = [],
+): boolean {
   if (listen.port === 0 || target.port !== listen.port) return false;
   if (target.host === listen.host) return true;
   // Connecting to the wildcard address reaches this machine; a wildcard listener is reached by each of its addresses.
+  if (isWildcard(listen.host) && machine.includes(target.host)) return true;
   const isHere = isLoopback(target.host) || isWildcard(target.host);
   if (isHere)
     return isWildcard(listen.host) || (isLoopback(listen.host) && sharesLoopback(target.host, listen.host));

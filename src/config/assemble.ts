@@ -1,7 +1,7 @@
 // The Config in force out of what the file says: units go into the names, relative paths start at the file's folder.
 
 import { resolve } from 'node:path';
-import type { Config } from './config.ts';
+import type { AdminListen, Config } from './config.ts';
 import type { Listener } from './read.ts';
 import { SECTIONS, type Sections } from './schema.ts';
 
@@ -15,7 +15,7 @@ export function assemble(
     listen: listen.map(({ config }) => config),
     hosts: rest.hosts,
     engine: rest.engine,
-    admin: { ...admin.listen, tokens: admin.tokens },
+    admin: { ...adminListen(admin.listen, folder), tokens: admin.tokens },
     stateDir: resolve(folder, rest.state),
     cookie: {
       name: cookie.name,
@@ -50,11 +50,16 @@ export function assemble(
       patienceMs: deadPin.patience,
     },
     limits: limitsInUnits(limits),
+    hooks: rest.hooks,
     log: {
       access: typeof log.access === 'string' ? log.access : { file: resolve(folder, log.access.file) },
       level: log.level,
     },
   };
+}
+
+function adminListen(listen: Sections['admin']['listen'], folder: string): AdminListen {
+  return 'socket' in listen ? { socket: resolve(folder, listen.socket) } : listen;
 }
 
 function healthPolicy(health: Sections['health']): Config['health'] {

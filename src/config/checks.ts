@@ -46,20 +46,22 @@ function checkListeners({ listeners }: Readable, { problem, show }: Findings): v
   }
 }
 
-function checkAdmin({ admin, listeners }: Readable, { problem, warning, show }: Findings): void {
+function checkAdmin(read: Readable, { problem, warning, show }: Findings): void {
+  const { admin, listeners } = read;
   if (admin === undefined) return;
   const { listen, tokens } = admin;
   const path = ['admin', 'listen'];
-  if (!isLoopback(listen.host)) {
-    if (tokens.length === 0) {
+  // Nobody but its owner, and root, can open the socket: with or without tokens.
+  if (!('socket' in listen)) {
+    if (!isLoopback(listen.host) && tokens.length === 0) {
       const got = show(path, formatAddress(listen));
       problem(path, `expected a loopback address as long as there are no admin.tokens, got ${got}`);
-    } else {
+    } else if (!isLoopback(listen.host)) {
       warning(path, 'tokens cross the network in clear text; put TLS in front of it or keep it on loopback');
     }
-  }
-  if (listen.port !== 0 && listeners.some(({ address }) => address.port === listen.port)) {
-    problem(path, `expected a port of its own, got ${listen.port}, which is a port of listen`);
+    if (listen.port !== 0 && listeners.some(({ address }) => address.port === listen.port)) {
+      problem(path, `expected a port of its own, got ${listen.port}, which is a port of listen`);
+    }
   }
   for (const [index, { name, token }] of tokens.entries()) {
     const earlier = tokens.slice(0, index);
@@ -107,7 +109,7 @@ function checkUpstreamsAreOthers(
       const got = show(path, text);
       if (listeners.some(({ address }) => reachesListener(target, address))) {
         problem(path, `expected a server of the application, got ${got}, where the gateway itself listens`);
-      } else if (admin !== undefined && reachesListener(target, admin.listen)) {
+      } else if (admin !== undefined && 'port' in admin.listen && reachesListener(target, admin.listen)) {
         problem(path, `expected a server of the application, got ${got}, where the admin API listens`);
       }
     }

@@ -10,6 +10,7 @@ import type {
   Limits,
   WarmPolicy,
 } from '../core/policy.ts';
+import type { EventType } from '../core/status.ts';
 
 export interface ListenConfig {
   readonly host: string;
@@ -23,11 +24,24 @@ export interface AdminToken {
   readonly role: 'viewer' | 'operator';
 }
 
+/** Where the admin API listens. */
+export type AdminListen =
+  | { readonly host: string; readonly port: number }
+  /** Absolute path. */
+  | { readonly socket: string };
+
+export interface Hook {
+  readonly on: readonly EventType[];
+  readonly url: string;
+  /** Null: deliveries are not signed. */
+  readonly secret: string | null;
+}
+
 export interface Config {
   readonly listen: readonly ListenConfig[];
   readonly hosts: readonly string[] | null;
   readonly engine: 'wire';
-  readonly admin: { readonly host: string; readonly port: number; readonly tokens: readonly AdminToken[] };
+  readonly admin: AdminListen & { readonly tokens: readonly AdminToken[] };
   /** Directory; relative paths are taken from the config file's folder. */
   readonly stateDir: string;
   readonly cookie: CookiePolicy;
@@ -49,6 +63,7 @@ export interface Config {
   readonly drain: DrainPolicy;
   readonly deadPin: DeadPinPolicy;
   readonly limits: Limits;
+  readonly hooks: readonly Hook[];
   readonly log: {
     readonly access: 'stdout' | 'off' | { readonly file: string };
     readonly level: 'debug' | 'info' | 'warn' | 'error';

@@ -20,13 +20,12 @@ const NOT_YET: ReadonlySet<string> = new Set([
   'acceptsClientsOf',
   'assets',
   'haproxy',
-  'hooks',
   'markers',
   'pin',
   'proxyProtocol',
 ]);
 /** Names and roles of tokens too: a token may stand in the wrong place. */
-const SECRET_KEY = /^(admin\.tokens|cookie\.keys)/;
+const SECRET_KEY = /^(admin\.tokens|cookie\.keys|hooks)/;
 const LONGEST_SHOWN = 60;
 
 /** One line: `lockstep.yaml:12: cookie.idle: expected …, got …`. */

@@ -3,8 +3,9 @@
 // What several keys must agree on is in checks.ts.
 
 import { z } from 'zod';
+import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
-import { cidr, cookieDomain, hostName, listenAddress, upstream } from './addresses.ts';
+import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
 import {
   count,
   duration,
@@ -20,7 +21,7 @@ import {
   size,
   text,
 } from './readers.ts';
-import { adminToken, pinKey } from './secrets.ts';
+import { adminToken, hookSecret, pinKey } from './secrets.ts';
 
 /** Browsers cut Max-Age at 400 days (RFC 6265bis section 5.5). */
 const LONGEST_LIFE_MS = 400 * 24 * 3_600_000;
@@ -113,7 +114,9 @@ export const SECTIONS = {
     .prefault('wire')
     .describe('What moves the requests.'),
   admin: mapping({
-    listen: field(listenAddress).prefault('127.0.0.1:9090').describe('Where the admin API listens.'),
+    listen: field(adminAddress)
+      .prefault('127.0.0.1:9090')
+      .describe('Where the admin API listens; unix:PATH is a socket that only its owner can open.'),
     tokens: z
       .array(
         mapping({
@@ -123,7 +126,7 @@ export const SECTIONS = {
         }),
       )
       .default([])
-      .describe('Without tokens the admin API listens on loopback only.'),
+      .describe('Without tokens the admin API listens on loopback or a UNIX socket only.'),
   })
     .prefault({})
     .describe('For the lockstep command, dashboards and Prometheus.'),
@@ -287,6 +290,21 @@ export const SECTIONS = {
   })
     .prefault({})
     .describe('Each is finite unless it says null.'),
+  hooks: z
+    .array(
+      mapping({
+        on: z
+          .array(field(oneOf(EVENT_TYPES)))
+          .min(1)
+          .describe('Events that are told.'),
+        url: field(hookUrl).describe('Gets a POST with the event as JSON.'),
+        secret: field(orNull(hookSecret))
+          .prefault(null)
+          .describe('Signs each delivery: x-lockstep-signature. null: not signed.'),
+      }),
+    )
+    .default([])
+    .describe('Webhooks: told of what happens.'),
   log: mapping({
     access: field(accessLog).prefault('stdout').describe('Where one JSON line for each request goes.'),
     level: field(oneOf(['debug', 'info', 'warn', 'error']))

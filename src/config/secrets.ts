@@ -1,4 +1,4 @@
-// Pin keys and admin tokens: long enough, and not one of those that are guessed first. What they are is never told.
+// Pin keys, admin tokens and webhook secrets: long enough, and not one of those that are guessed first. What they are is never told.
 
 import type { Mismatch, Reader } from './readers.ts';
 
@@ -21,6 +21,8 @@ const RUNS = ['0123456789', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiopasdfghjklzx
 const BEARER = /^[A-Za-z0-9._~+/-]+=*$/;
 
 export const pinKey: Reader<string> = (value) => secret(value, 'a key');
+
+export const hookSecret: Reader<string> = (value) => secret(value, 'a secret');
 
 export const adminToken: Reader<string> = (value) => {
   const result = secret(value, 'a token');

@@ -61,9 +61,9 @@ async function run(options: DemoOptions, folder: string, signal: AbortSignal): P
     const gateway = await startGateway({ configFile });
     try {
       const url = `http://127.0.0.1:${gateway.addresses[0]!.port}`;
-      const admin = `http://127.0.0.1:${gateway.adminAddress.port}`;
+      const admin = gateway.adminUrl;
       await stage(admin, 'v2', urlsOf(shops, 'v2'));
-      const isUsualAdmin = gateway.adminAddress.port === USUAL_ADMIN_PORT;
+      const isUsualAdmin = adminPort === USUAL_ADMIN_PORT;
       const servers = ['v1', 'v2'].map((version) => tellServers(shops, version));
       const accessLog = join(folder, 'access.log');
       process.stdout.write(

@@ -25,8 +25,7 @@ export async function startGateway(settings: GatewaySettings): Promise<TestGatew
   if (!parsed.ok) throw new Error(parsed.problems.map(formatProblem).join('\n'));
   const gateway = await startMain({ config: parsed.config });
   const { host, port } = gateway.addresses[0]!;
-  const admin = gateway.adminAddress;
-  const adminUrl = `http://${admin.host}:${admin.port}`;
+  const { adminUrl } = gateway;
   await waitFor(async () => (await httpRequest(`${adminUrl}/readyz`)).status === 200, {
     what: '/readyz to be 200',
   });

@@ -2,7 +2,7 @@
 
 import type { ChangeOptions, ChangeOutcome, ControlPort, WaitOutcome } from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
-import { type AdminOptions, createAdmin } from '../../../src/admin/server.ts';
+import { type AdminSettings, createAdmin } from '../../../src/admin/server.ts';
 import type { Change } from '../../../src/core/deployment.ts';
 import type { AuditEntry, GatewayEvent, Status } from '../../../src/core/status.ts';
 import { report } from '../../unit/cli/status-fixtures.ts';
@@ -103,7 +103,10 @@ export interface TestAdmin {
   close(): Promise<void>;
 }
 
-export async function startAdmin(control: ControlPort, more: Partial<AdminOptions> = {}): Promise<TestAdmin> {
+export async function startAdmin(
+  control: ControlPort,
+  more: Partial<AdminSettings> & { readonly host?: string; readonly port?: number } = {},
+): Promise<TestAdmin> {
   const lines: string[] = [];
   const line = (fields: object, message: string) => void lines.push(JSON.stringify({ ...fields, message }));
   const log: AdminLog = { info: line, warn: line, error: line };
@@ -116,9 +119,10 @@ export async function startAdmin(control: ControlPort, more: Partial<AdminOption
     log,
     ...more,
   });
+  const port = Number(new URL(admin.url).port);
   return {
-    url: `http://127.0.0.1:${admin.address.port}`,
-    port: admin.address.port,
+    url: `http://127.0.0.1:${port}`,
+    port,
     logged: () => lines.join('\n'),
     close: admin.close,
   };

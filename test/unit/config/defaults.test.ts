@@ -59,6 +59,7 @@ const DEFAULTS: Config = {
     requestsPerConnection: null,
     shutdownMs: 30_000,
   },
+  hooks: [],
   log: { access: 'stdout', level: 'info' },
 };
 

@@ -98,6 +98,31 @@ const rows: readonly Mistake[] = [
     want: ['1: admin.listen: expected a port of its own, got 8080, which is a port of listen'],
   },
   {
+    name: 'sockets of the admin API that cannot be',
+    given: 'admin: { listen: "unix:" }',
+    want: ['1: admin.listen: expected unix: and the path of a socket, of at most 107 bytes, got "unix:"'],
+  },
+  {
+    name: 'a socket with a path that the kernel would cut',
+    given: `admin: { listen: "unix:/${'x'.repeat(107)}" }`,
+    want: [
+      `1: admin.listen: expected unix: and the path of a socket, of at most 107 bytes, got "unix:/${'x'.repeat(54)}…"`,
+    ],
+  },
+  {
+    name: 'a webhook without what it is told, to nowhere, with a short secret',
+    given:
+      'hooks:\n- on: []\n  url: hooks.example/x\n  secret: sesame\n- { on: [promotd], url: "https://a" }',
+    want: [
+      '2: hooks[0].on: expected a list with at least one item, got an empty one',
+      '3: hooks[0].url: expected http:// or https:// and an address, without user name and fragment, got another text',
+      '4: hooks[0].secret: expected a secret of at least 16 characters, or null, got 6',
+      expect.stringMatching(
+        /^5: hooks\[1\]\.on\[0\]: expected started, .* or stopping, got text$/,
+      ) as unknown as string,
+    ],
+  },
+  {
     name: 'a short token',
     given: 'admin:\n  tokens:\n    - { name: ci, token: sesame, role: operator }',
     want: ['3: admin.tokens[0].token: expected a token of at least 16 characters, got 6'],

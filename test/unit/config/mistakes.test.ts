@@ -38,10 +38,10 @@ const rows: readonly Mistake[] = [
     name: 'a key of the prototype',
     given: '__proto__: { listen: x }',
     want: [
-      '1: __proto__: expected a known key, got "__proto__" (known: listen, versions, hosts, threads, engine, admin, state, cookie, affinity, trustedProxies, active, health, warm, analysis, drain, deadPin, limits, log)',
+      '1: __proto__: expected a known key, got "__proto__" (known: listen, versions, hosts, threads, engine, admin, state, cookie, affinity, trustedProxies, active, health, warm, analysis, drain, deadPin, limits, hooks, log)',
     ],
   },
-  ...['markers', 'pin', 'assets', 'haproxy', 'hooks'].map((key) => ({
+  ...['markers', 'pin', 'assets', 'haproxy'].map((key) => ({
     name: `a feature of another version, ${key}`,
     given: `${key}: {}`,
     want: [`1: ${key}: expected a known key, got "${key}", which is not in this version`],
@@ -200,6 +200,11 @@ test('says no secret, whatever is wrong around it', () => {
     'cookie: { keys: ["\\S"] }',
     'cookie: { keys: [S',
     'versions: { v1: { upstreams: ["http://a:S@b"] } }',
+    'hooks: S',
+    'hooks: [S]',
+    'hooks: [{ on: [S], url: "http://S@a", secret: [S] }]',
+    'hooks: [{ on: [drained], url: "ftp://a/S", secret: null }]',
+    'hooks: [{ on: [drained], url: "https://a/", secret: "SSSSSS S\\n" }, { on: S, url: S, secret: S }]',
     'state: redis://:S@host',
   ];
   for (const template of templates) {

@@ -40,6 +40,22 @@ const rows: { name: string; given: string; pick: (config: Config) => unknown; wa
     ],
   },
   {
+    name: 'a socket from the folder of the file',
+    given: 'admin: { listen: "unix:run/admin.sock" }',
+    pick: (c) => c.admin,
+    want: { socket: '/etc/run/admin.sock', tokens: [] },
+  },
+  {
+    name: 'webhooks, signed and not',
+    given:
+      'hooks:\n- { on: [promoted, drained], url: "https://Chat.example/x?y", secret: "${KEY}" }\n- { on: [unhealthy], url: "http://10.0.0.1" }',
+    pick: (c) => c.hooks,
+    want: [
+      { on: ['promoted', 'drained'], url: 'https://chat.example/x?y', secret: ENV.KEY },
+      { on: ['unhealthy'], url: 'http://10.0.0.1/', secret: null },
+    ],
+  },
+  {
     name: 'hosts in lower case',
     given: 'hosts: [Shop.Example, 10.0.0.1, "[::1]", localhost]',
     pick: (c) => c.hosts,
