@@ -6,7 +6,6 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { assemble } from './assemble.ts';
 import { checkTogether } from './checks.ts';
-import type { Config } from './config.ts';
 import {
   type ConfigProblem,
   describeUnknownKey,
@@ -16,14 +15,17 @@ import {
   type Path,
 } from './problems.ts';
 import { isComplete, isMapping, readListeners, readSections, readVersions, SectionReader } from './read.ts';
+import type { LoadedConfig } from './reload.ts';
 import { TOP_LEVEL_KEYS } from './schema.ts';
+import { listSettings } from './settings.ts';
 import { type Environment, FAULTY, readSource } from './source.ts';
 
 export type { ConfigProblem } from './problems.ts';
 export { formatProblem } from './problems.ts';
+export type { LoadedConfig } from './reload.ts';
 
 export type ConfigResult =
-  | { readonly ok: true; readonly config: Config; readonly warnings: string[] }
+  | ({ readonly ok: true } & LoadedConfig)
   | { readonly ok: false; readonly problems: ConfigProblem[] };
 
 /** Reads and judges a file. Never rejects: a file that cannot be read is a problem too. */
@@ -77,7 +79,8 @@ export function parseConfig(
 
   if (problems.length > 0 || !isComplete(sections)) return { ok: false, problems: problems.sort(byLine) };
   const config = assemble(sections, listen, versions, folder);
-  return { ok: true, config, warnings: warnings.sort(byLine).map(formatProblem) };
+  const settings = listSettings(sections, config, root, source);
+  return { ok: true, config, warnings: warnings.sort(byLine).map(formatProblem), settings };
 }
 
 function isReadable(path: string): boolean {

@@ -7,7 +7,7 @@ import { parseConfig } from '../../../src/config/load.ts';
 
 const ENV = { PORT: '8443', MOST: '77', STRIP: 'true', KEY: 'J4s8 hG2k Lq0z Xv6n', DIR: '/var/lib' };
 
-function parsed(yaml: string): { config: Config; warnings: string[] } {
+function parsed(yaml: string): { config: Config; warnings: readonly string[] } {
   const result = parseConfig(yaml, '/etc/lockstep.yaml', ENV);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result;
