@@ -9,6 +9,7 @@ import { formatProblem, loadConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
 import { Controller } from './control/controller.ts';
 import { StateFolder } from './control/state-folder.ts';
+import { CanaryMeter } from './core/canary-meter.ts';
 import { Gauges } from './core/gauges.ts';
 import { PinKeys } from './core/pin.ts';
 import { Ledger } from './core/sessions.ts';
@@ -86,24 +87,29 @@ async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGa
     nowMs: clock.wallMs(),
     seed: randomBytes(4).readUInt32LE(), // so that nobody can choose sessions that share a chain
   });
-  const pinKeys = config.pinKeys.length > 0 ? config.pinKeys : await state.pinKeys();
+  const pinKeys = config.pinKeys.length > 0 ? { keys: config.pinKeys, isNew: false } : await state.pinKeys();
   const metrics = new Metrics({
     stats: () => engine.stats(),
     status: () => control.status(),
     accessLogDropped: () => accessLog?.dropped ?? 0,
   });
-  const engine = createEngine(config, pinKeys, { gauges, ledger, log, metrics, accessLog });
+  const meter = new CanaryMeter();
+  const engine = createEngine(config, pinKeys.keys, { gauges, ledger, log, metrics, meter, accessLog });
   let isListening = false;
   const control = new Controller({
     state,
     plane: engine,
     gauges,
     ledger,
+    meter,
     cookie,
     drain: config.drain,
     health: config.health,
+    warm: config.warm,
+    analysis: config.analysis,
     declared: config.versions,
     active: config.active,
+    isPinKeyNew: pinKeys.isNew,
     isListening: () => isListening,
     log,
     clock,
@@ -140,12 +146,13 @@ interface EngineParts {
   readonly ledger: Ledger;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly meter: CanaryMeter;
   readonly accessLog: AccessLog | null;
 }
 
 function createEngine(config: Config, pinKeys: readonly string[], parts: EngineParts): Engine {
   const { cookie } = config;
-  const { gauges, ledger, metrics, accessLog } = parts;
+  const { gauges, ledger, metrics, meter, accessLog } = parts;
   const steering = new GatewaySteering({
     cookie,
     keys: new PinKeys(pinKeys, cookie.name, cookie.domain),
@@ -165,6 +172,7 @@ function createEngine(config: Config, pinKeys: readonly string[], parts: EngineP
     onFault: (message, detail) => faults.warn(message, { detail }),
     record: (exchange) => {
       metrics.record(exchange);
+      meter.record(exchange);
       accessLog?.write(exchange);
     },
   });

@@ -3,8 +3,10 @@
 // documented here; clients must expect fields that they do not know, since fields are added and never renamed.
 
 import { z } from 'zod';
+import type { CanaryFigures } from '../core/canary.ts';
 import {
   type AuditEntry,
+  type CanaryStatus,
   type ChangeReport,
   type DrainStatus,
   EVENT_TYPES,
@@ -46,6 +48,32 @@ const Drain = z.object({
     .describe('What still keeps it from being drained.'),
 }) satisfies z.ZodType<DrainStatus>;
 
+const Figures = z.object({
+  requests: count,
+  errors: count.describe('Of them, 5xx and broken answers.'),
+  p95Ms: z.number().nullable().describe('To the first byte.'),
+}) satisfies z.ZodType<CanaryFigures>;
+
+const Canary = z.object({
+  steps: z.array(percent).describe('Weights; 100 is a whole promote.'),
+  step: z.int().min(1).describe('The one in force, from 1.'),
+  every: z.string().describe('Length of a step, as 10m.'),
+  nextAt: time.nullable().describe('The next step is not taken before; null: none follows as things are.'),
+  paused: z.boolean(),
+  halted: z
+    .object({ at: time, why: z.enum(['errors', 'p95']) })
+    .nullable()
+    .describe('It was worse than the active version, and gets no new sessions any more.'),
+  bounds: z
+    .object({ errors: z.string(), p95: z.number(), min: count })
+    .nullable()
+    .describe('By how much it may be worse; null: nothing is judged.'),
+  analysis: z
+    .object({ verdict: z.enum(['too-few', 'good', 'worse']), canary: Figures, active: Figures })
+    .nullable()
+    .describe('Of requests of new sessions in this step, or what it was halted for.'),
+}) satisfies z.ZodType<CanaryStatus>;
+
 const Version = z.object({
   id,
   state: z.enum(VERSION_STATES),
@@ -61,6 +89,7 @@ const Version = z.object({
   inFlight: count,
   drain: Drain.nullable(),
   cutoffReason: z.string().nullable(),
+  canary: Canary.nullable().describe('Of a canary by steps.'),
 }) satisfies z.ZodType<VersionStatus>;
 
 const StatusAnswer = z.object({
@@ -94,6 +123,10 @@ const Report = z.object({
       }),
     )
     .describe('Versions whose state or weight differs.'),
+  warmUp: z
+    .object({ paths: z.array(z.string()), upstreams: z.array(address) })
+    .nullable()
+    .describe('Upstreams that were, or would be, warmed up first.'),
   status: StatusAnswer,
 }) satisfies z.ZodType<ChangeReport>;
 
@@ -151,6 +184,7 @@ const Problem = z.object({
 export const ANSWERS = {
   Upstream,
   Drain,
+  Canary,
   Version,
   Status: StatusAnswer,
   ChangeReport: Report,

@@ -1,10 +1,12 @@
 // What the controller is made of, put together once: who may call whom stands here and nowhere else.
 
-import type { Deployment } from '../core/deployment.ts';
+import type { CanaryMeter } from '../core/canary-meter.ts';
+import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges } from '../core/gauges.ts';
-import type { CookiePolicy, DrainPolicy, HealthPolicy } from '../core/policy.ts';
+import type { AnalysisPolicy, CookiePolicy, DrainPolicy, HealthPolicy, WarmPolicy } from '../core/policy.ts';
 import type { DeclaredVersion } from '../core/reconcile.ts';
 import type { StateStatus } from '../core/status.ts';
+import { CanaryRunner } from './canary-runner.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
 import { DrainWatcher } from './drain-watcher.ts';
@@ -17,12 +19,18 @@ import { Slots } from './slots.ts';
 import { SlowStart } from './slow-start.ts';
 import type { StateFolder } from './state-folder.ts';
 import { StateWatch } from './state-watch.ts';
+import { createWarmAsker } from './warm-asker.ts';
+import { Warmer } from './warmer.ts';
 
 /** What a reload can change of the control plane: swapped whole, and read anew at each use. */
 export interface ControlPolicies {
   readonly cookie: Pick<CookiePolicy, 'idleMs' | 'lifeMs'>;
   readonly drain: DrainPolicy;
   readonly health: HealthPolicy;
+  /** Null: a promote warms nothing up. */
+  readonly warm: WarmPolicy | null;
+  /** Of canaries by steps that say nothing else. */
+  readonly analysis: AnalysisPolicy | null;
 }
 
 export interface ControllerOptions extends ControlPolicies {
@@ -31,6 +39,8 @@ export interface ControllerOptions extends ControlPolicies {
   readonly plane: DataPlane;
   readonly gauges: Gauges;
   readonly ledger: SessionCounter;
+  /** Fed by the data plane with every request that ends. */
+  readonly meter: CanaryMeter;
   /** From the config file. */
   readonly declared: readonly DeclaredVersion[];
   readonly active: string | null;
@@ -50,6 +60,8 @@ export interface Writer {
   readonly deployment: () => Deployment;
   readonly exclusively: (job: () => Promise<void>) => Promise<void>;
   readonly publish: (stopPinned?: ReadonlySet<string>) => Promise<void>;
+  /** By `lockstep` itself; false when it was refused. */
+  readonly change: (change: Change) => Promise<boolean>;
   readonly adoptDrained: (next: Deployment, id: string) => Promise<void>;
 }
 
@@ -60,6 +72,8 @@ export interface Parts {
   readonly publisher: Publisher;
   readonly checker: HealthChecker;
   readonly slowStart: SlowStart;
+  readonly warmer: Warmer;
+  readonly canaries: CanaryRunner;
   readonly watcher: DrainWatcher;
   readonly stateWatch: StateWatch;
   readonly sources: ReportSources;
@@ -101,6 +115,9 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     adopt: writer.adoptDrained,
   };
   const watcher = new DrainWatcher(withPolicies(watcherPorts, policies));
+  const warmer = new Warmer({ clock, events, asker: createWarmAsker() });
+  const { deployment, change } = writer;
+  const canaries = new CanaryRunner({ clock, events, log, meter: options.meter, deployment, change });
   const stateWatch = new StateWatch({
     clock,
     probe: () => state.probe(),
@@ -114,9 +131,22 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
     state: () => stateWatch.status,
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
+    canaryAnalysis: (record: VersionRecord) => canaries.analysis(record),
   };
   const sources: ReportSources = withPolicies(reported, policies);
-  return { clock, events, slots, publisher, checker, slowStart, watcher, stateWatch, sources };
+  return {
+    clock,
+    events,
+    slots,
+    publisher,
+    checker,
+    slowStart,
+    warmer,
+    canaries,
+    watcher,
+    stateWatch,
+    sources,
+  };
 }
 
 /** The ports, and the policies in force whenever they are read: a reload swaps them. */

@@ -38,6 +38,7 @@ import {
 import { SerialQueue } from './serial-queue.ts';
 import { SlotsExhausted } from './slots.ts';
 import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
+import { WarmUp } from './warm-up.ts';
 
 export type { ControllerOptions } from './assembly.ts';
 
@@ -45,12 +46,15 @@ export type { ControllerOptions } from './assembly.ts';
 const TOMBSTONE_EXTRA_MS = 7 * 86_400_000;
 /** How long after the data plane did not take a table it is offered again. */
 const REINSTALL_MS = 1_000;
+const NEVER = new AbortController().signal;
 
 export interface ChangeOptions {
   /** Epoch that the caller saw; null when it does not care. */
   readonly ifMatch: number | null;
   readonly dryRun: boolean;
   readonly by: string;
+  /** Aborted when the caller leaves: a change that still is warmed up for is called off. */
+  readonly leave?: AbortSignal;
 }
 
 export type ChangeOutcome = { readonly ok: true; readonly report: ChangeReport } | Refused;
@@ -92,6 +96,8 @@ export class Controller {
       exclusively: (job) => this.#queue.run(job),
       publish: (stopPinned) => this.#publish(stopPinned),
       adoptDrained: (next, id) => this.#adoptDrained(next, id),
+      change: async (change) =>
+        (await this.change(change, { ifMatch: null, dryRun: false, by: 'lockstep' })).ok,
     });
   }
 
@@ -123,6 +129,7 @@ export class Controller {
     await this.#publish();
     this.#watchHealth();
     watcher.start();
+    this.#parts.canaries.start();
     stateWatch.start();
     this.#isStarted = true;
     events.tell('started', next.active, { epoch: next.epoch, notes });
@@ -136,8 +143,14 @@ export class Controller {
   }
 
   /** Never rejects for what the caller or the disk did. */
-  change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
-    return this.#queue.run(() => this.#change(change, options));
+  async change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
+    const warmUp = this.#warmUpOf(change);
+    for (;;) {
+      const outcome = await this.#queue.run(() => this.#change(change, options, warmUp));
+      if (outcome !== 'cold') return outcome;
+      const refusal = await warmUp.run(options.leave ?? NEVER);
+      if (refusal !== null) return this.#queue.run(() => this.#refused(change, options, refusal));
+    }
   }
 
   /** Never rejects for what the caller or the disk did. */
@@ -198,16 +211,20 @@ export class Controller {
     );
   }
 
-  async #change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
+  /** `cold`: nothing was done yet, its warm-up comes first. */
+  async #change(change: Change, options: ChangeOptions, warmUp: WarmUp): Promise<ChangeOutcome | 'cold'> {
     const before = this.#deployment;
     const verdict = this.#judge(change, options);
     if (!verdict.ok) return this.#refused(change, options, verdict);
     const { next } = verdict;
-    if (options.dryRun) return { ok: true, report: this.#report(before, next, true) };
-    if (!verdict.changed) {
+    if (!options.dryRun && !verdict.changed) {
       await this.#audit(asAudited(change, options.by, before), before, before, null);
       return { ok: true, report: this.#report(before, before, false) };
     }
+    const warmth = warmUp.judge(before, next);
+    if (options.dryRun) return { ok: true, report: this.#report(before, next, true, warmUp) };
+    if (warmth === 'cold') return 'cold';
+    if (warmth !== 'ready') return this.#refused(change, options, warmth);
     const unsaved = await this.#store(next);
     if (unsaved !== null) return this.#refused(change, options, unsaved);
     const installed = await this.#takeEffect(before, next);
@@ -215,7 +232,17 @@ export class Controller {
     for (const { type, version, detail } of eventsOf(change, before, next)) {
       this.#parts.events.tell(type, version, { ...detail, by: options.by, epoch: next.epoch });
     }
-    return installed ?? { ok: true, report: this.#report(before, next, false) };
+    return installed ?? { ok: true, report: this.#report(before, next, false, warmUp) };
+  }
+
+  #warmUpOf(change: Change): WarmUp {
+    const { warmer, slots } = this.#parts;
+    const { gauges } = this.#options;
+    return new WarmUp(change, {
+      warmer,
+      policy: () => this.#policies.warm,
+      isUp: (version, address) => gauges.health(slots.upstream(version, address)) === 'up',
+    });
   }
 
   async #reload(wanted: Reload, options: ChangeOptions): Promise<ReloadOutcome> {
@@ -268,6 +295,7 @@ export class Controller {
         nowMs: clock.wallMs(),
         tombstoneMs: this.#policies.cookie.lifeMs + TOMBSTONE_EXTRA_MS,
         healthyUpstreams: (id) => slots.healthyUpstreams(this.#deployment, id),
+        analysis: this.#policies.analysis,
       })
     );
   }
@@ -355,10 +383,17 @@ export class Controller {
     this.#parts.checker.update(healthTargets(this.#deployment, this.#parts.slots));
   }
 
-  #report(before: Deployment, after: Deployment, dryRun: boolean): ChangeReport {
+  #report(before: Deployment, after: Deployment, dryRun: boolean, warmUp?: WarmUp): ChangeReport {
     const changes = describeDifference(before, after, this.#parts.sources, this.#parts.clock.wallMs());
     const status = this.status();
-    return { dryRun, changed: after !== before, epoch: status.epoch, changes, status };
+    return {
+      dryRun,
+      changed: after !== before,
+      epoch: status.epoch,
+      changes,
+      warmUp: warmUp?.report() ?? null,
+      status,
+    };
   }
 
   async #refused(change: Change, { dryRun, by }: ChangeOptions, refusal: Refused): Promise<Refused> {
@@ -387,9 +422,10 @@ export class Controller {
   }
 
   async #stop(): Promise<void> {
-    const { events, watcher, stateWatch, checker, slowStart } = this.#parts;
+    const { events, watcher, stateWatch, checker, slowStart, warmer, canaries } = this.#parts;
     events.tell('stopping', null);
     this.#cancelReinstall?.();
+    await Promise.all([warmer.stop(), canaries.stop()]);
     await watcher.stop();
     await stateWatch.stop();
     await checker.stop();

@@ -4,6 +4,7 @@
 import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import type { GatewayEvent } from '../core/status.ts';
 import { takesPinned, type VersionState } from '../core/versions.ts';
+import { describeFigures } from './canary-report.ts';
 import type { DataPlane } from './data-plane.ts';
 
 export interface Told {
@@ -53,14 +54,18 @@ export function joinedPools(
 export function eventsOf(change: Change, before: Deployment, after: Deployment): readonly Told[] {
   const told: Told[] = [];
   if (change.verb === 'put' || change.verb === 'set-enabled') told.push(ofPool(change));
-  for (const { id, state, weight, cutoffReason } of after.versions) {
+  for (const record of after.versions) {
+    const { id, state, weight, cutoffReason } = record;
     const old = before.versions.find((version) => version.id === id);
-    if (old === undefined || (old.state === state && old.weight === weight)) continue;
+    if (old === undefined) continue;
+    told.push(...ofPlan(change, old, record));
+    const isSame = old.state === state && old.weight === weight;
+    if (isSame || (change.verb === 'canary-halt' && change.id === id)) continue;
     const type = change.verb === 'rollback' && state === 'active' ? 'rolled-back' : EVENT_OF[state];
     if (type === null) continue;
     const detail = {
       from: old.state,
-      ...(state === 'canary' && { weight }),
+      ...(state === 'canary' && { weight, ...stepOf(record) }),
       ...(cutoffReason !== null && { reason: cutoffReason }),
     };
     told.push({ type, version: id, detail });
@@ -85,6 +90,30 @@ const EVENT_OF: Readonly<Record<VersionState, GatewayEvent['type'] | null>> = {
 
 function isConsequence({ type }: Told): boolean {
   return type === 'draining';
+}
+
+/** What became of a plan of steps, whatever its weight. */
+function ofPlan(change: Change, old: VersionRecord, next: VersionRecord): Told[] {
+  const { id, weight, canary: plan } = next;
+  if (plan === undefined) return [];
+  if (change.verb === 'canary-halt' && change.id === id) {
+    const { why, canary, active } = change;
+    const figures = { canary: describeFigures(canary), active: describeFigures(active) };
+    return [{ type: 'canary-halted', version: id, detail: { why, from: old.weight, weight, ...figures } }];
+  }
+  if (old.canary?.startedAt !== plan.startedAt) {
+    const isTold = old.state !== next.state || old.weight !== weight;
+    return isTold
+      ? []
+      : [{ type: 'canary', version: id, detail: { from: old.state, weight, ...stepOf(next) } }];
+  }
+  if ((old.canary.pausedAt === null) === (plan.pausedAt === null)) return [];
+  const type = plan.pausedAt === null ? 'canary-resumed' : 'canary-paused';
+  return [{ type, version: id, detail: { weight, ...stepOf(next) } }];
+}
+
+function stepOf({ canary }: VersionRecord): Readonly<Record<string, unknown>> {
+  return canary === undefined ? {} : { step: canary.step + 1, of: canary.steps.length };
 }
 
 function ofPool(change: Extract<Change, { verb: 'put' | 'set-enabled' }>): Told {

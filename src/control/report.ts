@@ -2,6 +2,7 @@
 // and its line in the audit log.
 // Nothing here waits or changes anything; each answer is one moment.
 
+import type { Analysis } from '../core/canary.ts';
 import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import { drainVerdict, ladderStep } from '../core/drain.ts';
 import type { Gauges } from '../core/gauges.ts';
@@ -16,6 +17,7 @@ import type {
   UpstreamStatus,
   VersionStatus,
 } from '../core/status.ts';
+import { describeCanary, describePlace } from './canary-report.ts';
 import { lastSeenBounds, type SessionCounter } from './session-counter.ts';
 import type { Slots } from './slots.ts';
 
@@ -32,6 +34,8 @@ export interface ReportSources {
   readonly state: () => StateStatus;
   /** When the pool should be empty; ms since the Unix epoch. */
   readonly emptyAtMs: (version: string) => number | null;
+  /** What is measured in the step of a canary; null when nothing is. */
+  readonly canaryAnalysis: (record: VersionRecord) => Analysis | null;
 }
 
 export function describeAll(deployment: Deployment, sources: ReportSources, nowMs: number): Status {
@@ -80,6 +84,7 @@ export function describeVersion(
     inFlight,
     drain: describeDrain(record, { live, streams, inFlight }, sources, nowMs),
     cutoffReason: record.cutoffReason,
+    canary: describeCanary(record, sources.canaryAnalysis(record)),
   };
 }
 
@@ -186,12 +191,15 @@ function describeDrain(
 /** Version and upstream states by name. */
 function namedStates({ versions }: Deployment): ReadonlyMap<string, string> {
   return new Map(
-    versions.flatMap(({ id, state, weight, upstreams }) => [
-      [id, state === 'canary' ? `canary ${weight}` : state] as const,
-      ...upstreams.map(
-        ({ address, enabled }) => [`${id} ${address}`, enabled ? 'enabled' : 'disabled'] as const,
-      ),
-    ]),
+    versions.flatMap((record) => {
+      const { id, state, weight, upstreams } = record;
+      return [
+        [id, state === 'canary' ? `canary ${weight}${describePlace(record)}` : state] as const,
+        ...upstreams.map(
+          ({ address, enabled }) => [`${id} ${address}`, enabled ? 'enabled' : 'disabled'] as const,
+        ),
+      ];
+    }),
   );
 }
 

@@ -5,6 +5,15 @@
 // Health is needed to give a version more traffic, never to take some away. `force` overrides what was observed, not
 // what the operator wants: a version whose upstreams are all disabled is not promoted.
 
+import {
+  halt,
+  nextStep,
+  pausePlans,
+  planOfPromote,
+  promotePart,
+  setPaused,
+  type Weighting,
+} from './change-canary.ts';
 import { put, setEnabled } from './change-pool.ts';
 import type {
   Change,
@@ -38,63 +47,50 @@ export function applyChange(deployment: Deployment, change: Change, facts: Chang
       return remove(deployment, change, facts);
     case 'set-enabled':
       return setEnabled(deployment, change, facts);
+    case 'set-paused':
+      return setPaused(deployment, change, facts);
+    case 'canary-step':
+      return step(deployment, change, facts);
+    case 'canary-halt':
+      return halt(deployment, change, facts);
     default:
       return change satisfies never;
   }
 }
 
 function promote(deployment: Deployment, change: ChangeOf<'promote'>, facts: ChangeFacts): Verdict {
-  const weight = change.weight ?? 100;
+  const plan = planOfPromote(change, facts);
+  if (plan !== null && 'ok' in plan) return plan;
+  const weight = plan?.steps[0] ?? change.weight ?? 100;
   if (!Number.isInteger(weight) || weight < 0 || weight > 100) {
     return refuse('weight-out-of-range', `Give a whole number from 0 to 100 as weight, not ${weight}.`);
   }
   const record = find(deployment, change.id);
   if (record === undefined) return unknown(deployment, change.id, facts);
-  const verb = weight === 100 ? 'promote' : 'canary';
-  const transition = legal(record, verb, false);
-  if (!transition.ok) return transition;
-  if (verb === 'canary') return promotePart(deployment, record, weight, change.force, facts);
-  if (record.state === 'active') return same(deployment);
-  const next = activate(deployment, record, (old) => draining(old, 'keep', facts), facts);
-  return (
-    addressProblem(next.versions, record.id) ??
-    healthProblem(record, change.force, facts) ??
-    changed(next, facts)
-  );
+  return give(deployment, record, { weight, plan }, change.force, facts);
 }
 
-function promotePart(
+function step(deployment: Deployment, change: ChangeOf<'canary-step'>, facts: ChangeFacts): Verdict {
+  const next = nextStep(deployment, change, facts);
+  return 'ok' in next ? next : give(deployment, next.record, next, false, facts);
+}
+
+/** All new sessions, or a part of them. */
+function give(
   deployment: Deployment,
   record: VersionRecord,
-  weight: number,
+  weighting: Weighting,
   force: boolean,
   facts: ChangeFacts,
 ): Verdict {
-  if (deployment.active === null) {
-    return refuse(
-      'no-active',
-      `No version is active that could take the rest. Promote ${record.id} without a weight.`,
-    );
-  }
-  const isCanary = record.state === 'canary';
-  if (isCanary && record.weight === weight) return same(deployment);
-  const others = deployment.versions
-    .filter((version) => version.state === 'canary' && version.id !== record.id)
-    .reduce((sum, version) => sum + version.weight, 0);
-  if (others + weight > 100) {
-    return refuse(
-      'weights-over-100',
-      `The other canaries have ${others} of 100. Give ${record.id} at most ${100 - others}, or lower theirs first.`,
-    );
-  }
-  const next = isCanary ? { ...record, weight } : { ...entering(record, 'canary', facts.nowMs), weight };
-  const versions = replace(deployment.versions, next);
-  const needsHealth = !isCanary || weight > record.weight;
-  return (
-    addressProblem(versions, record.id) ??
-    (needsHealth ? healthProblem(record, force, facts) : null) ??
-    changed({ ...deployment, versions }, facts)
-  );
+  const verb = weighting.weight === 100 ? 'promote' : 'canary';
+  const transition = legal(record, verb, false);
+  if (!transition.ok) return transition;
+  const health = healthProblem(record, force, facts);
+  if (verb === 'canary') return promotePart(deployment, record, weighting, health, facts);
+  if (record.state === 'active') return same(deployment);
+  const next = activate(deployment, record, (old) => draining(old, 'keep', facts), facts);
+  return addressProblem(next.versions, record.id) ?? health ?? changed(next, facts);
 }
 
 function drain(deployment: Deployment, change: ChangeOf<'drain'>, facts: ChangeFacts): Verdict {
@@ -219,7 +215,7 @@ function activate(
     ...deployment,
     active: record.id,
     previousActive: deployment.active,
-    versions: deployment.versions.map((version) => {
+    versions: pausePlans(deployment.versions, facts.nowMs).map((version) => {
       if (version.id === record.id) return entering(version, 'active', facts.nowMs);
       return version.id === deployment.active ? leave(version) : version;
     }),

@@ -13,10 +13,16 @@ export function replace(versions: readonly VersionRecord[], record: VersionRecor
   return versions.map((version) => (version.id === record.id ? record : version));
 }
 
-/** The record as it enters a state; a canary's weight, a drain or a reason are added by who knows them. */
+/** A plan of steps belongs to the one time as a canary that it was made for. */
+export function withoutPlan(record: VersionRecord): VersionRecord {
+  const { canary: _, ...rest } = record;
+  return rest;
+}
+
+/** The record as it enters a state; a canary's weight and plan, a drain or a reason are added by who knows them. */
 export function entering(record: VersionRecord, state: VersionState, nowMs: number): VersionRecord {
   return {
-    ...record,
+    ...withoutPlan(record),
     state,
     weight: state === 'active' ? 100 : 0,
     upstreams: hasEnded(state) ? [] : record.upstreams,

@@ -16,6 +16,8 @@ export interface ExchangeRecord {
   readonly version: string;
   readonly reason: Reason;
   readonly session: string;
+  /** When the session began; ms since the Unix epoch, -1 for none. A session that begins with this request: startedAt. */
+  readonly sessionFirst: number;
   /** host:port, '' when none was chosen. */
   readonly upstream: string;
   /** Body bytes from the client, and to it. */

@@ -1,6 +1,7 @@
 // What the gateway tells about itself: the JSON of GET /v1/status and of single versions, shared by the control plane
 // that makes it, the admin API that serves it and the CLI that prints it. The field names are the outside contract.
 
+import type { CanaryFigures } from './canary.ts';
 import type { SessionsMode } from './deployment.ts';
 import type { Health } from './gauges.ts';
 import type { VersionState } from './versions.ts';
@@ -33,6 +34,33 @@ export interface DrainStatus {
 /** Why a draining version is not drained yet. */
 export type DrainBlocker = 'sessions' | 'streams' | 'in-flight' | 'counting';
 
+/** Of a canary by steps. */
+export interface CanaryStatus {
+  /** Weights, ascending; 100 is a whole promote. */
+  readonly steps: readonly number[];
+  /** The one in force, from 1. */
+  readonly step: number;
+  /** `10m` */
+  readonly every: string;
+  /** ISO 8601: the next step is not taken before; null: none follows as things are. */
+  readonly nextAt: string | null;
+  /** An operator, or another version's promote, stopped the clock. */
+  readonly paused: boolean;
+  /** It was worse than the active version, and gets no new sessions any more. */
+  readonly halted: { readonly at: string; readonly why: 'errors' | 'p95' } | null;
+  /** By how much it may be worse; null: nothing is judged. */
+  readonly bounds: { readonly errors: string; readonly p95: number; readonly min: number } | null;
+  /** What is measured in this step, or what it was halted for; null: nothing is. */
+  readonly analysis: CanaryAnalysis | null;
+}
+
+export interface CanaryAnalysis {
+  /** `too-few` requests to judge: the step goes on. */
+  readonly verdict: 'too-few' | 'good' | 'worse';
+  readonly canary: CanaryFigures;
+  readonly active: CanaryFigures;
+}
+
 export interface VersionStatus {
   readonly id: string;
   readonly state: VersionState;
@@ -47,6 +75,8 @@ export interface VersionStatus {
   readonly inFlight: number;
   readonly drain: DrainStatus | null;
   readonly cutoffReason: string | null;
+  /** Null: it is no canary, or its weight was given by hand. */
+  readonly canary: CanaryStatus | null;
 }
 
 /** Whether changes can be stored: where they cannot, they are refused, and traffic goes on. */

@@ -70,6 +70,7 @@ export function recordOf(
     version: decision?.version?.id ?? '',
     reason: decision?.reason ?? 'refused',
     session: decision?.session ?? '',
+    sessionFirst: sessionFirst(decision, timings),
     upstream: outcome.upstream,
     bytesIn: outcome.bytesIn,
     bytesOut: outcome.bytesOut,
@@ -82,4 +83,10 @@ export function recordOf(
     retries: outcome.retries,
     isStream: outcome.isStream,
   };
+}
+
+function sessionFirst(decision: Decision | null, { wallStartedAt }: Timings): number {
+  if (decision === null || decision.session === '') return -1;
+  const { pin, session } = decision;
+  return pin !== null && pin.session === session ? pin.first : wallStartedAt;
 }

@@ -9,6 +9,7 @@ import { systemClock } from '../../../src/control/clock.ts';
 import { Controller, type ControllerOptions } from '../../../src/control/controller.ts';
 import type { FileSystem } from '../../../src/control/durable-file.ts';
 import { StateFolder } from '../../../src/control/state-folder.ts';
+import { CanaryMeter } from '../../../src/core/canary-meter.ts';
 import { Gauges } from '../../../src/core/gauges.ts';
 import { Ledger } from '../../../src/core/sessions.ts';
 import { waitFor } from '../../kit/wait-for.ts';
@@ -80,6 +81,9 @@ export async function openBench(): Promise<Bench> {
           deadlineMs: 3_600_000,
           protectedPaths: [],
         },
+        warm: null,
+        analysis: null,
+        meter: new CanaryMeter(),
         health: { path: null, intervalMs: 25, timeoutMs: 500, rise: 1, fall: 1, slowStartMs: 0 },
         declared: [],
         active: null,

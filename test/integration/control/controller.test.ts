@@ -390,3 +390,41 @@ describe('a drained version', () => {
     expect(states(again.controller)).toEqual(['v1 drained', 'v2 active']);
   });
 });
+
+describe('slow start', () => {
+  const health = { path: null, intervalMs: 25, timeoutMs: 500, rise: 1, fall: 1, slowStartMs: 60_000 };
+  const rampingAddresses = ({ controller, gauges }: Awaited<ReturnType<Bench['start']>>) => {
+    const addresses = controller.status().versions.flatMap(({ upstreams }) => upstreams);
+    // Rows are handed out in the order of the deployment.
+    return addresses.filter((_, row) => gauges.share(row) < 256).map(({ address }) => address);
+  };
+
+  it('begins for an upstream that is enabled, not for those of a first start', async () => {
+    const controlled = await bench.start({
+      declared: [{ id: 'v1', upstreams: [v1, v2] }],
+      active: 'v1',
+      health,
+    });
+    expect(rampingAddresses(controlled)).toEqual([]);
+    for (const enabled of [false, true]) {
+      await ask(controlled.controller, { verb: 'set-enabled', id: 'v1', address: v2, enabled });
+    }
+    expect(rampingAddresses(controlled)).toEqual([v2]);
+  });
+
+  it('begins for an upstream that was down and comes back', async () => {
+    const closing = await bench.upstreamThatCloses();
+    const controlled = await bench.start({
+      declared: [{ id: 'v1', upstreams: [v1, closing.address] }],
+      active: 'v1',
+      health,
+    });
+    await closing.close();
+    const healthOf = () => controlled.controller.version('v1')?.upstreams[1]?.health;
+    await waitFor(() => healthOf() === 'down', { what: 'the failed checks' });
+    expect(rampingAddresses(controlled)).toEqual([]);
+    await closing.open();
+    await waitFor(() => healthOf() === 'up', { what: 'the good checks' });
+    expect(rampingAddresses(controlled)).toEqual([closing.address]);
+  });
+});

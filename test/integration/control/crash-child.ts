@@ -3,6 +3,7 @@
 import { systemClock } from '../../../src/control/clock.ts';
 import { Controller } from '../../../src/control/controller.ts';
 import { StateFolder } from '../../../src/control/state-folder.ts';
+import { CanaryMeter } from '../../../src/core/canary-meter.ts';
 import { Gauges } from '../../../src/core/gauges.ts';
 import { Ledger } from '../../../src/core/sessions.ts';
 
@@ -27,6 +28,9 @@ const controller = new Controller({
     deadlineMs: null,
     protectedPaths: [],
   },
+  warm: null,
+  analysis: null,
+  meter: new CanaryMeter(),
   health: { path: null, intervalMs: 60_000, timeoutMs: 100, rise: 1, fall: 1, slowStartMs: 0 },
   declared: [
     { id: 'v1', upstreams: ['127.0.0.1:1'] },

@@ -15,7 +15,14 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-const POLICY: HealthPolicy = { path: '/healthz', intervalMs: 20, timeoutMs: 200, rise: 2, fall: 3 };
+const POLICY: HealthPolicy = {
+  path: '/healthz',
+  intervalMs: 20,
+  timeoutMs: 200,
+  rise: 2,
+  fall: 3,
+  slowStartMs: 0,
+};
 
 async function listening(server: Server | TcpServer, port = 0): Promise<string> {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -45,7 +52,7 @@ function checking(addresses: readonly string[], policy: Partial<HealthPolicy> = 
       clock: systemClock,
       random: () => 0.5,
       gauges,
-      closeConnections: (version) => told.push(`close ${version} while ${gauges.health(0)}`),
+      onComeback: ({ version }) => told.push(`close ${version} while ${gauges.health(0)}`),
       onChange: (version, _address, health, error) => told.push(`${version} ${health}: ${error}`),
     },
   );

@@ -25,6 +25,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     inFlight: 0,
     drain: null,
     cutoffReason: null,
+    canary: null,
     ...differences,
   };
 }

@@ -23,6 +23,7 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
     inFlight: 0,
     drain: null,
     cutoffReason: null,
+    canary: null,
     ...more,
   };
 }
@@ -41,5 +42,5 @@ export function statusOf(versions: readonly VersionStatus[], more: Partial<Statu
 }
 
 export function report(status: Status, more: Partial<ChangeReport> = {}): ChangeReport {
-  return { dryRun: false, changed: true, epoch: status.epoch, changes: [], status, ...more };
+  return { dryRun: false, changed: true, epoch: status.epoch, changes: [], warmUp: null, status, ...more };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { closeWhatEnded, eventsOf } from '../../../src/control/effects.ts';
+import { closeWhatEnded, eventsOf, joinedPools } from '../../../src/control/effects.ts';
 import type { Change, Deployment } from '../../../src/core/deployment.ts';
 import { deploymentOf, versionOf } from './deployments.ts';
 import { recordingPlane } from './recording-plane.ts';
@@ -12,6 +12,48 @@ function withVersion(deployment: Deployment, id: string, state: Parameters<typeo
   );
   return { ...deployment, versions };
 }
+
+describe('upstreams that join the others of their version', () => {
+  const pool = (state: 'active' | 'staged', ...addresses: [string, boolean][]): Deployment => ({
+    ...BEFORE,
+    versions: [
+      {
+        ...versionOf('v1', state, ''),
+        upstreams: addresses.map(([address, enabled]) => ({ address, enabled })),
+      },
+    ],
+  });
+
+  it.each<{ name: string; before: Deployment; after: Deployment; want: string[] }>([
+    {
+      name: 'those enabled',
+      before: pool('active', ['a:1', true], ['a:2', false]),
+      after: pool('active', ['a:1', true], ['a:2', true]),
+      want: ['v1 a:2'],
+    },
+    {
+      name: 'those added',
+      before: pool('active', ['a:1', true]),
+      after: pool('active', ['a:1', true], ['a:2', true], ['a:3', false]),
+      want: ['v1 a:2'],
+    },
+    {
+      name: 'none of a version that only begins to take traffic',
+      before: pool('staged', ['a:1', true]),
+      after: pool('active', ['a:1', true], ['a:2', true]),
+      want: [],
+    },
+    {
+      name: 'none of a version that was put',
+      before: BEFORE,
+      after: pool('active', ['a:1', true]),
+      want: [],
+    },
+  ])('are $name', ({ before, after, want }) => {
+    const put = { ...before, versions: before.versions.filter(({ id }) => id !== 'v1' || before !== BEFORE) };
+    expect(joinedPools(put, after).map(({ version, address }) => `${version} ${address}`)).toEqual(want);
+  });
+});
 
 describe('connections that a change closes', () => {
   const upstream = (address: string, enabled: boolean) => ({ address, enabled });

@@ -25,6 +25,7 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
     inFlight: 0,
     drain: null,
     cutoffReason: null,
+    canary: null,
   };
 }
 

@@ -96,6 +96,11 @@ class Model {
         version.pool.set(change.address, change.enabled);
         return 'changed';
       }
+      // These lives have no plans: change-canary.test.ts has them.
+      case 'set-paused':
+      case 'canary-step':
+      case 'canary-halt':
+        return 'refused';
     }
   }
 

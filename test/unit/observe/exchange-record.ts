@@ -12,6 +12,7 @@ export function exchange(differences: Partial<ExchangeRecord> = {}): ExchangeRec
     version: 'v1',
     reason: 'pinned',
     session: 'abc',
+    sessionFirst: 1_763_999_000_000,
     upstream: '127.0.0.1:9101',
     bytesIn: 0,
     bytesOut: 512,

@@ -21,6 +21,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     inFlight: 2,
     drain: null,
     cutoffReason: null,
+    canary: null,
     ...differences,
   };
 }

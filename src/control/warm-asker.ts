@@ -1,0 +1,40 @@
+// One warm-up request: a GET to an upstream, timed to the last byte of its answer. Each has a connection of its own, so
+// that of an upstream with several workers each gets its turn.
+
+import { Agent, request } from 'undici';
+import type { WarmSample } from '../core/warm.ts';
+
+/** A page is smaller; more of a download says nothing about how warm its server is. */
+const BODY_BYTES = 4 * 1_048_576;
+/** A request that hangs is an error by then, whatever p95 is wanted. */
+const ANSWER_MS = 10_000;
+
+export interface WarmAsker {
+  /** Never throws. Null when `stop` ended it. */
+  ask(address: string, path: string, stop: AbortSignal): Promise<WarmSample | null>;
+  close(): Promise<void>;
+}
+
+export function createWarmAsker(): WarmAsker {
+  const agent = new Agent({ connect: { timeout: ANSWER_MS } });
+  return {
+    ask: async (address, path, stop) => {
+      const startedAt = performance.now();
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS)]);
+      const sample = (isError: boolean) => ({ ms: performance.now() - startedAt, isError });
+      try {
+        const { statusCode, body } = await request(`http://${address}${path}`, {
+          dispatcher: agent,
+          signal,
+          reset: true,
+          headers: { 'user-agent': 'lockstep-warm' },
+        });
+        await body.dump({ limit: BODY_BYTES, signal });
+        return stop.aborted ? null : sample(statusCode >= 500);
+      } catch {
+        return stop.aborted ? null : sample(true);
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
