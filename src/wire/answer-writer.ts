@@ -1,11 +1,15 @@
 // Writes an upstream's answer to the client, framed as that client can read it: by length as it came, chunked anew, or by
-// the end of the connection for HTTP/1.0. Every method tells whether the client can take more.
+// the end of the connection for HTTP/1.0. What one read of the upstream's brings is gathered, and goes out with `flush`
+// in one write: a head and a small body as two buffers (writev) cost 3 µs more than as one text.
 
 import type { AnswerEdits } from '../core/steering.ts';
 import { encodeChunk, joinSpans } from './chunked.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { type ClientFraming, clientAnswerHead } from './heads.ts';
 import type { ResponseHead } from './response-head.ts';
+
+/** Octets of a piece that are copied into the text; longer ones are written where they lie. */
+const COPY_BELOW = 4_096;
 
 export class AnswerWriter {
   /** Of the head that was written; 0 before. */
@@ -15,6 +19,9 @@ export class AnswerWriter {
   closes = false;
   readonly #client: ClientConnection;
   #framing: ClientFraming = 'none';
+  #text = '';
+  #isCorked = false;
+  #isClientReady = true;
 
   constructor(client: ClientConnection) {
     this.#client = client;
@@ -31,32 +38,63 @@ export class AnswerWriter {
     minor: number,
     closes: boolean,
     about: { version: string; edits: AnswerEdits; cookieName: string },
-  ): boolean {
+  ): void {
     this.status = head.status;
     this.#framing = clientFraming(head, minor);
     this.closes = closes || this.#framing === 'close';
-    return this.#client.write(
-      clientAnswerHead(head, { ...about, framing: this.#framing, closes: this.closes }),
-    );
+    this.#text += clientAnswerHead(head, { ...about, framing: this.#framing, closes: this.closes });
   }
 
-  data(data: Buffer): boolean {
-    if (this.#framing === 'chunked') return this.chunks(data, [0, data.length], data.length);
+  data(data: Buffer): void {
+    if (this.#framing === 'chunked') {
+      this.chunks(data, [0, data.length], data.length);
+      return;
+    }
     this.bytesOut += data.length;
-    return this.#client.write(data);
+    this.#piece(data);
   }
 
   /** `spans` as ChunkedReader gives them. */
-  chunks(buffer: Buffer, spans: readonly number[], bytes: number): boolean {
+  chunks(buffer: Buffer, spans: readonly number[], bytes: number): void {
     this.bytesOut += bytes;
-    if (this.#framing !== 'chunked') return this.#client.write(joinSpans(buffer, spans, bytes));
-    let isReady = true;
-    for (const piece of encodeChunk(buffer, spans, bytes)) isReady = this.#client.write(piece);
-    return isReady;
+    if (this.#framing !== 'chunked') {
+      this.#piece(joinSpans(buffer, spans, bytes));
+      return;
+    }
+    for (const piece of encodeChunk(buffer, spans, bytes)) this.#piece(piece);
   }
 
   end(trailers: string): void {
-    if (this.#framing === 'chunked') this.#client.write(`0\r\n${trailers}\r\n`);
+    if (this.#framing === 'chunked') this.#text += `0\r\n${trailers}\r\n`;
+  }
+
+  /** False when the client needs a rest. */
+  flush(): boolean {
+    if (this.#text !== '') {
+      this.#isClientReady = this.#client.write(this.#text);
+      this.#text = '';
+    }
+    if (this.#isCorked) {
+      this.#client.uncork();
+      this.#isCorked = false;
+    }
+    const isReady = this.#isClientReady;
+    this.#isClientReady = true;
+    return isReady;
+  }
+
+  #piece(data: Buffer): void {
+    if (data.length < COPY_BELOW) {
+      this.#text += data.toString('latin1');
+      return;
+    }
+    if (!this.#isCorked) {
+      this.#client.cork();
+      this.#isCorked = true;
+    }
+    if (this.#text !== '') this.#client.write(this.#text);
+    this.#text = '';
+    this.#isClientReady = this.#client.write(data);
   }
 }
 

@@ -2,7 +2,7 @@
 // table, and closes down in order. See engine/contract.ts for what is promised.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
 import { TrustedProxies } from '../engine/client-address.ts';
 import type {
@@ -82,15 +82,9 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   reconfigure(settings: EngineSettings): void {
-    const trusted = new TrustedProxies(settings.trustedProxies);
-    const certified = this.#servers.flatMap(({ server, tls }) =>
-      tls === null ? [] : [{ server: server as TlsServer, certificate: certificateOf(tls) }],
-    );
-    // A pair that does not fit is found here, before anything is changed.
-    for (const { certificate } of certified) createSecureContext(certificate);
-    for (const { server, certificate } of certified) server.setSecureContext(certificate);
+    for (const { server, tls } of this.#servers) if (tls !== null) this.#certify(server as TlsServer, tls);
     this.#settings = settings;
-    this.#trusted = trusted;
+    this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines.retune(shortestOf(settings.limits));
     this.pools.limits = settings.limits;
   }
@@ -167,6 +161,14 @@ export class WireEngine implements Engine, WireContext, Watched {
     );
     server.on('tlsClientError', (_error, socket) => socket.destroy());
     return server;
+  }
+
+  #certify(server: TlsServer, tls: NonNullable<ListenAddress['tls']>): void {
+    try {
+      server.setSecureContext(certificateOf(tls));
+    } catch (error) {
+      this.ports.onFault('the certificate in the file cannot be used; the one before it stays', error);
+    }
   }
 
   #accept(socket: Socket, isTls: boolean): void {

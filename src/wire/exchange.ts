@@ -258,12 +258,8 @@ export class Exchange implements AnswerSink, BodySink {
 
   // The upstream's side.
 
-  onReadBegin(): void {
-    this.#client.cork();
-  }
-
   onReadEnd(): void {
-    this.#client.uncork();
+    if (!this.#answer.flush()) this.#connection?.pause();
   }
 
   onUpstreamConnected(): void {
@@ -298,20 +294,21 @@ export class Exchange implements AnswerSink, BodySink {
     if (answer.contentType.startsWith('text/event-stream') && head.framing !== 'none') this.#beginStream();
     const closes = !keepsAlive || !this.#client.isRequestComplete || !this.#client.mayServeMore;
     const about = { version: this.version, edits, cookieName: this.#settings.cookie.name };
-    this.#rest(this.#answer.head(head, minor, closes, about));
+    this.#answer.head(head, minor, closes, about);
   }
 
   onAnswerData(data: Buffer): void {
-    this.#rest(this.#answer.data(data));
+    this.#answer.data(data);
   }
 
   onAnswerChunks(buffer: Buffer, spans: readonly number[], bytes: number): void {
-    this.#rest(this.#answer.chunks(buffer, spans, bytes));
+    this.#answer.chunks(buffer, spans, bytes);
   }
 
   onAnswerEnd(trailers: string): void {
     this.#connection = null; // back in its pool, or closed
     this.#answer.end(trailers);
+    this.#answer.flush();
     this.#finish(null);
     this.#client.exchangeDone(!this.#answer.closes);
   }
@@ -335,11 +332,6 @@ export class Exchange implements AnswerSink, BodySink {
   #asked(wasSilent: boolean): Asked {
     const { hasBody, facts } = this.#request!;
     return { method: facts.method, hasBody, wasReused: this.#wasReused, wasSilent };
-  }
-
-  /** The upstream rests while the client is slow. */
-  #rest(isClientReady: boolean): void {
-    if (!isClientReady) this.#connection?.pause();
   }
 
   // Streams.
@@ -399,6 +391,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   /** The answer has begun and cannot be completed: the client must see that. */
   #cutAnswer(failure: FailureCode): void {
+    this.#answer.flush();
     this.#finish(failure);
     this.#client.cut(this.#answer.endsWithConnection);
   }

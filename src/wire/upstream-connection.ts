@@ -30,8 +30,7 @@ export interface AnswerSink {
   /** Raw data and its end, after onSwitched. */
   onTunnelData(data: Buffer): void;
   onTunnelEnd(): void;
-  /** Octets arrived, or are about to be handed on: the client's side may cork. */
-  onReadBegin(): void;
+  /** All that one read brought has been handed on. */
   onReadEnd(): void;
 }
 
@@ -233,7 +232,6 @@ export class UpstreamConnection implements Watched {
       return;
     }
     this.#sawBytes = true;
-    sink.onReadBegin();
     if (this.#state === 'head') {
       this.#pending = this.#pending.length === 0 ? data : Buffer.concat([this.#pending, data]);
       this.#readHeads();
