@@ -18,6 +18,7 @@ import type { Engine } from './engine/contract.ts';
 import { AccessLog } from './observe/access-log.ts';
 import { createLog, type Log, LogLimiter } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
+import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
 import { WireEngine } from './wire/engine.ts';
 
 export interface Address {
@@ -92,6 +93,7 @@ async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGa
     stats: () => engine.stats(),
     status: () => control.status(),
     accessLogDropped: () => accessLog?.dropped ?? 0,
+    webhooks: () => webhooks.counts,
   });
   const meter = new CanaryMeter();
   const engine = createEngine(config, pinKeys.keys, { gauges, ledger, log, metrics, meter, accessLog });
@@ -114,6 +116,8 @@ async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGa
     log,
     clock,
   });
+  const webhooks = webhooksOf(config, log, control);
+  undo.push(() => webhooks.close());
   undo.push(() => control.stop());
   await control.start();
   undo.push(() => engine.shutdown(0));
@@ -129,6 +133,7 @@ async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGa
     await engine.shutdown(graceMs);
     await admin.close();
     await control.stop();
+    await webhooks.close();
     await accessLog?.close();
     log.info({}, 'stopped');
     closed.resolve();
@@ -176,6 +181,17 @@ function createEngine(config: Config, pinKeys: readonly string[], parts: EngineP
       accessLog?.write(exchange);
     },
   });
+}
+
+function webhooksOf({ hooks }: Config, log: Log, control: Controller): Webhooks {
+  const limiter = new LogLimiter(log);
+  const webhooks = openWebhooks(hooks, {
+    wallMs: systemClock.wallMs,
+    after: systemClock.after,
+    warn: (message, fields) => limiter.warn(message, fields),
+  });
+  control.onEvent((event) => webhooks.tell(event));
+  return webhooks;
 }
 
 function openAccessLog(config: Config, log: Log): AccessLog | null {

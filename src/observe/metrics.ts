@@ -8,6 +8,7 @@ import type { Status, VersionStatus } from '../core/status.ts';
 import { VERSION_STATES } from '../core/versions.ts';
 import { ExchangeCounts } from './exchange-counts.ts';
 import { type Family, register, type Sample } from './family.ts';
+import type { WebhookCounts } from './webhooks.ts';
 
 /** What is read of the data plane; its EngineStats have it. */
 export interface ConnectionStats {
@@ -21,6 +22,7 @@ export interface MetricsSources {
   readonly stats: () => ConnectionStats;
   readonly status: () => Status;
   readonly accessLogDropped: () => number;
+  readonly webhooks: () => WebhookCounts;
 }
 
 export class Metrics {
@@ -49,7 +51,7 @@ export class Metrics {
   }
 
   #stateFamilies(): Family[] {
-    const { stats, status, accessLogDropped } = this.#sources;
+    const { stats, status, accessLogDropped, webhooks } = this.#sources;
     return [
       ...versionFamilies(() => status().versions),
       ...upstreamFamilies(() => status().versions),
@@ -83,6 +85,7 @@ export class Metrics {
         type: 'counter',
         read: () => one(accessLogDropped()),
       },
+      ...webhookFamilies(webhooks),
     ];
   }
 }
@@ -226,6 +229,33 @@ function upstreamFamilies(versions: () => readonly VersionStatus[]): Family[] {
 
 function samplesOfEach(versions: () => readonly VersionStatus[]) {
   return (samplesOf: (version: VersionStatus) => readonly Sample[]) => () => versions().flatMap(samplesOf);
+}
+
+function webhookFamilies(counts: () => WebhookCounts): Family[] {
+  return [
+    {
+      name: 'lockstep_webhook_deliveries_total',
+      help: 'Events for webhooks by what became of them: delivered, failed (given up), dropped (never sent).',
+      type: 'counter',
+      read: () =>
+        (['delivered', 'failed', 'dropped'] as const).map((outcome) => ({
+          labels: { outcome },
+          value: counts()[outcome],
+        })),
+    },
+    {
+      name: 'lockstep_webhook_retries_total',
+      help: 'Attempts to deliver an event to a webhook once more.',
+      type: 'counter',
+      read: () => one(counts().retries),
+    },
+    {
+      name: 'lockstep_webhook_pending',
+      help: 'Events that wait for their webhook.',
+      type: 'gauge',
+      read: () => one(counts().pending),
+    },
+  ];
 }
 
 function connections(stats: ConnectionStats): Sample[] {

@@ -14,8 +14,22 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     undeclared: false,
     upstreams: [
       { address: '127.0.0.1:1', health: 'up', enabled: true, inFlight: 2, lastError: null, since: null },
-      { address: '127.0.0.1:2', health: 'down', enabled: true, inFlight: 0, lastError: 'refused', since: null },
-      { address: '127.0.0.1:3', health: 'unknown', enabled: false, inFlight: 0, lastError: null, since: null },
+      {
+        address: '127.0.0.1:2',
+        health: 'down',
+        enabled: true,
+        inFlight: 0,
+        lastError: 'refused',
+        since: null,
+      },
+      {
+        address: '127.0.0.1:3',
+        health: 'unknown',
+        enabled: false,
+        inFlight: 0,
+        lastError: null,
+        since: null,
+      },
     ],
     sessions: { live: 7, confirmed: 5, streams: 3 },
     inFlight: 2,
@@ -42,7 +56,8 @@ function start(versions: VersionStatus[]) {
     idleUpstreamConnections: 5,
     refusedConnections: 1,
   };
-  const metrics = new Metrics({ status, stats: () => stats, accessLogDropped: () => 11 });
+  const webhooks = () => ({ delivered: 5, failed: 4, dropped: 3, retries: 2, pending: 1 });
+  const metrics = new Metrics({ status, stats: () => stats, accessLogDropped: () => 11, webhooks });
   const lines = async () => (await metrics.render()).body.split('\n');
   return { metrics, lines, versions };
 }
@@ -71,6 +86,11 @@ test('shows what the parts of the gateway say now', async () => {
     'lockstep_epoch 4',
     'lockstep_session_overflow_total 6',
     'lockstep_access_log_dropped_total 11',
+    'lockstep_webhook_deliveries_total{outcome="delivered"} 5',
+    'lockstep_webhook_deliveries_total{outcome="failed"} 4',
+    'lockstep_webhook_deliveries_total{outcome="dropped"} 3',
+    'lockstep_webhook_retries_total 2',
+    'lockstep_webhook_pending 1',
     '# TYPE lockstep_requests_total counter',
     '# TYPE lockstep_request_seconds histogram',
   ]) {
