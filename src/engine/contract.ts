@@ -52,8 +52,8 @@ export interface Engine {
   /** Binds; resolves with the real ports. */
   listen(): Promise<readonly { readonly host: string; readonly port: number }[]>;
   /**
-   * Requests that begin from now on go by `settings`, and TLS listeners offer the certificates that their files hold now.
-   * No connection is closed for it. Throws when such a file cannot be used; then nothing has changed.
+   * Requests that begin from now on go by `settings`, and TLS listeners offer the certificates that their files hold now
+   * (one that cannot be used is told by `onFault`, and the old one stays). No connection is closed for it. Never throws.
    */
   reconfigure(settings: EngineSettings): void;
   /** Resolves when no thread will start another request on an older table. Requests under way keep theirs. */

@@ -1,0 +1,29 @@
+// What clients and exchanges of the http-proxy engine need of the engine that they belong to.
+
+import type { RoutingTable } from '../core/table.ts';
+import type { TrustedProxies } from './client-address.ts';
+import type { EnginePorts, EngineSettings } from './contract.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { FailureAnswers } from './failure-answer.ts';
+import type { HttpClient } from './http-client.ts';
+import type { HttpExchange } from './http-exchange.ts';
+import type { HttpProxy } from './http-proxy.ts';
+import type { UpstreamAgents } from './upstream-agents.ts';
+
+export interface HttpContext {
+  /** The newest ones: whole, never edited. */
+  readonly settings: EngineSettings;
+  readonly ports: EnginePorts;
+  readonly deadlines: Deadlines;
+  readonly proxy: HttpProxy;
+  readonly agents: UpstreamAgents;
+  readonly failures: FailureAnswers;
+  readonly trusted: TrustedProxies;
+  /** The newest one. A request takes it once. */
+  readonly table: RoutingTable;
+  readonly isShuttingDown: boolean;
+  onClientClosed(client: HttpClient): void;
+  /** The exchange waits for an upstream to become available: `lookAgain` is called at each chance and when its time is up. */
+  hold(exchange: HttpExchange, untilMs: number): void;
+  release(exchange: HttpExchange): void;
+}

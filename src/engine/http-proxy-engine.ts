@@ -1,0 +1,270 @@
+// The http-proxy engine: node:http's parser on both sides, and http-proxy between them. For applications whose HTTP the
+// wire engine's strict parser refuses. See engine/contract.ts for what is promised; http-proxy.ts for what it takes.
+
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { Server as NetServer, type Socket } from 'node:net';
+import { createSecureContext, type Server as TlsServer } from 'node:tls';
+import type { Limits } from '../core/policy.ts';
+import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
+import { TrustedProxies } from './client-address.ts';
+import type { HttpContext } from './context.ts';
+import type {
+  Engine,
+  EngineOptions,
+  EnginePorts,
+  EngineSettings,
+  EngineStats,
+  ListenAddress,
+} from './contract.ts';
+import { Deadlines, shortestOf, type Watched } from './deadlines.ts';
+import { FailureAnswers } from './failure-answer.ts';
+import { FAREWELL_MS, STREAM_JITTER_MS } from './fixed-bounds.ts';
+import { HttpClient } from './http-client.ts';
+import type { HttpExchange } from './http-exchange.ts';
+import { HttpProxy } from './http-proxy.ts';
+import { isWebSocketHandshake } from './http-request.ts';
+import { bind, certificateOf } from './listener.ts';
+import { endSpread } from './streams.ts';
+import { unreadableFailure } from './unreadable-request.ts';
+import { UpstreamAgents } from './upstream-agents.ts';
+
+export class HttpProxyEngine implements Engine, HttpContext, Watched {
+  readonly ports: EnginePorts;
+  readonly deadlines: Deadlines;
+  readonly agents: UpstreamAgents;
+  readonly proxy = new HttpProxy();
+  readonly failures = new FailureAnswers();
+  readonly #listen: readonly ListenAddress[];
+  #settings: EngineSettings;
+  #trusted: TrustedProxies;
+  #table: RoutingTable = EMPTY_TABLE;
+  readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
+  readonly #clients = new Map<Socket, HttpClient>();
+  readonly #holding = new Map<HttpExchange, number>();
+  #refused = 0;
+  #shutdown: Promise<void> | null = null;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(options: EngineOptions, ports: EnginePorts) {
+    const { listen, ...settings } = options;
+    this.#listen = listen;
+    this.#settings = settings;
+    this.ports = ports;
+    this.#trusted = new TrustedProxies(settings.trustedProxies);
+    this.deadlines = new Deadlines(shortestOf(settings.limits));
+    this.agents = new UpstreamAgents(settings.limits);
+    this.deadlines.add(this);
+  }
+
+  get settings(): EngineSettings {
+    return this.#settings;
+  }
+
+  get trusted(): TrustedProxies {
+    return this.#trusted;
+  }
+
+  get table(): RoutingTable {
+    return this.#table;
+  }
+
+  get isShuttingDown(): boolean {
+    return this.#shutdown !== null;
+  }
+
+  async listen(): Promise<readonly { readonly host: string; readonly port: number }[]> {
+    const bound = [];
+    for (const address of this.#listen) {
+      const server = this.#createServer(address.tls);
+      const port = await bind(server, address);
+      this.#servers.push({ server, tls: address.tls });
+      bound.push({ host: address.host, port });
+    }
+    return bound;
+  }
+
+  reconfigure(settings: EngineSettings): void {
+    const trusted = new TrustedProxies(settings.trustedProxies);
+    const certified = this.#servers.flatMap(({ server, tls }) =>
+      tls === null ? [] : [{ server: server as Server & TlsServer, certificate: certificateOf(tls) }],
+    );
+    // A pair that does not fit is found here, before anything is changed.
+    for (const { certificate } of certified) createSecureContext(certificate);
+    for (const { server, certificate } of certified) server.setSecureContext(certificate);
+    this.#settings = settings;
+    this.#trusted = trusted;
+    this.deadlines.retune(shortestOf(settings.limits));
+    this.agents.limits = settings.limits;
+    for (const { server } of this.#servers) applyLimits(server, settings.limits);
+  }
+
+  async install(table: RoutingTable): Promise<void> {
+    this.#table = table;
+    this.availabilityChanged();
+  }
+
+  availabilityChanged(): void {
+    for (const exchange of [...this.#holding.keys()]) exchange.lookAgain();
+  }
+
+  closeUpstreams(version: string, address: string | null): void {
+    this.agents.close(version, address);
+  }
+
+  abortVersion(version: string): void {
+    for (const exchange of this.#exchanges()) if (exchange.version === version) exchange.cutOff();
+    this.agents.close(version, null);
+  }
+
+  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void {
+    const streams = this.#exchanges().filter((exchange) => exchange.isStream && exchange.version === version);
+    endSpread(
+      streams.filter((stream) => which === 'all' || !stream.isPinned),
+      jitterMs,
+    );
+  }
+
+  stats(): EngineStats {
+    return {
+      clientConnections: this.#clients.size,
+      idleUpstreamConnections: this.agents.idle,
+      upstreamConnections: this.agents.open,
+      exchanges: this.#exchanges().length,
+      refusedConnections: this.#refused,
+    };
+  }
+
+  shutdown(graceMs: number): Promise<void> {
+    this.#shutdown ??= this.#closeDown(graceMs);
+    return this.#shutdown;
+  }
+
+  hold(exchange: HttpExchange, untilMs: number): void {
+    this.#holding.set(exchange, untilMs);
+  }
+
+  release(exchange: HttpExchange): void {
+    this.#holding.delete(exchange);
+  }
+
+  check(nowMs: number): void {
+    for (const [exchange, untilMs] of this.#holding) if (nowMs >= untilMs) exchange.lookAgain();
+  }
+
+  onClientClosed(client: HttpClient): void {
+    this.#clients.delete(client.socket);
+    if (this.#clients.size === 0) this.#onEmpty?.();
+  }
+
+  #createServer(tls: ListenAddress['tls']): Server {
+    const { limits } = this.#settings;
+    const onRequest: RequestListener = (message, response) =>
+      this.#clients.get(message.socket)?.onRequest(message, response);
+    const options: ServerOptions = {
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+      keepAliveTimeoutBuffer: 0,
+      // Node's default of 30 s would make a limit of 10 s one of up to 40 s (HARDENING T01).
+      connectionsCheckingInterval: Math.max(10, Math.min(1_000, Math.floor(limits.headerTimeoutMs / 4))),
+      // Judged with the other fields, so that every refusal is one of the catalogue's.
+      requireHostHeader: false,
+      shouldUpgradeCallback: (message) => this.#isUpgrade(message),
+    };
+    const server =
+      tls === null
+        ? createServer(options, onRequest)
+        : createTlsServer(
+            {
+              ...options,
+              ...certificateOf(tls),
+              ALPNProtocols: ['http/1.1'],
+              handshakeTimeout: limits.headerTimeoutMs,
+            },
+            onRequest,
+          );
+    applyLimits(server, limits);
+    // A client that has ended its side still gets its answer: see HALF_CLOSE_GRACE_MS.
+    Object.assign(server, { httpAllowHalfOpen: true });
+    server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) =>
+      this.#accept(socket, tls !== null),
+    );
+    server.on('checkContinue', onRequest);
+    server.on('checkExpectation', onRequest);
+    server.on('clientError', (error: Error, socket) =>
+      this.#clients.get(socket as Socket)?.onUnreadable(unreadableFailure(error)),
+    );
+    server.on('connect', (_message, socket) =>
+      this.#clients.get(socket as Socket)?.onUnreadable('method-not-allowed'),
+    );
+    server.on('upgrade', (message, socket, early) =>
+      this.#clients.get(socket as Socket)?.onUpgrade(message, early),
+    );
+    return server;
+  }
+
+  /** Behind a request that is under way it is a request like any other: node:http reads no further after an upgrade. */
+  #isUpgrade(message: IncomingMessage): boolean {
+    return isWebSocketHandshake(message) && this.#clients.get(message.socket)?.isIdle === true;
+  }
+
+  #accept(socket: Socket, isTls: boolean): void {
+    if (this.#clients.size >= this.#settings.limits.connections) {
+      this.#refused++;
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#clients.set(socket, new HttpClient(this, socket, isTls));
+  }
+
+  #exchanges(): HttpExchange[] {
+    const exchanges: HttpExchange[] = [];
+    for (const { exchange } of this.#clients.values()) if (exchange !== null) exchanges.push(exchange);
+    return exchanges;
+  }
+
+  /** Stops accepting; lets kept-alive clients ask once more; ends idle ones and streams; cuts the rest at the end of grace. */
+  async #closeDown(graceMs: number): Promise<void> {
+    // node:http's own close() would reset idle connections at once, and with them a request that is on its way.
+    for (const { server } of this.#servers) NetServer.prototype.close.call(server);
+    const farewellMs = Math.min(FAREWELL_MS, graceMs / 4);
+    const farewell = setTimeout(() => this.#farewell(Math.min(STREAM_JITTER_MS, graceMs / 2)), farewellMs);
+    const hardStop = setTimeout(() => {
+      for (const client of [...this.#clients.values()]) client.destroy();
+    }, graceMs);
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#clients.size === 0) resolve();
+    });
+    clearTimeout(farewell);
+    clearTimeout(hardStop);
+    for (const { server } of this.#servers) server.close(); // its timers
+    this.agents.destroyAll();
+    this.deadlines.stop();
+  }
+
+  #farewell(jitterMs: number): void {
+    for (const client of [...this.#clients.values()]) if (client.isIdle) client.close();
+    endSpread(
+      this.#exchanges().filter((exchange) => exchange.isStream),
+      jitterMs,
+    );
+  }
+}
+
+/** What node:http looks after by itself; the rest is the exchanges' business. Bodies take as long as they make progress. */
+function applyLimits(server: Server, limits: Limits): void {
+  server.headersTimeout = limits.headerTimeoutMs;
+  server.requestTimeout = 0;
+  server.keepAliveTimeout = limits.clientIdleMs;
+  server.maxHeadersCount = 0; // it would leave out the rest without a word; counted by readHttpRequest
+  Object.assign(server, { maxHeaderSize: limits.headBytes });
+}

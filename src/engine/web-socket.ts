@@ -1,0 +1,87 @@
+// A WebSocket after its handshake, while http-proxy pipes its two sockets into one another: follows what passes, sees to it
+// that neither socket outlives the other, and can end the whole between two frames with 1012, "service restart".
+
+import type { Socket } from 'node:net';
+import { FRAME_PATIENCE_MS } from './fixed-bounds.ts';
+import { CLOSE_1012, FrameBoundaries } from './websocket-frames.ts';
+
+export interface TunnelOptions {
+  readonly idleMs: number;
+  /** Called once; octets each way. */
+  readonly onDone: (bytesIn: number, bytesOut: number) => void;
+}
+
+export class WebSocketTunnel {
+  readonly #client: Socket;
+  readonly #upstream: Socket;
+  readonly #options: TunnelOptions;
+  readonly #frames = new FrameBoundaries();
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #lastAt = performance.now();
+  /** Monotonic ms; 0: not asked to. */
+  #restartAskedAt = 0;
+  #isDone = false;
+
+  /** To be made before the pipes are: its listeners see what they carry. */
+  constructor(client: Socket, upstream: Socket, options: TunnelOptions) {
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#options = options;
+    client.on('data', (data: Buffer) => this.#fromClient(data));
+    upstream.on('data', (data: Buffer) => this.#fromUpstream(data));
+    // The pipes pass on an end; of a socket that is gone the other one would never hear.
+    client.on('close', () => this.#over(false));
+    upstream.on('error', () => this.#over(true));
+    upstream.on('close', () => this.#over(false));
+  }
+
+  /** Closes with 1012, at the next boundary of frames. */
+  restart(): void {
+    if (this.#restartAskedAt > 0 || this.#isDone) return;
+    this.#restartAskedAt = performance.now();
+    if (this.#frames.isBetweenFrames) this.#close(true);
+  }
+
+  check(nowMs: number): void {
+    if (this.#isDone) return;
+    if (nowMs - this.#lastAt > this.#options.idleMs) this.#close(false);
+    else if (this.#restartAskedAt > 0 && nowMs - this.#restartAskedAt > FRAME_PATIENCE_MS) this.#close(false);
+  }
+
+  #fromClient(data: Buffer): void {
+    this.#bytesIn += data.length;
+    this.#lastAt = performance.now();
+  }
+
+  #fromUpstream(data: Buffer): void {
+    this.#bytesOut += data.length;
+    this.#lastAt = performance.now();
+    this.#frames.pass(data);
+    // What was seen here is written by the pipe in this turn: the close frame comes behind it.
+    if (this.#restartAskedAt > 0 && this.#frames.isBetweenFrames) queueMicrotask(() => this.#close(true));
+  }
+
+  #close(saysWhy: boolean): void {
+    if (this.#isDone) return;
+    this.#upstream.unpipe(this.#client);
+    if (saysWhy) this.#client.write(CLOSE_1012);
+    this.#done();
+    this.#upstream.destroy();
+    this.#client.destroySoon();
+  }
+
+  /** `byReset`: the client sees that it did not end well. */
+  #over(byReset: boolean): void {
+    if (this.#isDone) return;
+    this.#done();
+    this.#upstream.destroy();
+    if (byReset) this.#client.resetAndDestroy();
+    else this.#client.destroySoon();
+  }
+
+  #done(): void {
+    this.#isDone = true;
+    this.#options.onDone(this.#bytesIn, this.#bytesOut);
+  }
+}
