@@ -1,6 +1,7 @@
 // What the admin API needs of the control plane. The control plane's Controller has this shape; main.ts joins the two.
 
 import type { Change, Problem } from '../core/deployment.ts';
+import type { FileProblem, ReloadReport, SettingsReport } from '../core/settings.ts';
 import type {
   AuditEntry,
   ChangeReport,
@@ -16,6 +17,8 @@ export interface ChangeOptions {
   readonly dryRun: boolean;
   /** Name of the token, for the audit log. */
   readonly by: string;
+  /** Aborted when the caller leaves: a change that is not made yet, because it still is warmed up for, is called off. */
+  readonly leave?: AbortSignal;
 }
 
 export type ChangeOutcome =
@@ -50,3 +53,14 @@ export interface ControlPort {
   /** Listening, state loaded, first health round finished. */
   isReady(): boolean;
 }
+
+/** The configuration in force. The Reloader has this shape. */
+export interface ConfigPort {
+  report(): SettingsReport;
+  /** Reads the file again. Never rejects. */
+  reload(options: ChangeOptions): Promise<ReloadOutcome>;
+}
+
+export type ReloadOutcome =
+  | { readonly ok: true; readonly report: ReloadReport }
+  | { readonly ok: false; readonly problem: Problem; readonly errors: readonly FileProblem[] };

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import type { Change } from '../core/deployment.ts';
 import type { ChangeReport } from '../core/status.ts';
 import type { Caller } from './callers.ts';
-import type { ControlPort } from './port.ts';
+import type { ConfigPort, ControlPort } from './port.ts';
 import { ApiProblem } from './problem.ts';
 import type { Api, Route } from './route.ts';
 import { changeQuery, etag, type noBody, type noParams, readIfMatch } from './schemas.ts';
@@ -27,6 +27,7 @@ export interface AdminLog {
 
 export interface RouteContext {
   readonly control: ControlPort;
+  readonly config: ConfigPort;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   readonly log: AdminLog;
   /** Aborted when the API closes: waits and event streams end then. */
@@ -87,11 +88,18 @@ async function makeChange(
 ): Promise<ChangeReport> {
   const ifMatch = readIfMatch(request.headers['if-match']);
   const by = request.caller?.name ?? 'unknown';
-  const outcome = await control.change(change, { ifMatch, dryRun, by });
+  const outcome = await control.change(change, { ifMatch, dryRun, by, leave: clientGone(reply) });
   if (!outcome.ok) {
     const { status, code, detail } = outcome.problem;
     throw new ApiProblem(status, code, detail, { headers: { etag: etag(control.status().epoch) } });
   }
   reply.header('etag', etag(outcome.report.epoch));
   return outcome.report;
+}
+
+/** Aborted when the client has left; also once it has its answer. */
+export function clientGone(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return gone.signal;
 }

@@ -2,7 +2,9 @@
 // as `path: expected …, got …`; what comes out is parsed (durations in ms, If-Match an epoch), not merely checked.
 
 import { z } from 'zod';
+import { LONGEST_STEP_MS, MOST_STEPS, SHORTEST_STEP_MS } from '../core/canary.ts';
 import { parseDuration } from '../core/duration.ts';
+import { parsePercent } from '../core/percent.ts';
 import { parseUpstreamUrl } from '../core/pool.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { badValue, type ValueProblem } from './problem.ts';
@@ -17,6 +19,9 @@ const versionId = z
   .regex(VERSION_ID, `expected a version id: ${VERSION_ID.source}`);
 const flag = z.boolean('expected true or false');
 const weightRange = 'expected a whole number from 0 to 100';
+const stepRange = 'expected a whole number from 1 to 100';
+const factorRange = 'expected a number from 1 to 100';
+const minRange = 'expected a whole number from 1 to 1000000';
 const sessionsModes = 'expected keep, move or move-on-navigation';
 const reasonText = `expected a text of 1 to ${LONGEST_REASON} characters without control characters`;
 
@@ -31,9 +36,36 @@ export const putBody = z.strictObject({
 export const promoteBody = z
   .strictObject({
     weight: z.int(weightRange).min(0, weightRange).max(100, weightRange).optional(),
+    steps: z
+      .array(z.int(stepRange).min(1, stepRange).max(100, stepRange), 'expected a list of weights')
+      .min(1, 'expected at least one weight')
+      .max(MOST_STEPS, `expected at most ${MOST_STEPS} weights`)
+      .optional()
+      .describe('Weights, one after the other; 100 is a whole promote. Instead of weight.'),
+    every: stepLength().optional().describe('Length of a step; default 10m.'),
+    analysis: z
+      .strictObject({
+        errors: share().exactOptional().describe('Failed requests above the share of the active version.'),
+        p95: z.number(factorRange).min(1, factorRange).max(100, factorRange).exactOptional(),
+        min: z.int(minRange).min(1, minRange).max(1_000_000, minRange).exactOptional(),
+      })
+      .nullable()
+      .optional()
+      .describe('What it does not say is as configured; null: nothing is judged.'),
     force: flag.default(false),
   })
+  .superRefine(({ weight, steps, every, analysis }, context) => {
+    const tell = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message, params: { whole: true } });
+    if (steps === undefined && every !== undefined) tell('every', 'expected together with steps');
+    if (steps === undefined && analysis !== undefined) tell('analysis', 'expected together with steps');
+    if (steps !== undefined && weight !== undefined) tell('weight', 'expected either weight or steps');
+    if (steps?.some((step, index) => step <= (steps[index - 1] ?? 0))) {
+      tell('steps', 'expected each weight to be larger than the one before');
+    }
+  })
   .prefault({});
+export const canaryBody = z.strictObject({ paused: flag });
 export const retireBody = z.strictObject({ force: flag.default(false) }).prefault({});
 export const cutoffBody = z.strictObject({
   reason: z.string(reasonText).regex(new RegExp(`^[^\\p{Cc}]{1,${LONGEST_REASON}}$`, 'u'), reasonText),
@@ -94,6 +126,26 @@ function upstreamUrl() {
   return z.string('expected http://host:port').superRefine((url, context) => {
     const parsed = parseUpstreamUrl(url);
     if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail, params: { whole: true } });
+  });
+}
+
+function stepLength() {
+  const expected = 'expected a duration from 1s to 720h, such as 10m';
+  return z.string(expected).transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms !== null && ms >= SHORTEST_STEP_MS && ms <= LONGEST_STEP_MS) return ms;
+    context.addIssue({ code: 'custom', message: expected, input: text });
+    return z.NEVER;
+  });
+}
+
+function share() {
+  const expected = 'expected a share from 0% to 100%, such as 1%';
+  return z.string(expected).transform((text, context) => {
+    const parsed = parsePercent(text);
+    if (parsed !== null) return parsed;
+    context.addIssue({ code: 'custom', message: expected, input: text });
+    return z.NEVER;
   });
 }
 

@@ -1,9 +1,8 @@
 // What can be asked: the whole status, a version's sessions, the audit log, and waiting until a version is drained or
 // healthy. A wait ends with its client: a closed connection aborts it.
 
-import type { FastifyReply } from 'fastify';
 import { ApiProblem, unknownVersion } from './problem.ts';
-import type { RouteContext, Routes } from './routes.ts';
+import { clientGone, type Routes } from './routes.ts';
 import { auditQuery, etag, versionParams, waitQuery } from './schemas.ts';
 
 export const statusRoutes: Routes = (api, context) => {
@@ -81,10 +80,4 @@ export function stopping(): ApiProblem {
   return new ApiProblem(503, 'stopping', 'The gateway is shutting down.', {
     headers: { 'retry-after': '2' },
   });
-}
-
-function clientGone(reply: FastifyReply): RouteContext['stopping'] {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  return gone.signal;
 }

@@ -1,8 +1,11 @@
 // One version and the verbs on it. Each route makes a Change of its request; what is legal, the control plane says.
 
+import type { z } from 'zod';
+import type { CanaryWish } from '../core/canary.ts';
 import { unknownVersion } from './problem.ts';
 import { CHANGED, changeRoute, type Routes } from './routes.ts';
 import {
+  canaryBody,
   cutoffBody,
   enabledBody,
   etag,
@@ -14,8 +17,12 @@ import {
   versionParams,
 } from './schemas.ts';
 
+/** Of a canary whose promote does not say how long a step takes. */
+const USUAL_STEP_MS = 600_000;
+
 export const versionRoutes: Routes = (api, context) => {
   poolRoutes(api, context);
+  promoteRoutes(api, context);
   stateRoutes(api, context);
 };
 
@@ -85,21 +92,44 @@ const poolRoutes: Routes = (api, { control }) => {
   );
 };
 
-/** The verbs on it. */
-const stateRoutes: Routes = (api, { control }) => {
+/** How it gets new sessions. */
+const promoteRoutes: Routes = (api, { control }) => {
   changeRoute(
     api,
     control,
     {
       method: 'POST',
       path: '/v1/versions/{id}/promote',
-      summary: 'Gives a version all new sessions, or with a weight a share of them.',
+      summary:
+        'Gives a version all new sessions, or a share of them, or by steps more and more. Answers when it is warm.',
       params: versionParams,
       body: promoteBody,
     },
-    ({ id }, { weight, force }) => ({ verb: 'promote', id, weight: weight ?? null, force }),
+    ({ id }, { weight, force, ...wish }) => ({
+      verb: 'promote',
+      id,
+      weight: weight ?? null,
+      force,
+      ...planOf(wish),
+    }),
   );
 
+  changeRoute(
+    api,
+    control,
+    {
+      method: 'PATCH',
+      path: '/v1/versions/{id}/canary',
+      summary: 'Stops the clock of a canary by steps, or lets it go on. The weight stays.',
+      params: versionParams,
+      body: canaryBody,
+    },
+    ({ id }, { paused }) => ({ verb: 'set-paused', id, paused }),
+  );
+};
+
+/** How it loses them. */
+const stateRoutes: Routes = (api, { control }) => {
   changeRoute(
     api,
     control,
@@ -150,3 +180,17 @@ const stateRoutes: Routes = (api, { control }) => {
     (_, { sessions }) => ({ verb: 'rollback', sessions }),
   );
 };
+
+/** Nothing, for a promote without steps. */
+function planOf({ steps, every, analysis }: Omit<z.output<typeof promoteBody>, 'weight' | 'force'>): {
+  readonly plan?: CanaryWish;
+} {
+  if (steps === undefined) return {};
+  return {
+    plan: {
+      steps,
+      everyMs: every ?? USUAL_STEP_MS,
+      ...(analysis !== undefined && { analysis }),
+    },
+  };
+}

@@ -8,6 +8,7 @@ export function advise(status: Status): string | null {
     adviseWithoutActive(status) ??
     adviseDeadPools(status) ??
     adviseIllUpstreams(status) ??
+    adviseHalted(status) ??
     adviseLedger(status) ??
     adviseDrained(status)
   );
@@ -63,6 +64,13 @@ function adviseIllUpstreams(status: Status): string | null {
     return repair;
   }
   return null;
+}
+
+function adviseHalted({ versions }: Status): string | null {
+  const halted = versions.find(({ canary }) => canary !== null && canary.halted !== null);
+  return halted === undefined
+    ? null
+    : `look at lockstep events, then give it up: lockstep drain ${halted.id}`;
 }
 
 function adviseLedger({ sessionOverflow }: Status): string | null {

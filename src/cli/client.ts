@@ -151,12 +151,16 @@ function adviceFor(code: string, hasToken: boolean): string {
       return 'somebody changed something in between: look at lockstep status, then try again';
     case 'unhealthy':
       return 'wait with lockstep wait ID --for healthy';
+    case 'not-warm':
+      return 'look at the upstreams, or use --force';
     case 'too-many-failures':
       return 'then try again';
     case 'wrong-host':
       return 'give --admin the name or address that admin.listen has';
     case 'internal':
       return "look into the gateway's log";
+    case 'bad-config':
+      return 'put the file right, then try again';
     case 'stopping':
       return 'try again when it is back';
     default:

@@ -3,14 +3,17 @@
 
 import { readFileSync } from 'node:fs';
 import { check } from './check.ts';
+import { config } from './config.ts';
 import { cutoff } from './cutoff.ts';
 import { demo } from './demo.ts';
 import { drain } from './drain.ts';
 import { disable, enable } from './enable.ts';
 import { events } from './events.ts';
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from './failure.ts';
+import { pause, resume } from './pause.ts';
 import { promote } from './promote.ts';
 import { put } from './put.ts';
+import { reload } from './reload.ts';
 import { retire } from './retire.ts';
 import { rollback } from './rollback.ts';
 import { serve } from './serve.ts';
@@ -29,6 +32,8 @@ const VERBS: readonly Verb[] = [
   put,
   wait,
   promote,
+  pause,
+  resume,
   rollback,
   drain,
   retire,
@@ -37,6 +42,8 @@ const VERBS: readonly Verb[] = [
   enable,
   sessions,
   events,
+  config,
+  reload,
 ];
 
 export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {

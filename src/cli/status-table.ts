@@ -3,6 +3,7 @@
 
 import type { DrainBlocker, DrainStatus, Status, VersionStatus } from '../core/status.ts';
 import { advise } from './advice.ts';
+import { tellCanary } from './canary-text.ts';
 import type { Now } from './report.ts';
 import { count, printable, tellClock, tellSpan, wrap } from './text.ts';
 
@@ -29,12 +30,14 @@ export function renderStatus(status: Status, options: StatusOptions): string {
   );
   const paint = painter(options.colour);
   const drains = versions.flatMap((version) => tellDrain(version, status, options));
+  const canaries = versions.flatMap((version) => tellCanary(version, status.active, options));
   const wrong = tellWrong(versions, status, options).flatMap((line) => wrap(`! ${line}`, '  '));
   const advice = advise(status);
   const last = wrap(advice === null ? 'Nothing is wrong.' : `Next: ${advice}`, '      ');
   const blocks = [
     tellHead(status),
     versions.length === 0 ? ['No versions yet.'] : tellTable(versions),
+    canaries,
     drains,
     wrong.map(paint.red),
     last.map(advice === null ? (line) => line : paint.bold),
@@ -160,9 +163,13 @@ function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now)
 }
 
 function tellWrongVersion(version: VersionStatus, now: Now): string[] {
-  const { id, state, upstreams, undeclared, cutoffReason } = version;
+  const { id, state, upstreams, undeclared, cutoffReason, canary } = version;
   const lines: string[] = [];
   if (cutoffReason !== null) lines.push(`${id} is cut off: ${printable(cutoffReason)}`);
+  if (canary?.halted != null) {
+    const why = canary.halted.why === 'errors' ? 'more of its requests failed' : 'it was slower';
+    lines.push(`${id} gets no new sessions any more: ${why} than the active version's`);
+  }
   if (undeclared) lines.push(`${id} is undeclared: it is in use, but not in the config file any more`);
   if (state === 'retired' || state === 'cut off') return lines;
   for (const { address, health, enabled, lastError, since } of upstreams) {

@@ -89,7 +89,7 @@ function describeCold(id: string, rows: readonly WarmRow[], policy: WarmPolicy):
   const more = cold.length > TOLD_ROWS ? `, and ${cold.length - TOLD_ROWS} more` : '';
   return (
     `${id} is not warm: ${told.join('; ')}${more}. Wanted is a p95 of ${formatDuration(policy.p95Ms)} ` +
-    'without errors. Look after it and promote again, or use force.'
+    'without errors. Promote again when that is so, or use force.'
   );
 }
 

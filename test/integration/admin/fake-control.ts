@@ -1,6 +1,12 @@
 // A control plane without a gateway: it remembers what it was asked, and answers what a test told it to.
 
-import type { ChangeOptions, ChangeOutcome, ControlPort, WaitOutcome } from '../../../src/admin/port.ts';
+import type {
+  ChangeOptions,
+  ChangeOutcome,
+  ConfigPort,
+  ControlPort,
+  WaitOutcome,
+} from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
 import { type AdminSettings, createAdmin } from '../../../src/admin/server.ts';
 import type { Change } from '../../../src/core/deployment.ts';
@@ -12,6 +18,8 @@ export interface FakeControl extends ControlPort {
   readonly waits: { id: string; goal: string; timeoutMs: number; signal: AbortSignal }[];
   now: Status;
   ready: boolean;
+  /** Whether the caller of the last change has left. */
+  left: () => boolean;
   /** Answers a change; the default one reports no changes. */
   onChange: (change: Change, options: ChangeOptions) => ChangeOutcome;
   onWait: (id: string, timeoutMs: number, signal: AbortSignal) => Promise<WaitOutcome | null>;
@@ -45,6 +53,7 @@ export function fakeControl(now: Status): FakeControl {
     waits: [],
     now,
     ready: true,
+    left: () => false,
     onChange: (_change, { dryRun }) => ({ ok: true, report: report(control.now, { dryRun }) }),
     onWait: async (id) => {
       const known = find(id);
@@ -53,7 +62,9 @@ export function fakeControl(now: Status): FakeControl {
     status: () => control.now,
     version: find,
     change: async (change, options) => {
-      control.asked.push({ change, options });
+      const { leave, ...rest } = options;
+      control.asked.push({ change, options: rest });
+      control.left = () => leave?.aborted === true;
       return control.onChange(change, options);
     },
     sessions: (id) =>
@@ -95,6 +106,23 @@ export function fakeControl(now: Status): FakeControl {
   return control;
 }
 
+/** A configuration with one setting, that reloads to nothing new. */
+export function fakeConfig(more: Partial<ConfigPort> = {}): ConfigPort {
+  return {
+    report: () => ({
+      file: '/etc/lockstep.yaml',
+      loadedAt: '2026-03-01T03:00:00.000Z',
+      warnings: [],
+      settings: [{ key: 'cookie.idle', value: '30m', from: 'file', line: 12, variables: [], pending: null }],
+    }),
+    reload: async ({ dryRun }) => ({
+      ok: true,
+      report: { dryRun, changed: [], needsRestart: [], warnings: [], notes: [], epoch: 41, versions: [] },
+    }),
+    ...more,
+  };
+}
+
 export interface TestAdmin {
   readonly url: string;
   readonly port: number;
@@ -115,6 +143,7 @@ export async function startAdmin(
     port: 0,
     tokens: [],
     control,
+    config: fakeConfig(),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'lockstep_up 1\n' }),
     log,
     ...more,

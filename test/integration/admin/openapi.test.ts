@@ -129,6 +129,7 @@ describe('what is answered', () => {
   const bodies: Record<string, unknown> = {
     'PUT /v1/versions/{id}': { upstreams: ['http://10.0.0.1'] },
     'PATCH /v1/versions/{id}/upstreams/{address}': { enabled: true },
+    'PATCH /v1/versions/{id}/canary': { paused: true },
     'POST /v1/versions/{id}/cutoff': { reason: 'leak' },
   };
 

@@ -72,6 +72,44 @@ describe('changes', () => {
       given: () => post('/v1/versions/v2/promote', { weight: 0, force: true }),
       want: { verb: 'promote', id: 'v2', weight: 0, force: true },
     },
+    {
+      name: 'promote by steps',
+      given: () => post('/v1/versions/v2/promote', { steps: [5, 25, 100], every: '90s' }),
+      want: {
+        verb: 'promote',
+        id: 'v2',
+        weight: null,
+        force: false,
+        plan: { steps: [5, 25, 100], everyMs: 90_000 },
+      },
+    },
+    {
+      name: 'promote by steps, with the usual length and bounds of its own',
+      given: () => post('/v1/versions/v2/promote', { steps: [50], analysis: { errors: '0.5%', p95: 2 } }),
+      want: {
+        verb: 'promote',
+        id: 'v2',
+        weight: null,
+        force: false,
+        plan: { steps: [50], everyMs: 600_000, analysis: { errors: 0.005, p95: 2 } },
+      },
+    },
+    {
+      name: 'promote by steps, unjudged',
+      given: () => post('/v1/versions/v2/promote', { steps: [50], analysis: null }),
+      want: {
+        verb: 'promote',
+        id: 'v2',
+        weight: null,
+        force: false,
+        plan: { steps: [50], everyMs: 600_000, analysis: null },
+      },
+    },
+    {
+      name: 'pause of a canary',
+      given: () => at('/v1/versions/v2/canary', { method: 'PATCH', body: { paused: true } }),
+      want: { verb: 'set-paused', id: 'v2', paused: true },
+    },
     { name: 'drain', given: () => post('/v1/versions/v2/drain'), want: { verb: 'drain', id: 'v2' } },
     {
       name: 'cutoff with a successor',
@@ -242,6 +280,36 @@ describe('values', () => {
         'force: expected true or false, got "yes"',
         'extra: expected no such key',
       ],
+    },
+    {
+      id: 'M05',
+      given: promote({
+        steps: [0, 101],
+        every: '999ms',
+        analysis: { errors: '1', p95: 0.5, min: 0, max: 1 },
+      }),
+      want: [
+        'steps[0]: expected a whole number from 1 to 100, got 0',
+        'steps[1]: expected a whole number from 1 to 100, got 101',
+        'every: expected a duration from 1s to 720h, such as 10m, got "999ms"',
+        'analysis.errors: expected a share from 0% to 100%, such as 1%, got "1"',
+        'analysis.p95: expected a number from 1 to 100, got 0.5',
+        'analysis.min: expected a whole number from 1 to 1000000, got 0',
+        'analysis.max: expected no such key',
+      ],
+    },
+    {
+      id: 'M05',
+      given: promote({ weight: 5, steps: [25, 25] }),
+      want: [
+        'weight: expected either weight or steps',
+        'steps: expected each weight to be larger than the one before',
+      ],
+    },
+    {
+      id: 'M05',
+      given: promote({ every: '10m', analysis: null }),
+      want: ['every: expected together with steps', 'analysis: expected together with steps'],
     },
     { id: 'M05', given: promote([]), want: [': expected an object, got a list of 0'] },
     { id: 'M05', given: promote('null'), want: [': expected an object, got null'] },
