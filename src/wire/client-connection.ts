@@ -8,7 +8,7 @@ import type { Watched } from '../engine/deadlines.ts';
 import { HALF_CLOSE_GRACE_MS, LINGER_MS } from '../engine/fixed-bounds.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
-import { hasBareLineFeed, headEnd } from './head-end.ts';
+import { headEnd, headFailure, skipEmptyLines } from './head-end.ts';
 import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -21,8 +21,6 @@ type State =
   | 'closed';
 
 const NOTHING = Buffer.alloc(0);
-/** Empty lines before a request line (RFC 9112 §2.2 wants one forgiven). */
-const MAX_EMPTY_LINES = 4;
 
 export class ClientConnection implements Watched {
   readonly context: WireContext;
@@ -53,9 +51,9 @@ export class ClientConnection implements Watched {
     this.peer = socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
     socket.setNoDelay(true);
-    socket.on('data', (data: Buffer) => this.#onData(data));
-    socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.#onDrain());
+    socket.on('data', (data: Buffer) => this.guard(() => this.#onData(data)));
+    socket.on('end', () => this.guard(() => this.#onEnd()));
+    socket.on('drain', () => this.guard(() => this.#onDrain()));
     socket.on('error', () => this.#onGone());
     socket.on('close', () => this.#onGone());
     context.deadlines.add(this);
@@ -104,8 +102,8 @@ export class ClientConnection implements Watched {
     if (!this.#isBodyHeld) return;
     this.#isBodyHeld = false;
     this.#since = this.context.deadlines.nowMs;
-    this.#resumeReading();
     this.#pump();
+    this.#readOn();
   }
 
   /** The exchange's answer is complete; the next request may be read if `keepsAlive`. */
@@ -113,14 +111,15 @@ export class ClientConnection implements Watched {
     this.#exchange = null;
     this.#clearGrace();
     if (this.#state === 'closed') return;
-    if (!keepsAlive || this.#state === 'body' || (this.#hasEnded && this.#pending.length === 0)) {
+    const nothingMore = (this.#hasEnded || this.context.isShuttingDown) && this.#pending.length === 0;
+    if (!keepsAlive || this.#state === 'body' || nothingMore) {
       this.#linger();
       return;
     }
     this.#state = 'head';
     this.#since = this.context.deadlines.nowMs;
-    this.#resumeReading();
-    if (this.#pending.length > 0) this.#pump();
+    this.#pump();
+    this.#readOn();
   }
 
   /**
@@ -135,6 +134,18 @@ export class ClientConnection implements Watched {
       this.#linger();
       this.#socket.destroySoon();
     }
+  }
+
+  /** Something of ours threw: the client gets a 500 where that is still possible, and is rid of us anyhow. */
+  onException(error: unknown): void {
+    this.context.ports.onFault('an exception in the data plane', error);
+    const exchange = this.#exchange;
+    try {
+      exchange?.onRequestFailed('internal');
+    } catch {
+      // It was the end of the exchange that threw.
+    }
+    if (this.#state !== 'linger') this.#giveUp('internal');
   }
 
   /** Closes an idle connection, or a whole tunnel. */
@@ -173,8 +184,12 @@ export class ClientConnection implements Watched {
   }
 
   check(nowMs: number): void {
+    this.guard(() => this.#check(nowMs));
+  }
+
+  #check(nowMs: number): void {
     const { limits } = this.context.options;
-    if (this.#blockedSince > 0 && nowMs - this.#blockedSince > limits.sendProgressMs) {
+    if (this.#isBlocked && nowMs - this.#blockedSince > limits.sendProgressMs) {
       this.#giveUp('slow-reader');
       return;
     }
@@ -188,7 +203,9 @@ export class ClientConnection implements Watched {
           this.#exchange?.onRequestFailed('slow-body');
         return;
       case 'linger':
-        if (elapsedMs > LINGER_MS && this.#blockedSince === 0) this.#socket.destroy();
+        // Nothing tells when the last octets have gone but the length of what has not.
+        if (elapsedMs > (this.#socket.writableLength > 0 ? limits.sendProgressMs : LINGER_MS))
+          this.#socket.destroy();
         return;
       case 'tunnel':
         this.#tunnel?.check(nowMs);
@@ -201,8 +218,18 @@ export class ClientConnection implements Watched {
     }
   }
 
+  /** An exception costs the request in which it arose, and no other. */
+  guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.onException(error);
+    }
+  }
+
   #checkHead(elapsedMs: number): void {
     const { limits } = this.context.options;
+    if (this.#isBlocked) return; // the next head waits for the answers before it to be read
     if (this.#pending.length > 0) {
       if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');
     } else if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
@@ -223,13 +250,29 @@ export class ClientConnection implements Watched {
       this.#pending = Buffer.concat([this.#pending, data]);
     }
     this.#pump();
-    // Requests that wait their turn, and bodies that nobody takes yet, are bounded by not reading on.
-    if (this.#pending.length > this.context.options.limits.headBytes && this.#isWaiting())
-      this.pauseReading();
+    if (this.#isFull()) this.pauseReading();
   }
 
-  #isWaiting(): boolean {
-    return this.#state === 'answer' || (this.#state === 'body' && this.#isBodyHeld);
+  /** Requests that wait their turn, and bodies that nobody takes yet, are bounded by not reading on. */
+  #isFull(): boolean {
+    if (this.#pending.length <= this.context.options.limits.headBytes) return false;
+    switch (this.#state) {
+      case 'head':
+        return this.#isBlocked;
+      case 'body':
+        return this.#isBodyHeld;
+      default:
+        return this.#state === 'answer';
+    }
+  }
+
+  #readOn(): void {
+    if (!this.#isFull()) this.#resumeReading();
+  }
+
+  /** The client does not read its answers: no further request is taken, so that they cannot pile up. */
+  get #isBlocked(): boolean {
+    return this.#blockedSince > 0;
   }
 
   #beginHead(): void {
@@ -243,7 +286,7 @@ export class ClientConnection implements Watched {
     this.#isPumping = true;
     while (this.#pending.length > 0) {
       if (this.#state === 'body' && !this.#isBodyHeld) this.#takeBody();
-      else if (this.#state !== 'head' || !this.#takeHead()) break;
+      else if (this.#state !== 'head' || this.#isBlocked || !this.#takeHead()) break;
     }
     this.#isPumping = false;
   }
@@ -251,13 +294,15 @@ export class ClientConnection implements Watched {
   /** False when the head is not complete yet, or was refused. */
   #takeHead(): boolean {
     const { limits } = this.context.options;
-    const start = this.#skipEmptyLines();
-    if (start === -1) return false;
-    const end = headEnd(this.#pending, start);
+    const start = skipEmptyLines(this.#pending);
+    if (start === this.#pending.length) {
+      this.#pending = NOTHING; // a stray CRLF behind a body does not begin a head
+      return false;
+    }
+    const end = start === -1 ? -1 : headEnd(this.#pending, start);
     if (end === -1 || end - start > limits.headBytes) {
-      if (end !== -1 || this.#pending.length - start > limits.headBytes)
-        this.#refuse(this.#sizeFailure(start));
-      else if (hasBareLineFeed(this.#pending, start)) this.#refuse('malformed');
+      const failure = start === -1 ? 'malformed' : headFailure(this.#pending, start, limits);
+      if (failure !== null) this.#refuse(failure);
       return false;
     }
     const text = this.#pending.toString('latin1', start, end);
@@ -285,26 +330,6 @@ export class ClientConnection implements Watched {
     const exchange = new Exchange(this, text, startedAt);
     this.#exchange = exchange;
     exchange.begin();
-  }
-
-  /** Position of the request line; -1 when there is none yet or too much emptiness. */
-  #skipEmptyLines(): number {
-    const pending = this.#pending;
-    let at = 0;
-    while (pending[at] === 13 && pending[at + 1] === 10) {
-      at += 2;
-      if (at / 2 > MAX_EMPTY_LINES) {
-        this.#refuse('malformed');
-        return -1;
-      }
-    }
-    return at < pending.length ? at : -1;
-  }
-
-  #sizeFailure(start: number): FailureCode {
-    const lineEnd = this.#pending.indexOf('\r\n', start, 'latin1');
-    const line = lineEnd === -1 ? this.#pending.length : lineEnd;
-    return line - start > this.context.options.limits.uri ? 'uri-too-long' : 'head-too-large';
   }
 
   #takeBody(): void {
@@ -342,8 +367,14 @@ export class ClientConnection implements Watched {
 
   #onDrain(): void {
     this.#blockedSince = 0;
-    if (this.#state === 'tunnel') this.#tunnel!.onClientDrain();
-    else this.#exchange?.onClientDrain();
+    if (this.#state === 'tunnel') {
+      this.#tunnel!.onClientDrain();
+      return;
+    }
+    this.#exchange?.onClientDrain();
+    if (this.#state !== 'head') return;
+    this.#pump();
+    this.#readOn();
   }
 
   #onEnd(): void {
@@ -359,7 +390,9 @@ export class ClientConnection implements Watched {
         this.#linger(); // what was written still goes out
         return;
       case 'body':
-        this.#giveUp('client-gone');
+        // Its rest may be here already, and only wait for the upstream.
+        if (this.#isBodyHeld && this.#pending.length > 0) this.#armGrace();
+        else this.#giveUp('client-gone');
         return;
       case 'linger':
         this.#socket.destroySoon();
@@ -377,6 +410,7 @@ export class ClientConnection implements Watched {
 
   #linger(): void {
     this.#state = 'linger';
+    this.#blockedSince = 0; // there is no drain after end()
     this.#pending = NOTHING;
     this.#since = this.context.deadlines.nowMs;
     this.#tunnel = null;

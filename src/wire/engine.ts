@@ -38,6 +38,8 @@ export class WireEngine implements Engine, WireContext, Watched {
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
   readonly #holding = new Map<Exchange, number>();
+  /** Open, those in their TLS handshake included. */
+  #sockets = 0;
   #refused = 0;
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
@@ -117,7 +119,7 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   stats(): EngineStats {
     return {
-      clientConnections: this.#clients.size,
+      clientConnections: this.#sockets,
       idleUpstreamConnections: this.pools.idle,
       upstreamConnections: this.pools.open,
       exchanges: this.#exchanges().length,
@@ -149,7 +151,11 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   #createServer(address: ListenAddress): Server {
     const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
-    if (address.tls === null) return createServer(options, (socket) => this.#accept(socket, false));
+    if (address.tls === null) {
+      return createServer(options, (socket) => {
+        if (this.#admits(socket)) this.#accept(socket, false);
+      });
+    }
     const server = createTlsServer(
       {
         ...options,
@@ -159,6 +165,8 @@ export class WireEngine implements Engine, WireContext, Watched {
       },
       (socket) => this.#accept(socket, true),
     );
+    // Counted from here on: a handshake that is never finished takes a place as well.
+    server.on('connection', (socket) => this.#admits(socket));
     server.on('tlsClientError', (_error, socket) => socket.destroy());
     return server;
   }
@@ -171,13 +179,20 @@ export class WireEngine implements Engine, WireContext, Watched {
     }
   }
 
-  #accept(socket: Socket, isTls: boolean): void {
-    if (this.#clients.size >= this.options.limits.connections) {
+  /** Refused at once beyond `limits.connections`: nothing is sent, nothing is read. */
+  #admits(socket: Socket): boolean {
+    if (this.#sockets >= this.options.limits.connections) {
       this.#refused++;
       socket.on('error', () => {});
       socket.destroy();
-      return;
+      return false;
     }
+    this.#sockets++;
+    socket.once('close', () => this.#sockets--);
+    return true;
+  }
+
+  #accept(socket: Socket, isTls: boolean): void {
     this.#clients.add(new ClientConnection(this, socket, isTls));
   }
 

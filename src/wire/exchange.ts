@@ -125,8 +125,10 @@ export class Exchange implements AnswerSink, BodySink {
     if (!this.#isHolding || this.#isDone) return;
     this.#isHolding = false;
     this.#context.release(this);
-    this.#decideUnavailable();
-    this.#proceed();
+    this.#client.guard(() => {
+      this.#decideUnavailable();
+      this.#proceed();
+    });
   }
 
   // The client's side.
@@ -258,6 +260,10 @@ export class Exchange implements AnswerSink, BodySink {
 
   // The upstream's side.
 
+  onException(error: unknown): void {
+    this.#client.onException(error);
+  }
+
   onReadEnd(): void {
     if (!this.#answer.flush()) this.#connection?.pause();
   }
@@ -373,18 +379,20 @@ export class Exchange implements AnswerSink, BodySink {
   /** Ends a WebSocket with 1012 or an event stream whole, so that the page connects anew. */
   endStream(): void {
     if (this.#isDone) return;
-    if (this.#tunnel !== null) this.#tunnel.restart();
-    else if (this.#isStream) {
-      this.#dropConnection();
-      this.#answer.closes = true;
-      this.onAnswerEnd('');
-    }
+    this.#client.guard(() => {
+      if (this.#tunnel !== null) this.#tunnel.restart();
+      else if (this.#isStream) {
+        this.#dropConnection();
+        this.#answer.closes = true;
+        this.onAnswerEnd('');
+      }
+    });
   }
 
   /** The version was cut off. */
   cutOff(): void {
     if (this.#isStream) this.endStream();
-    else if (!this.#isDone) this.onRequestFailed('cut-off');
+    else if (!this.#isDone) this.#client.guard(() => this.onRequestFailed('cut-off'));
   }
 
   // The end.

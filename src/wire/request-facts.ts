@@ -128,7 +128,7 @@ function gather(head: RequestHead): Gathered {
         found.forwardedHost = fields.value(i);
         break;
       case FIELD.X_LOCKSTEP_HOPS:
-        found.hops = Number.parseInt(fields.value(i), 10) || 0;
+        found.hops = Math.max(found.hops, Number.parseInt(fields.value(i), 10) || 0);
         break;
     }
   }

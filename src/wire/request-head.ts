@@ -37,6 +37,8 @@ export class RequestHead {
 
   /** Reads `text`, a whole head with its final empty line. Returns null, or why it is refused. */
   read(text: string, limits: HeadLimits): FailureCode | null {
+    // What is left of the head before must not pass for this one's, nor for its own any more.
+    this.fields.text = '';
     const lineEnd = text.indexOf('\r\n');
     const refused = this.#readRequestLine(text, lineEnd, limits.uri);
     if (refused !== null) return refused;

@@ -80,7 +80,9 @@ export class Tunnel {
   restart(): void {
     if (this.#restartAskedAt > 0 || this.#isDone) return;
     this.#restartAskedAt = performance.now();
-    if (this.#frames.isBetweenFrames) this.#close(true);
+    if (this.#upstreamEnded)
+      this.#close(false); // our side towards the client is closed already
+    else if (this.#frames.isBetweenFrames) this.#close(true);
   }
 
   check(nowMs: number): void {

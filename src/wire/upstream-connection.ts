@@ -30,6 +30,8 @@ export interface AnswerSink {
   /** Raw data and its end, after onSwitched. */
   onTunnelData(data: Buffer): void;
   onTunnelEnd(): void;
+  /** One of the calls above threw; the connection is closed. */
+  onException(error: unknown): void;
   /** All that one read brought has been handed on. */
   onReadEnd(): void;
 }
@@ -81,10 +83,10 @@ export class UpstreamConnection implements Watched {
     this.#silenceLimitMs = context.limits.connectMs;
     const socket = connect({ host: upstream.host, port: upstream.port, noDelay: true, allowHalfOpen: true });
     this.#socket = socket;
-    socket.on('connect', () => this.#onConnect());
-    socket.on('data', (data: Buffer) => this.#onData(data));
-    socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.#onDrain());
+    socket.on('connect', () => this.#guard(() => this.#onConnect()));
+    socket.on('data', (data: Buffer) => this.#guard(() => this.#onData(data)));
+    socket.on('end', () => this.#guard(() => this.#onEnd()));
+    socket.on('drain', () => this.#guard(() => this.#onDrain()));
     socket.on('error', (error: NodeJS.ErrnoException) =>
       this.#fail(this.#failureCode(), error.code ?? error.message),
     );
@@ -173,6 +175,21 @@ export class UpstreamConnection implements Watched {
   }
 
   check(nowMs: number): void {
+    this.#guard(() => this.#check(nowMs));
+  }
+
+  /** What the sink throws is the sink's: this connection closes, and the sink hears of it. */
+  #guard(step: () => void): void {
+    const sink = this.#sink;
+    try {
+      step();
+    } catch (error) {
+      this.destroy();
+      sink?.onException(error);
+    }
+  }
+
+  #check(nowMs: number): void {
     const { limits } = this.#context;
     const silentMs = nowMs - this.#since;
     switch (this.#state) {
