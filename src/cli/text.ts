@@ -1,18 +1,9 @@
 // How things are said on a screen of 80 columns: spans and clocks, counted nouns, wrapped lines. Pure.
 // Rule: texts that came over the network pass through `printable`, so that no server can move the cursor.
 
-export const COLUMNS = 80;
+export { tellSpan } from '../core/duration.ts';
 
-/** The two largest units, rounded down: `45s`, `21m`, `11h 39m`, `3d 4h`. */
-export function tellSpan(ms: number): string {
-  const s = Math.max(0, Math.floor(ms / 1000));
-  if (s < 60) return `${s}s`;
-  const m = Math.floor(s / 60);
-  if (m < 60) return `${m}m`;
-  const h = Math.floor(m / 60);
-  if (h < 24) return m % 60 === 0 ? `${h}h` : `${h}h ${m % 60}m`;
-  return h % 24 === 0 ? `${h / 24}d` : `${Math.floor(h / 24)}d ${h % 24}h`;
-}
+export const COLUMNS = 80;
 
 /** `03:12`, with the date in front when it is another day than `nowMs`. */
 export function tellClock(atMs: number, nowMs: number, timeZone: string | undefined): string {

@@ -20,6 +20,7 @@ const DRAWS_THAT_AGREE = 32;
 const COUNTERS = 65_536;
 /** Of each header; a real User-Agent is shorter, and a longer one must not buy time. */
 const HASHED_CHARS = 512;
+const HASHES = 0x1_0000_0000;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
@@ -44,25 +45,33 @@ export class Choice {
       this.#generation = table.generation;
       this.#draws.fill(0);
     }
-    const point = this.#point(fingerprint, slot, random) * 100;
-    for (const share of shares) {
-      if (point < share.upTo) return share.version;
-    }
-    return shares[shares.length - 1]!.version;
+    return versionAt(table, this.#point(fingerprint, slot, random) * 100);
+  }
+
+  /** What `pick` says as long as draws of this fingerprint agree. Counts nothing. */
+  peek(table: RoutingTable, fingerprint: Fingerprint, nowMs: number): TableVersion | null {
+    const { shares } = table;
+    if (shares.length <= 1) return shares[0]?.version ?? null;
+    const hash = this.#hash(fingerprint, Math.floor(nowMs / SLOT_MS));
+    return versionAt(table, (hash / HASHES) * 100);
   }
 
   /** In [0, 1). */
   #point(fingerprint: Fingerprint, slot: number, random: () => number): number {
-    let hash = this.#hashNetwork(fingerprint.clientIp, FNV_OFFSET);
-    hash = hashText(fingerprint.userAgent, hash);
-    hash = hashText(fingerprint.acceptLanguage, hash);
-    hash = finish(hashNumber(slot, hash));
+    const hash = this.#hash(fingerprint, slot);
     // The counter goes by the low bits, the point mostly by the high ones.
     const counter = hash & (COUNTERS - 1);
     const draws = this.#draws[counter]!;
     if (draws >= DRAWS_THAT_AGREE) return random();
     this.#draws[counter] = draws + 1;
-    return hash / 0x1_0000_0000;
+    return hash / HASHES;
+  }
+
+  #hash(fingerprint: Fingerprint, slot: number): number {
+    let hash = this.#hashNetwork(fingerprint.clientIp, FNV_OFFSET);
+    hash = hashText(fingerprint.userAgent, hash);
+    hash = hashText(fingerprint.acceptLanguage, hash);
+    return finish(hashNumber(slot, hash));
   }
 
   /** All of an IPv4 address, the first 64 bits of an IPv6 one; what is neither counts as it is written. */
@@ -79,6 +88,14 @@ export class Choice {
       hashNumber(groups[0]! * 0x1_0000 + groups[1]!, hash),
     );
   }
+}
+
+/** `point` in [0, 100). */
+function versionAt({ shares }: RoutingTable, point: number): TableVersion {
+  for (const share of shares) {
+    if (point < share.upTo) return share.version;
+  }
+  return shares[shares.length - 1]!.version;
 }
 
 /** Dotted decimal from `start` to the end, as a 32-bit number; -1 for anything else. */

@@ -20,3 +20,14 @@ export function formatDuration(ms: number): string {
   }
   return `${ms}ms`;
 }
+
+/** The two largest units, rounded down: `45s`, `21m`, `11h 39m`, `3d 4h`. */
+export function tellSpan(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return `${s}s`;
+  const m = Math.floor(s / 60);
+  if (m < 60) return `${m}m`;
+  const h = Math.floor(m / 60);
+  if (h < 24) return m % 60 === 0 ? `${h}h` : `${h}h ${m % 60}m`;
+  return h % 24 === 0 ? `${h / 24}d` : `${Math.floor(h / 24)}d ${h % 24}h`;
+}

@@ -9,6 +9,7 @@ import { chooseUpstream } from './balance.ts';
 import { Choice } from './choice.ts';
 import { decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
+import { type Explanation, explain } from './explain.ts';
 import type { Gauges } from './gauges.ts';
 import { newSessionId, type PinKeys, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
@@ -88,6 +89,18 @@ export interface SteeringOptions extends SteeringPolicy {
   readonly randomBytes: (count: number) => Uint8Array;
 }
 
+/** What is kept of a request that has ended. */
+export interface PastDecision {
+  readonly facts: RequestFacts;
+  readonly decision: Decision;
+  /** Installed when it ended. */
+  readonly table: RoutingTable;
+  /** When it began; ms since the Unix epoch. */
+  readonly atMs: number;
+  /** host:port, '' for none. */
+  readonly upstream: string;
+}
+
 const NO_PIN: PinReading = Object.freeze({ pin: null, found: 0, verified: 0 });
 const NO_COOKIES: readonly string[] = Object.freeze([]);
 const NONE_TRIED: readonly TableUpstream[] = Object.freeze([]);
@@ -114,12 +127,8 @@ export class GatewaySteering implements Steering {
   }
 
   decide(facts: RequestFacts, table: RoutingTable, nowMs: number): Decision {
-    const { keys, cookie, ledger } = this.#options;
-    // Most first requests carry other cookies or none: the name is looked for before anything is taken apart.
-    const reading = facts.cookie.includes(cookie.name)
-      ? readPins(keys, facts.cookie, cookie.name, nowMs)
-      : NO_PIN;
-    const decision = decide(facts, table, reading, nowMs, this.#sources);
+    const { ledger } = this.#options;
+    const decision = decide(facts, table, this.#read(facts, nowMs), nowMs, this.#sources);
     if (staysPinned(decision)) this.#touch(decision, table, nowMs);
     if (decision.kind === 'unsafe' && decision.action === 'forward' && isConfirmed(decision)) {
       ledger.busy(decision.session, decision.version!.slot, nowMs);
@@ -176,6 +185,36 @@ export class GatewaySteering implements Steering {
     };
   }
 
+  /** What decide() would say now, and why. Touches nothing: no ledger, no counter of the weighted choice. */
+  explain(facts: RequestFacts, table: RoutingTable, nowMs: number): Explanation {
+    const about = this.#explained(facts, table, nowMs);
+    const sources: RouteSources = {
+      ...this.#sources,
+      chooseVersion: (of, asking, atMs) => this.#choice.peek(of, asking, atMs),
+      newSession: () => '',
+    };
+    const decision = decide(facts, table, about.reading, nowMs, sources);
+    const without = (now: Decision) => {
+      const { kind, pin, hasStrayPins } = now;
+      const routing = { facts, table, nowMs, sources, kind, pin, hasStrayPins };
+      const next = decideUnavailable(now, routing, 0);
+      const afterMs = next.holdMs;
+      return { afterMs, decision: afterMs === 0 ? next : decideUnavailable(next, routing, afterMs) };
+    };
+    const upstream = decision.action === 'forward' ? this.choose(decision, NONE_TRIED) : null;
+    const otherwise = decision.action === 'forward' && upstream === null ? without(decision) : null;
+    const chosen = upstream?.address ?? null;
+    return explain({ ...about, decision, chosen, otherwise });
+  }
+
+  /** Why a request that has ended was decided as it was, by what it said and the table that it met. */
+  explainPast({ facts, decision, table, atMs, upstream }: PastDecision): Explanation {
+    const chosen = upstream === '' ? null : upstream;
+    // What the ledger knows now is later than the request.
+    const sessions = { lastSeenMs: () => null };
+    return explain({ ...this.#explained(facts, table, atMs), sessions, decision, chosen, otherwise: null });
+  }
+
   streamOpened(decision: Decision, nowMs: number): void {
     if (decision.version === null) return;
     const { gauges, ledger } = this.#options;
@@ -190,6 +229,19 @@ export class GatewaySteering implements Steering {
     const { slot } = decision.version;
     gauges.streamClosed(slot);
     if (isConfirmed(decision)) ledger.streamClosed(decision.session, slot, nowMs);
+  }
+
+  #read(facts: RequestFacts, nowMs: number): PinReading {
+    const { keys, cookie } = this.#options;
+    // Most first requests carry other cookies or none: the name is looked for before anything is taken apart.
+    return facts.cookie.includes(cookie.name) ? readPins(keys, facts.cookie, cookie.name, nowMs) : NO_PIN;
+  }
+
+  #explained(facts: RequestFacts, table: RoutingTable, nowMs: number) {
+    const { cookie, gauges, ledger } = this.#options;
+    const { policy } = this.#sources;
+    const reading = this.#read(facts, nowMs);
+    return { facts, table, nowMs, reading, cookieName: cookie.name, policy, sessions: ledger, gauges };
   }
 
   #touch({ session, version, pin }: Decision, table: RoutingTable, nowMs: number): void {

@@ -1,0 +1,261 @@
+// Why a request goes, or went, where it does: for people, in sentences. The verdict itself is the router's (route.ts);
+// here it is told which sources it had, in their order, which one won, and what was ignored and why.
+// Rule: no value of a cookie is ever told, and of headers only the version that one names.
+
+import { isFollowed } from './decision.ts';
+import { tellSpan } from './duration.ts';
+import { FAILURES, type FailureCode } from './errors.ts';
+import type { Gauges, Health } from './gauges.ts';
+import type { PinReading } from './pin.ts';
+import type { Reason } from './reasons.ts';
+import type { Decision, PinAction, RequestFacts, RequestKind, RoutePolicy } from './route.ts';
+import type { SessionView } from './sessions.ts';
+import type { RoutingTable, TableUpstream, TableVersion } from './table.ts';
+import { VERSION_ID, type VersionState } from './versions.ts';
+
+export interface ConsideredSource {
+  readonly source: 'x-lockstep-version' | 'pin' | 'new session';
+  /** The version that it names; null for none, or none that can be told. */
+  readonly names: string | null;
+  /** unasked: one before it had the say. */
+  readonly verdict: 'won' | 'ignored' | 'absent' | 'unasked';
+  readonly why: string;
+}
+
+export interface ConsideredUpstream {
+  readonly address: string;
+  readonly enabled: boolean;
+  readonly health: Health;
+  readonly inFlight: number;
+  readonly isCandidate: boolean;
+}
+
+export interface Verdict {
+  readonly action: Decision['action'];
+  readonly reason: Reason;
+  readonly version: { readonly id: string; readonly state: VersionState } | null;
+  readonly failure: FailureCode | null;
+  /** Of the gateway's own answer; null when it is forwarded. */
+  readonly status: number | null;
+  /** Tells the page to reload. */
+  readonly reload: boolean;
+  /** Waits for at most that long before. */
+  readonly holdMs: number;
+}
+
+export interface Explanation extends Verdict {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly kind: RequestKind;
+  /** Of the source that won, or what refused the request before any was asked. */
+  readonly why: string;
+  readonly sources: readonly ConsideredSource[];
+  /** Null: none yet, or none at all. */
+  readonly session: string | null;
+  /** What the answer may do about the pin. */
+  readonly pinAction: PinAction;
+  /** Who gets new sessions. */
+  readonly shares: readonly { readonly version: string; readonly percent: number }[];
+  /** Of the version, as they are now. */
+  readonly upstreams: readonly ConsideredUpstream[];
+  /** The one that gets it, or got it; null for none. */
+  readonly chosen: string | null;
+  /** When no upstream is available: what becomes of the request, after at most that long. */
+  readonly otherwise: (Verdict & { readonly afterMs: number }) | null;
+}
+
+export interface Explained {
+  readonly facts: RequestFacts;
+  readonly table: RoutingTable;
+  readonly nowMs: number;
+  readonly decision: Decision;
+  readonly reading: PinReading;
+  readonly cookieName: string;
+  readonly policy: Pick<RoutePolicy, 'idleMs' | 'lifeMs'>;
+  readonly sessions: Pick<SessionView, 'lastSeenMs'>;
+  readonly gauges: Gauges;
+  readonly chosen: string | null;
+  readonly otherwise: { readonly decision: Decision; readonly afterMs: number } | null;
+}
+
+export function explain(explained: Explained): Explanation {
+  const { facts, table, decision, gauges, chosen, otherwise } = explained;
+  const sources = [ofTab(explained), ofPin(explained), ofNewSession(explained)];
+  const won = sources.find(({ verdict }) => verdict === 'won');
+  return {
+    method: facts.method,
+    target: facts.target,
+    kind: decision.kind,
+    ...verdictOf(decision),
+    why: won?.why ?? 'it was answered before any source was asked',
+    sources,
+    session: decision.session === '' ? null : decision.session,
+    pinAction: decision.pinAction,
+    shares: table.shares.map(({ version, upTo }, index) => ({
+      version: version.id,
+      percent: upTo - (table.shares[index - 1]?.upTo ?? 0),
+    })),
+    upstreams: decision.version?.upstreams.map((upstream) => consider(upstream, gauges)) ?? [],
+    chosen,
+    otherwise: otherwise && { ...verdictOf(otherwise.decision), afterMs: otherwise.afterMs },
+  };
+}
+
+/** Refused before it was routed: its Host is not served, say. */
+export function explainRefused(
+  { method, target }: RequestFacts,
+  kind: RequestKind,
+  failure: FailureCode,
+): Explanation {
+  return {
+    method,
+    target,
+    kind,
+    action: 'refuse',
+    reason: 'refused',
+    version: null,
+    failure,
+    status: FAILURES[failure].status,
+    reload: false,
+    holdMs: 0,
+    why: FAILURES[failure].title,
+    sources: [],
+    session: null,
+    pinAction: 'none',
+    shares: [],
+    upstreams: [],
+    chosen: null,
+    otherwise: null,
+  };
+}
+
+function verdictOf({ action, reason, version, failure, reload, holdMs }: Decision): Verdict {
+  return {
+    action,
+    reason,
+    version: version === null ? null : { id: version.id, state: version.state },
+    failure,
+    status: failure === null ? null : FAILURES[failure].status,
+    reload,
+    holdMs,
+  };
+}
+
+function consider(upstream: TableUpstream, gauges: Gauges): ConsideredUpstream {
+  const { address, enabled, slot } = upstream;
+  return {
+    address,
+    enabled,
+    health: gauges.health(slot),
+    inFlight: gauges.inFlight(slot),
+    isCandidate: enabled && gauges.isRoutable(slot),
+  };
+}
+
+function ofTab({ facts, table, decision }: Explained): ConsideredSource {
+  const source = 'x-lockstep-version';
+  if (facts.tab === '') {
+    return { source, names: null, verdict: 'absent', why: 'the request has no such header' };
+  }
+  if (!VERSION_ID.test(facts.tab)) {
+    return { source, names: null, verdict: 'ignored', why: 'what it says is no id of a version' };
+  }
+  const names = facts.tab;
+  const named = table.versions.get(names);
+  if (named === undefined) {
+    return { source, names, verdict: 'ignored', why: `no version ${names} is known, nor was until lately` };
+  }
+  if (isFollowed(named))
+    return { source, names, verdict: 'won', why: `the page's own script is of ${names}` };
+  // A navigation makes a new page: a pin that lives goes before a tab that is dead.
+  const isMoot = decision.reason !== 'pin-gone' && decision.reason !== 'refused';
+  return isMoot
+    ? { source, names, verdict: 'ignored', why: `${tellDead(named)}, and a new page goes by its pin` }
+    : { source, names, verdict: 'won', why: `the page's own script is of ${names}: ${tellDead(named)}` };
+}
+
+function ofPin(explained: Explained): ConsideredSource {
+  const { reading, table, decision, cookieName } = explained;
+  const source = 'pin';
+  if (reading.found === 0) {
+    return { source, names: null, verdict: 'absent', why: `the request has no cookie ${cookieName}` };
+  }
+  const { pin } = reading;
+  if (pin === null) {
+    const which = reading.found === 1 ? 'it does not verify' : `none of ${reading.found} verifies`;
+    const why = `${which}: forged, damaged, or made with another key, cookie name or domain`;
+    return { source, names: null, verdict: 'ignored', why };
+  }
+  const names = pin.version;
+  const others = tellOthers(reading);
+  const pinned = table.versions.get(names);
+  if (pinned === undefined) {
+    return { source, names, verdict: 'ignored', why: `no version ${names} is known any more${others}` };
+  }
+  if (decision.reason === 'pin-expired') {
+    return { source, names, verdict: 'ignored', why: `${tellExpired(explained)}${others}` };
+  }
+  if (ofTab(explained).verdict === 'won') {
+    return { source, names, verdict: 'unasked', why: `x-lockstep-version goes first${others}` };
+  }
+  return { source, names, verdict: 'won', why: `${tellPinned(pinned, explained)}${others}` };
+}
+
+function ofNewSession(explained: Explained): ConsideredSource {
+  const { decision, table } = explained;
+  const source = 'new session';
+  const isWon = ofTab(explained).verdict !== 'won' && ofPin(explained).verdict !== 'won';
+  if (!isWon) return { source, names: null, verdict: 'unasked', why: 'there is one before it' };
+  const names = decision.version?.id ?? null;
+  if (names === null) return { source, names, verdict: 'won', why: 'nothing takes new sessions' };
+  const share = table.shares.length > 1 ? ', by the weights and who asks' : '';
+  return { source, names, verdict: 'won', why: `a new session gets ${names}${share}` };
+}
+
+/** How a session that has a pin of a known version came to where it goes. */
+function tellPinned(pinned: TableVersion, { decision }: Explained): string {
+  const to = decision.version?.id ?? 'nothing';
+  switch (decision.reason) {
+    case 'repinned-navigation':
+      return `its version ${pinned.id} is ${pinned.state}, and its navigations move to ${to}`;
+    case 'repinned-idle':
+      return `its version ${pinned.id} is ${pinned.state}, and it was idle for so long that it moves to ${to}`;
+    case 'repinned-forced':
+      return `its version ${pinned.id} is ${pinned.state}, and all that can move must: to ${to}`;
+    case 'failover':
+      return `its version ${pinned.id} had no available upstream for the length of deadPin.patience`;
+    case 'held':
+      return `its version is ${pinned.id}, and the request waits for an available upstream of it`;
+    case 'pin-gone':
+    case 'refused':
+      return `it is a dead pin: ${tellDead(pinned)}`;
+    default:
+      return `its version is ${pinned.id}`;
+  }
+}
+
+function tellDead({ id, state, takesPinned }: TableVersion): string {
+  return takesPinned
+    ? `${id} is ${state} and takes nothing but moves`
+    : `${id} is ${state} and takes no pinned traffic`;
+}
+
+function tellExpired({ reading, nowMs, policy, sessions }: Explained): string {
+  const { first, session, seen } = reading.pin!;
+  const ageMs = nowMs - first;
+  if (ageMs > policy.lifeMs) {
+    return `it expired: the session began ${tellSpan(ageMs)} ago, cookie.life is ${tellSpan(policy.lifeMs)}`;
+  }
+  const idleMs = nowMs - (sessions.lastSeenMs(session) ?? seen);
+  return `it expired: last seen ${tellSpan(idleMs)} ago, cookie.idle is ${tellSpan(policy.idleMs)}`;
+}
+
+/** Copies of the cookie besides the one that counts. */
+function tellOthers({ found, verified }: PinReading): string {
+  if (found <= 1) return '';
+  const forged = found - verified;
+  const why =
+    forged === 0 ? 'were seen earlier' : `${forged} of which ${forged === 1 ? 'does' : 'do'} not verify`;
+  return `; of ${found} cookies of that name the others are ignored (${why}), and cleared`;
+}
