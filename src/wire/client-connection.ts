@@ -36,6 +36,8 @@ export class ClientConnection implements Watched {
   #served = 0;
   /** Start of the head, of idleness or of lingering; last progress of the body. Monotonic ms. */
   #since: number;
+  /** When the state became `head`. */
+  #idleSince: number;
   #blockedSince = 0;
   #headStartedAt = 0;
   #hasEnded = false;
@@ -50,6 +52,7 @@ export class ClientConnection implements Watched {
     this.isTls = isTls;
     this.peer = socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
+    this.#idleSince = this.#since;
     socket.setNoDelay(true);
     socket.on('data', (data: Buffer) => this.guard(() => this.#onData(data)));
     socket.on('end', () => this.guard(() => this.#onEnd()));
@@ -118,6 +121,7 @@ export class ClientConnection implements Watched {
     }
     this.#state = 'head';
     this.#since = this.context.deadlines.nowMs;
+    this.#idleSince = this.#since;
     this.#pump();
     this.#readOn();
   }
@@ -296,7 +300,9 @@ export class ClientConnection implements Watched {
     const { limits } = this.context.options;
     const start = skipEmptyLines(this.#pending);
     if (start === this.#pending.length) {
-      this.#pending = NOTHING; // a stray CRLF behind a body does not begin a head
+      // A stray CRLF behind a body begins no head, nor does it make an idle connection a busy one.
+      this.#pending = NOTHING;
+      this.#since = this.#idleSince;
       return false;
     }
     const end = start === -1 ? -1 : headEnd(this.#pending, start);
