@@ -3,22 +3,27 @@
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
 import { randomBytes } from 'node:crypto';
-import { createAdmin } from './admin/server.ts';
+import { resolve } from 'node:path';
+import { type Admin, createAdmin } from './admin/server.ts';
 import type { Config } from './config/config.ts';
-import { formatProblem, loadConfig } from './config/load.ts';
+import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
 import { Controller } from './control/controller.ts';
+import type { StoredPinKeys } from './control/pin-keys.ts';
 import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
+import type { RecordExchange } from './core/exchange.ts';
 import { Gauges } from './core/gauges.ts';
 import { PinKeys } from './core/pin.ts';
 import { Ledger } from './core/sessions.ts';
-import { GatewaySteering } from './core/steering.ts';
+import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
 import type { Engine } from './engine/contract.ts';
-import { AccessLog } from './observe/access-log.ts';
+import { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { createLog, type Log, LogLimiter } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
+import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
+import { policiesOf, Reloader, type ReloadResult } from './reloader.ts';
 import { WireEngine } from './wire/engine.ts';
 
 export interface Address {
@@ -31,6 +36,8 @@ export interface RunningGateway {
   readonly addresses: readonly Address[];
   /** `http://host:port` or `unix:PATH`. */
   readonly adminUrl: string;
+  /** Reads the configuration file again. Never rejects; what fails is logged. `by`: for the audit log. */
+  reload(by: string): Promise<ReloadResult>;
   /** Finishes what is under way within `graceMs` (`limits.shutdown` when not given), then all is closed. Idempotent. */
   stop(graceMs?: number): Promise<void>;
   /** Resolves when it has stopped, whoever asked for that. */
@@ -48,139 +55,219 @@ type Undo = (() => Promise<void>)[];
 export async function startGateway(
   from: ({ readonly configFile: string } | { readonly config: Config }) & GatewayOptions,
 ): Promise<RunningGateway> {
-  const config = 'config' in from ? from.config : await configFrom(from.configFile);
+  const file = 'config' in from ? null : resolve(from.configFile);
+  const loaded = 'config' in from ? asLoaded(from.config) : await loadOrThrow(from.configFile);
+  const { config } = loaded;
   const log = from.log ?? createLog(config.log.level);
   const undo: Undo = [];
   try {
-    return await assemble(config, log, undo);
+    return await run(file, await makeParts(loaded, log, undo), undo);
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
   }
 }
 
-async function configFrom(file: string): Promise<Config> {
+async function loadOrThrow(file: string): Promise<LoadedConfig> {
   const loaded = await loadConfig(file, process.env);
   if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join('\n'));
-  return loaded.config;
+  return loaded;
 }
 
-async function assemble(config: Config, log: Log, undo: Undo): Promise<RunningGateway> {
+/** A program gave it: there is no file to tell of. */
+function asLoaded(config: Config): LoadedConfig {
+  return { config, warnings: [], settings: [] };
+}
+
+/** All that has a lifetime, made and not yet started. */
+interface Parts {
+  readonly loaded: LoadedConfig;
+  readonly pinKeys: readonly string[];
+  readonly state: StateFolder;
+  readonly accessLog: AccessLogSwitch;
+  readonly metrics: Metrics;
+  readonly unknownPins: UnknownPins;
+  readonly dataPlane: DataPlane;
+  readonly control: Controller;
+  readonly webhooks: Webhooks;
+  readonly log: Log;
+  /** What the parts ask of the gateway as a whole. */
+  readonly life: Life;
+}
+
+interface Life {
+  isListening: boolean;
+  stop: RunningGateway['stop'];
+}
+
+async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Parts> {
+  const { config } = loaded;
   const clock = systemClock;
-  const closed = Promise.withResolvers<void>();
-  let stop: RunningGateway['stop'] = async () => {};
+  const life: Life = { isListening: false, stop: async () => {} };
   const state = await StateFolder.open(config.stateDir, {
     clock,
     onLost: () => {
       log.error({ state: config.stateDir }, 'another gateway has taken the state directory; this one stops');
-      void stop();
+      void life.stop();
     },
   });
   undo.push(() => state.close());
   const accessLog = openAccessLog(config, log);
-  undo.push(async () => accessLog?.close());
-
-  const { cookie, limits } = config;
+  undo.push(() => accessLog.close());
+  const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
   const gauges = new Gauges();
-  const ledger = new Ledger({
-    capacity: limits.sessions,
-    idleMs: cookie.idleMs,
-    nowMs: clock.wallMs(),
-    seed: randomBytes(4).readUInt32LE(), // so that nobody can choose sessions that share a chain
-  });
-  const pinKeys = config.pinKeys.length > 0 ? { keys: config.pinKeys, isNew: false } : await state.pinKeys();
+  const ledger = openLedger(config, clock.wallMs());
+  const meter = new CanaryMeter();
   const metrics = new Metrics({
-    stats: () => engine.stats(),
+    stats: () => dataPlane.engine.stats(),
     status: () => control.status(),
-    accessLogDropped: () => accessLog?.dropped ?? 0,
+    accessLogDropped: () => accessLog.dropped,
     webhooks: () => webhooks.counts,
   });
-  const meter = new CanaryMeter();
-  const engine = createEngine(config, pinKeys.keys, { gauges, ledger, log, metrics, meter, accessLog });
-  let isListening = false;
+  const unknownPins = new UnknownPins((found) => tellUnknownPins(found, control, log));
+  const record: RecordExchange = (exchange) => {
+    metrics.record(exchange);
+    meter.record(exchange);
+    accessLog.write(exchange);
+    unknownPins.record(exchange);
+  };
+  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record });
   const control = new Controller({
     state,
-    plane: engine,
+    plane: dataPlane.engine,
     gauges,
     ledger,
     meter,
-    cookie,
-    drain: config.drain,
-    health: config.health,
-    warm: config.warm,
-    analysis: config.analysis,
+    ...policiesOf(config),
     declared: config.versions,
     active: config.active,
-    isPinKeyNew: pinKeys.isNew,
-    isListening: () => isListening,
+    isPinKeyNew,
+    isListening: () => life.isListening,
     log,
     clock,
   });
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
-  undo.push(() => control.stop());
-  await control.start();
-  undo.push(() => engine.shutdown(0));
-  const addresses = await engine.listen();
-  isListening = true;
-  const admin = await createAdmin({ ...config.admin, control, metrics: () => metrics.render(), log });
-  undo.push(() => admin.close());
-  log.info({ addresses, admin: admin.url, state: config.stateDir }, 'listening');
-
-  const stopAll = async (graceMs: number): Promise<void> => {
-    log.info({ graceMs }, 'stopping');
-    isListening = false;
-    await engine.shutdown(graceMs);
-    await admin.close();
-    await control.stop();
-    await webhooks.close();
-    await accessLog?.close();
-    log.info({}, 'stopped');
-    closed.resolve();
-  };
-  let stopping: Promise<void> | null = null;
-  stop = (graceMs = limits.shutdownMs) => {
-    stopping ??= stopAll(graceMs);
-    return stopping;
-  };
-  return { addresses, adminUrl: admin.url, stop, closed: closed.promise };
+  return { loaded, pinKeys, state, accessLog, metrics, unknownPins, dataPlane, control, webhooks, log, life };
 }
 
-interface EngineParts {
+async function run(file: string | null, parts: Parts, undo: Undo): Promise<RunningGateway> {
+  const { loaded, state, accessLog, metrics, unknownPins, dataPlane, control, webhooks, log, life } = parts;
+  const { config } = loaded;
+  undo.push(() => control.stop());
+  await control.start();
+  if (state.wasEmpty) unknownPins.watch(systemClock.wallMs());
+  undo.push(() => dataPlane.engine.shutdown(0));
+  const addresses = await dataPlane.engine.listen();
+  life.isListening = true;
+  let { shutdownMs } = config.limits;
+  const reloader = new Reloader(loaded, parts.pinKeys, {
+    file,
+    read: (path) => loadConfig(path, process.env),
+    control,
+    accessLog,
+    pinKeysOf: async (next) => (await pinKeysOf(next, state)).keys,
+    apply: (next, keys) => {
+      ({ shutdownMs } = next.limits);
+      dataPlane.reconfigure(next, keys);
+      admin.setTokens(next.admin.tokens);
+      webhooks.configure(next.hooks);
+      log.level = next.log.level;
+    },
+    log,
+    wallMs: systemClock.wallMs,
+  });
+  const render = () => metrics.render();
+  const admin = await createAdmin({ ...config.admin, control, config: reloader, metrics: render, log });
+  undo.push(() => admin.close());
+  log.info({ addresses, admin: admin.url, state: config.stateDir }, 'listening');
+  const closed = Promise.withResolvers<void>();
+  let stopping: Promise<void> | null = null;
+  life.stop = (graceMs = shutdownMs) => {
+    stopping ??= stopAll(parts, admin, graceMs).then(closed.resolve);
+    return stopping;
+  };
+  const reload: RunningGateway['reload'] = (by) => reloader.reload({ by, dryRun: false, ifMatch: null });
+  return { addresses, adminUrl: admin.url, reload, stop: life.stop, closed: closed.promise };
+}
+
+async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {
+  const { dataPlane, control, webhooks, accessLog, log, life } = parts;
+  log.info({ graceMs }, 'stopping');
+  life.isListening = false;
+  await dataPlane.engine.shutdown(graceMs);
+  await admin.close();
+  await control.stop();
+  await webhooks.close();
+  await accessLog.close();
+  log.info({}, 'stopped');
+}
+
+async function pinKeysOf({ pinKeys }: Config, state: StateFolder): Promise<StoredPinKeys> {
+  return pinKeys.length > 0 ? { keys: pinKeys, isNew: false } : await state.pinKeys();
+}
+
+function openAccessLog({ log: { access } }: Config, log: Log): AccessLogSwitch {
+  const onDrop = (dropped: number) =>
+    log.warn({ dropped }, 'access log lines dropped: its destination is too slow or full');
+  const accessLog = new AccessLogSwitch({ onDrop });
+  accessLog.open(access).use();
+  return accessLog;
+}
+
+function openLedger({ limits, cookie }: Config, nowMs: number): Ledger {
+  // Seeded, so that nobody can choose sessions that share a chain.
+  const seed = randomBytes(4).readUInt32LE();
+  return new Ledger({ capacity: limits.sessions, idleMs: cookie.idleMs, nowMs, seed });
+}
+
+interface DataPlaneParts {
   readonly gauges: Gauges;
   readonly ledger: Ledger;
   readonly log: Log;
-  readonly metrics: Metrics;
-  readonly meter: CanaryMeter;
-  readonly accessLog: AccessLog | null;
+  readonly record: RecordExchange;
 }
 
-function createEngine(config: Config, pinKeys: readonly string[], parts: EngineParts): Engine {
-  const { cookie } = config;
-  const { gauges, ledger, metrics, meter, accessLog } = parts;
+interface DataPlane {
+  readonly engine: Engine;
+  readonly reconfigure: (next: Config, pinKeys: readonly string[]) => void;
+}
+
+function createDataPlane(config: Config, pinKeys: readonly string[], parts: DataPlaneParts): DataPlane {
+  const { gauges, ledger, log, record } = parts;
   const steering = new GatewaySteering({
-    cookie,
-    keys: new PinKeys(pinKeys, cookie.name, cookie.domain),
-    affinity: config.affinity,
-    deadPin: config.deadPin,
-    protectedPaths: config.drain.protectedPaths,
+    ...steeringPolicy(config, pinKeys),
     ledger,
     gauges,
     random: Math.random,
     randomBytes: (count) => randomBytes(count),
   });
-  const faults = new LogLimiter(parts.log);
-  return new WireEngine(config, {
+  const faults = new LogLimiter(log);
+  const engine = new WireEngine(config, {
     steering,
     gauges,
     wallMs: systemClock.wallMs,
     onFault: (message, detail) => faults.warn(message, { detail }),
-    record: (exchange) => {
-      metrics.record(exchange);
-      meter.record(exchange);
-      accessLog?.write(exchange);
-    },
+    record,
   });
+  const reconfigure: DataPlane['reconfigure'] = (next, keys) => {
+    steering.reconfigure(steeringPolicy(next, keys));
+    engine.reconfigure(next);
+    ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
+  };
+  return { engine, reconfigure };
+}
+
+function steeringPolicy(config: Config, pinKeys: readonly string[]): SteeringPolicy {
+  const { cookie, affinity, deadPin, drain } = config;
+  const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
+  return { cookie, keys, affinity, deadPin, protectedPaths: drain.protectedPaths };
+}
+
+function tellUnknownPins(found: UnknownPinsFound, control: Controller, log: Log): void {
+  const why = 'the state directory was empty at the start, and not for the first time';
+  log.warn(found, `browsers come with pins that this gateway does not know: ${why}; what it held is lost`);
+  control.tell('pins-unknown', { ...found });
 }
 
 function webhooksOf({ hooks }: Config, log: Log, control: Controller): Webhooks {
@@ -192,14 +279,4 @@ function webhooksOf({ hooks }: Config, log: Log, control: Controller): Webhooks 
   });
   control.onEvent((event) => webhooks.tell(event));
   return webhooks;
-}
-
-function openAccessLog(config: Config, log: Log): AccessLog | null {
-  const { access } = config.log;
-  if (access === 'off') return null;
-  return new AccessLog({
-    destination: access === 'stdout' ? 1 : access.file,
-    onDrop: (dropped) =>
-      log.warn({ dropped }, 'access log lines dropped: its destination is too slow or full'),
-  });
 }

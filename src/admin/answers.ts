@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import type { CanaryFigures } from '../core/canary.ts';
+import type { ReloadReport, SettingsReport } from '../core/settings.ts';
 import {
   type AuditEntry,
   type CanaryStatus,
@@ -108,21 +109,23 @@ const StatusAnswer = z.object({
   versions: z.array(Version),
 }) satisfies z.ZodType<Status>;
 
+const versionChanges = z
+  .array(
+    z.object({
+      id,
+      from: z.string().nullable(),
+      to: z.string().nullable(),
+      weight: percent,
+      sessions: count.describe('Live sessions on it.'),
+    }),
+  )
+  .describe('Versions whose state or weight differs.');
+
 const Report = z.object({
   dryRun: z.boolean().describe('True: this is what would happen.'),
   changed: z.boolean(),
   epoch: count,
-  changes: z
-    .array(
-      z.object({
-        id,
-        from: z.string().nullable(),
-        to: z.string().nullable(),
-        weight: percent,
-        sessions: count.describe('Live sessions on it.'),
-      }),
-    )
-    .describe('Versions whose state or weight differs.'),
+  changes: versionChanges,
   warmUp: z
     .object({ paths: z.array(z.string()), upstreams: z.array(address) })
     .nullable()
@@ -168,6 +171,39 @@ const Event = z.object({
   detail: details,
 }) satisfies z.ZodType<GatewayEvent>;
 
+const SettingValue = z.unknown().describe('As the file says it; secrets are (set).');
+
+const Settings = z.object({
+  file: z.string().nullable(),
+  loadedAt: time,
+  warnings: z.array(z.string()),
+  settings: z.array(
+    z.object({
+      key: z.string(),
+      value: SettingValue,
+      from: z.enum(['file', 'environment', 'default', 'state']).describe('state: the state directory.'),
+      line: z.int().nullable().describe('Of the file.'),
+      variables: z.array(z.string()).describe('Of the environment.'),
+      pending: z
+        .object({ value: SettingValue, line: z.int().nullable() })
+        .nullable()
+        .describe('The file says something else, which takes a restart.'),
+    }),
+  ),
+}) satisfies z.ZodType<SettingsReport>;
+
+const settingChanges = z.array(z.object({ key: z.string(), from: SettingValue, to: SettingValue }));
+
+const Reloaded = z.object({
+  dryRun: z.boolean().describe('True: this is what would happen.'),
+  changed: settingChanges.describe('In force now.'),
+  needsRestart: settingChanges.describe('In the file, but not in force before a restart.'),
+  warnings: z.array(z.string()),
+  notes: z.array(z.string()).describe('What became of versions.'),
+  epoch: count,
+  versions: versionChanges,
+}) satisfies z.ZodType<ReloadReport>;
+
 const Problem = z.object({
   type: z.literal('about:blank'),
   title: z.string(),
@@ -188,6 +224,8 @@ export const ANSWERS = {
   Version,
   Status: StatusAnswer,
   ChangeReport: Report,
+  Settings,
+  ReloadReport: Reloaded,
   Sessions,
   Waited,
   AuditEntry: AuditLine,

@@ -5,13 +5,14 @@
 
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { type AdminTokenLike, callerIdentifier } from './callers.ts';
+import { type AdminTokenLike, callerIdentifier, type IdentifyCaller } from './callers.ts';
+import { configRoutes } from './config-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { gateFor, isLoopback, isReading } from './gate.ts';
 import { parseStrictJson } from './json-body.ts';
 import { type ListenAt, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
-import type { ControlPort } from './port.ts';
+import type { ConfigPort, ControlPort } from './port.ts';
 import { probeRoutes } from './probe-routes.ts';
 import { ApiProblem, fromClientError, fromFrameworkError, PROBLEM_TYPE, problemDocument } from './problem.ts';
 import { Api } from './route.ts';
@@ -22,6 +23,7 @@ import { versionRoutes } from './version-routes.ts';
 export interface AdminSettings {
   readonly tokens: readonly AdminTokenLike[];
   readonly control: ControlPort;
+  readonly config: ConfigPort;
   readonly metrics: RouteContext['metrics'];
   readonly log: AdminLog;
   readonly heartbeatMs?: number;
@@ -32,6 +34,8 @@ export type AdminOptions = ListenAt & AdminSettings;
 export interface Admin {
   /** `http://host:port` or `unix:PATH`. */
   readonly url: string;
+  /** Requests from now on are asked for one of these. */
+  setTokens(tokens: readonly AdminTokenLike[]): void;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -58,16 +62,19 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   const closing = new AbortController();
   const context: RouteContext = {
     control: options.control,
+    config: options.config,
     metrics: options.metrics,
     log: options.log,
     stopping: closing.signal,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
   };
   const app = createApp(options.log);
-  guard(app, options, closing.signal);
+  let identify = callerIdentifier(options.tokens, Date.now);
+  guard(app, options, (authorization) => identify(authorization), closing.signal);
   const closeRoutes = refuseOtherMethods(app);
   const api = new Api(app);
-  for (const routes of [statusRoutes, versionRoutes, eventRoutes, probeRoutes]) routes(api, context);
+  for (const routes of [statusRoutes, versionRoutes, eventRoutes, probeRoutes, configRoutes])
+    routes(api, context);
   openApiRoute(api);
   closeRoutes();
 
@@ -84,6 +91,9 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   };
   return {
     url: listening.url,
+    setTokens: (tokens) => {
+      identify = callerIdentifier(tokens, Date.now);
+    },
     close: () => {
       closed ??= close();
       return closed;
@@ -118,10 +128,14 @@ function createApp(log: AdminLog): FastifyInstance {
 }
 
 /** Before any route, unknown ones included: who may not come in learns nothing of what there is. */
-function guard(app: FastifyInstance, options: AdminOptions, closing: AbortSignal): void {
+function guard(
+  app: FastifyInstance,
+  options: AdminOptions,
+  identify: IdentifyCaller,
+  closing: AbortSignal,
+): void {
   // What connects to a socket is no browser, and names it as it likes.
   const pass = gateFor('host' in options ? options.host : 'localhost');
-  const identify = callerIdentifier(options.tokens, Date.now);
   app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });

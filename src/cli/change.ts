@@ -28,7 +28,7 @@ export function versionPath(id: string, verb = ''): string {
   return `/v1/versions/${encodeURIComponent(id)}${verb === '' ? '' : `/${verb}`}`;
 }
 
-function ifMatchOf(call: Call): Record<string, string> {
+export function ifMatchOf(call: Call): Record<string, string> {
   const epoch = textOf(call, 'if-match');
   if (epoch === null) return {};
   if (!/^\d{1,15}$/.test(epoch)) {

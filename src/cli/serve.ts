@@ -1,4 +1,5 @@
-// lockstep serve --config FILE: the gateway, until SIGTERM or SIGINT. A second signal ends it at once.
+// lockstep serve --config FILE: the gateway, until SIGTERM or SIGINT. A second signal ends it at once; SIGHUP has it read
+// its file again.
 
 import { EXIT } from './failure.ts';
 import { requiredText, type Verb } from './verb.ts';
@@ -16,7 +17,9 @@ export const serve: Verb = {
     const configFile = requiredText(call, 'config');
     const { startGateway } = await import('../main.ts');
     const asked = firstSignal();
+    const hangups = countHangups();
     const gateway = await startGateway({ configFile });
+    hangups.follow(() => void gateway.reload('SIGHUP'));
     // It can also stop by itself, when another gateway took its state; its log says why.
     const isAsked = await Promise.race([asked.then(() => true), gateway.closed.then(() => false)]);
     await gateway.stop();
@@ -40,4 +43,19 @@ function firstSignal(): Promise<void> {
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
   });
+}
+
+/** One that comes while the gateway still starts would end the process: it may be about a file that was read before it. */
+function countHangups(): { follow(reload: () => void): void } {
+  let early = 0;
+  let onHangup = () => {
+    early++;
+  };
+  process.on('SIGHUP', () => onHangup());
+  return {
+    follow(reload) {
+      onHangup = reload;
+      if (early > 0) reload();
+    },
+  };
 }

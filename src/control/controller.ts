@@ -9,9 +9,7 @@ import {
   type Deployment,
   EMPTY_DEPLOYMENT,
   reconcile,
-  redeclare,
 } from '../core/deployment.ts';
-import { formatDuration } from '../core/duration.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
 import type {
   AuditEntry,
@@ -24,8 +22,15 @@ import type {
 import { withoutFuture } from '../core/stored-times.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
-import { describeEmptyState, lifetimeOf } from './empty-state.ts';
+import { tellEmptyState } from './empty-state.ts';
 import { healthTargets } from './health-checker.ts';
+import {
+  carryOutReload,
+  type Reload,
+  type ReloadOutcome,
+  type ReloadSteps,
+  tellReloadFailed,
+} from './reload.ts';
 import {
   type AuditSubject,
   asAudited,
@@ -41,6 +46,7 @@ import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
 import { WarmUp } from './warm-up.ts';
 
 export type { ControllerOptions } from './assembly.ts';
+export type { Reload, ReloadOutcome } from './reload.ts';
 
 /** DESIGN, "The pin": an ended version's id stays spent for cookie.life and a week. */
 const TOMBSTONE_EXTRA_MS = 7 * 86_400_000;
@@ -58,21 +64,6 @@ export interface ChangeOptions {
 }
 
 export type ChangeOutcome = { readonly ok: true; readonly report: ChangeReport } | Refused;
-
-/** What a configuration file that was read anew wants of the control plane. */
-export interface Reload extends Pick<ControllerOptions, 'declared' | 'active'> {
-  readonly policies: ControlPolicies;
-  /** For the audit log and the event: names of settings, never secrets. */
-  readonly detail: Readonly<Record<string, unknown>>;
-  /** Some setting differs, whatever becomes of the versions. */
-  readonly isChange: boolean;
-  /** Puts the other parts' pieces in place. Called once, when nothing can be refused any more; must not throw. */
-  readonly apply: () => void;
-}
-
-export type ReloadOutcome =
-  | { readonly ok: true; readonly report: ChangeReport; readonly notes: readonly string[] }
-  | Refused;
 
 /** The stored state and the config do not go together; the message says why. */
 export class StartRefused extends Error {}
@@ -113,7 +104,7 @@ export class Controller {
     const met = reconcile(timely.next, declared, active, clock.wallMs());
     if (!met.ok) throw new StartRefused(met.problem.detail);
     const { next } = met;
-    const notes = [...noteOfFuture(timely.aheadMs), ...met.notes];
+    const notes = [...timely.notes, ...met.notes];
     slots.reserve(next);
     if (next !== stored) {
       await state.save(next);
@@ -133,7 +124,7 @@ export class Controller {
     stateWatch.start();
     this.#isStarted = true;
     events.tell('started', next.active, { epoch: next.epoch, notes });
-    if (stored === EMPTY_DEPLOYMENT) await this.#warnOfEmptyState();
+    if (state.wasEmpty) await tellEmptyState(next.active, this.#options, events);
   }
 
   /** Waits for the change under way, stops all timers and lets go of the state directory. Idempotent. */
@@ -155,12 +146,12 @@ export class Controller {
 
   /** Never rejects for what the caller or the disk did. */
   reload(wanted: Reload, options: ChangeOptions): Promise<ReloadOutcome> {
-    return this.#queue.run(() => this.#reload(wanted, options));
+    return this.#queue.run(() => carryOutReload(this.#reloadSteps(), wanted, options));
   }
 
   /** A reload got no further than its file: `detail` says why. */
   reloadFailed(by: string, problem: Problem): Promise<void> {
-    return this.#queue.run(() => this.#reloadFailed(by, problem));
+    return this.#queue.run(() => tellReloadFailed(this.#reloadSteps(), by, problem));
   }
 
   /** What another part of the gateway has to tell. */
@@ -245,46 +236,22 @@ export class Controller {
     });
   }
 
-  async #reload(wanted: Reload, options: ChangeOptions): Promise<ReloadOutcome> {
-    const { by, dryRun } = options;
-    const { clock, checker, events } = this.#parts;
-    const before = this.#deployment;
-    const met =
-      this.#turnedDown(options) ?? redeclare(before, wanted.declared, wanted.active, clock.wallMs());
-    if (!met.ok) return dryRun ? met : this.#reloadRefused(by, met);
-    const { next, notes } = met;
-    if (dryRun) return { ok: true, report: this.#report(before, next, true), notes };
-    const unsaved = next === before ? null : await this.#store(next);
-    if (unsaved !== null) return this.#reloadRefused(by, unsaved);
-    this.#policies = wanted.policies;
-    wanted.apply();
-    checker.reconfigure(wanted.policies.health);
-    const installed = await this.#takeEffect(before, next);
-    const detail = { ...wanted.detail, notes };
-    const isDone = wanted.isChange || next !== before;
-    const subject = { by, verb: 'reload', version: null, detail };
-    await this.#audit(subject, before, next, installed?.problem.code ?? null, isDone);
-    events.tell('reloaded', null, { ...detail, by, epoch: next.epoch });
-    return installed ?? { ok: true, report: this.#report(before, next, false), notes };
-  }
-
-  async #reloadRefused(by: string, refusal: Refused): Promise<Refused> {
-    await this.#reloadFailed(by, refusal.problem);
-    return refusal;
-  }
-
-  async #reloadFailed(by: string, { code, detail }: Problem): Promise<void> {
-    const now = this.#deployment;
-    await this.#audit({ by, verb: 'reload', version: null, detail: { why: detail } }, now, now, code);
-    this.#parts.events.tell('reload-failed', null, { by, code, why: detail });
-  }
-
-  async #warnOfEmptyState(): Promise<void> {
-    const { state, isPinKeyNew, log } = this.#options;
-    const { active } = this.#deployment;
-    const lifetime = await lifetimeOf(state.path);
-    log.warn({}, describeEmptyState({ folder: state.path, active, isPinKeyNew, lifetime }));
-    this.#parts.events.tell('state-empty', active, { lifetime, isPinKeyNew });
+  #reloadSteps(): ReloadSteps {
+    const { clock, events, checker } = this.#parts;
+    return {
+      deployment: () => this.#deployment,
+      nowMs: () => clock.wallMs(),
+      events,
+      turnedDown: (options) => this.#turnedDown(options),
+      store: (next) => this.#store(next),
+      adopt: (policies) => {
+        this.#policies = policies;
+        checker.reconfigure(policies.health);
+      },
+      takeEffect: (before, next) => this.#takeEffect(before, next),
+      audit: (...entry) => this.#audit(...entry),
+      report: (before, after, dryRun) => this.#report(before, after, dryRun),
+    };
   }
 
   #judge(change: Change, options: ChangeOptions): ReturnType<typeof applyChange> {
@@ -433,13 +400,4 @@ export class Controller {
     await this.#queue.idle();
     await this.#options.state.close();
   }
-}
-
-/** A second more or less is drift, which needs no words. */
-function noteOfFuture(aheadMs: number): readonly string[] {
-  if (aheadMs < 1_000) return [];
-  return [
-    `The stored state has times up to ${formatDuration(aheadMs)} ahead of the clock, which has gone back or was wrong: ` +
-      'they count as now, and the steps of drains as from now.',
-  ];
 }

@@ -2,6 +2,8 @@
 // a path that was mistyped. Nobody can tell the two apart at that moment, so each such start says what it means.
 
 import { statfs } from 'node:fs/promises';
+import type { ControllerOptions } from './assembly.ts';
+import type { Events } from './events.ts';
 
 export interface EmptyState {
   readonly folder: string;
@@ -18,7 +20,18 @@ export type Lifetime = 'container' | 'boot' | 'lasting';
 const OVERLAY = 0x794c7630;
 const TMPFS = 0x01021994;
 
-export async function lifetimeOf(folder: string): Promise<Lifetime> {
+/** Loud in the log, and an event. */
+export async function tellEmptyState(
+  active: string | null,
+  { state: { path: folder }, isPinKeyNew, log }: Pick<ControllerOptions, 'state' | 'isPinKeyNew' | 'log'>,
+  events: Events,
+): Promise<void> {
+  const lifetime = await lifetimeOf(folder);
+  log.warn({}, describeEmptyState({ folder, active, isPinKeyNew, lifetime }));
+  events.tell('state-empty', active, { lifetime, isPinKeyNew });
+}
+
+async function lifetimeOf(folder: string): Promise<Lifetime> {
   const type = await statfs(folder).then(
     (stats) => stats.type,
     () => 0,

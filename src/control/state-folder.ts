@@ -1,7 +1,7 @@
 // The state directory as one thing with a lifetime: locked on opening, let go on closing. In it live the stored
 // deployment, the audit log and the pin keys; nothing of it is written once another gateway has taken the directory.
 
-import type { Deployment } from '../core/deployment.ts';
+import { type Deployment, EMPTY_DEPLOYMENT } from '../core/deployment.ts';
 import type { AuditEntry } from '../core/status.ts';
 import { AuditLog } from './audit-log.ts';
 import type { Clock } from './clock.ts';
@@ -24,6 +24,7 @@ export class StateFolder {
   readonly #store: StateStore;
   readonly #audit: AuditLog;
   readonly #files: FileSystem;
+  #wasEmpty = false;
 
   /** Makes the directory when it is missing. Throws LockedError when another gateway has it, else StateError. */
   static async open(path: string, options: StateFolderOptions): Promise<StateFolder> {
@@ -43,8 +44,15 @@ export class StateFolder {
   }
 
   /** Throws StateError: the message says what to type. */
-  load(): Promise<Deployment> {
-    return this.#store.load();
+  async load(): Promise<Deployment> {
+    const deployment = await this.#store.load();
+    this.#wasEmpty = deployment === EMPTY_DEPLOYMENT;
+    return deployment;
+  }
+
+  /** Nothing was stored when it was loaded. */
+  get wasEmpty(): boolean {
+    return this.#wasEmpty;
   }
 
   /** Throws StateError; then the stored deployment is the one before. */

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../../src/admin/server.ts';
 import { run } from '../../../src/cli/run.ts';
 import { statusOf, version } from '../../unit/cli/status-fixtures.ts';
-import { type FakeControl, fakeControl } from './fake-control.ts';
+import { type FakeControl, fakeConfig, fakeControl } from './fake-control.ts';
 import { fakeTerminal } from './fake-terminal.ts';
 
 let folder: string;
@@ -30,7 +30,15 @@ async function start(
 ) {
   const log = { info: () => {}, warn: () => {}, error: () => {} };
   const metrics = async () => ({ contentType: 'text/plain', body: '' });
-  const admin = await createAdmin({ socket, tokens: [], control, metrics, log, ...more });
+  const admin = await createAdmin({
+    socket,
+    tokens: [],
+    control,
+    config: fakeConfig(),
+    metrics,
+    log,
+    ...more,
+  });
   closers.push(admin.close);
   return admin;
 }

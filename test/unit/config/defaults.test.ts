@@ -111,6 +111,7 @@ log: { access: stdout, level: info }
   expect(result).toEqual({
     ok: true,
     warnings: [],
+    settings: expect.any(Array),
     config: {
       ...DEFAULTS,
       admin: { ...DEFAULTS.admin, tokens: [{ name: 'ci', token: env.CI_TOKEN, role: 'operator' }] },
