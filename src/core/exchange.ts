@@ -2,6 +2,7 @@
 
 import type { FailureCode } from './errors.ts';
 import type { Reason } from './reasons.ts';
+import type { Decision, RequestFacts } from './route.ts';
 
 export interface ExchangeRecord {
   /** Wall clock at the first byte of the request, ms since the Unix epoch. */
@@ -34,6 +35,9 @@ export interface ExchangeRecord {
   readonly retries: number;
   /** A WebSocket tunnel or event stream. */
   readonly isStream: boolean;
+  /** What was routed, and how; null when it did not come to that. For explanations: secrets may be in them. */
+  readonly facts: RequestFacts | null;
+  readonly decision: Decision | null;
 }
 
 /** Called once for each request, whatever became of it. Must not throw, must not block. */

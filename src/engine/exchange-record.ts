@@ -82,6 +82,8 @@ export function recordOf(
     failure: outcome.failure,
     retries: outcome.retries,
     isStream: outcome.isStream,
+    facts: request?.facts ?? null,
+    decision,
   };
 }
 

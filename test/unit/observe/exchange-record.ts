@@ -24,6 +24,8 @@ export function exchange(differences: Partial<ExchangeRecord> = {}): ExchangeRec
     failure: null,
     retries: 0,
     isStream: false,
+    facts: null,
+    decision: null,
     ...differences,
   };
 }
