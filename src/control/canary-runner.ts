@@ -31,6 +31,8 @@ export class CanaryRunner {
   #waiting = new Set<string>();
   #cancelTick: () => void = () => {};
   #ticking: Promise<void> = Promise.resolve();
+  #isStarted = false;
+  #isTicking = false;
   #isStopped = false;
 
   constructor(ports: CanaryRunnerPorts) {
@@ -38,15 +40,15 @@ export class CanaryRunner {
   }
 
   start(): void {
-    if (this.#isStopped) return;
-    const shortestMs = Math.min(...this.#running().map(({ plan }) => plan.everyMs / TICKS_PER_STEP));
-    this.#cancelTick = this.#ports.clock.after(Math.min(TICK_MS, shortestMs), () => {
-      this.#ticking = this.tick()
-        .catch((err: unknown) =>
-          this.#ports.log.error({ err }, 'watching the canaries failed; it is tried again'),
-        )
-        .then(() => this.start());
-    });
+    this.#isStarted = true;
+    this.update();
+  }
+
+  /** The deployment is another one: what is new in it is measured from now on. */
+  update(): void {
+    if (!this.#isStarted || this.#isStopped) return;
+    this.#watch();
+    if (!this.#isTicking) this.#schedule();
   }
 
   /** Idempotent. Resolves when the tick under way has ended. */
@@ -59,24 +61,9 @@ export class CanaryRunner {
 
   /** One round; public so that tests need no timer. One call at a time. */
   async tick(): Promise<void> {
-    const { clock, meter, deployment } = this.#ports;
-    const { active } = deployment();
-    const running = this.#running();
-    meter.watch(
-      running
-        .filter(({ plan }) => plan.analysis !== null)
-        .map(({ id, plan }) => ({
-          key: keyOf(id, plan, active),
-          canary: id,
-          active: active ?? '',
-          sessionsSinceMs: plan.startedAt,
-        })),
-      clock.wallMs(),
-    );
-    this.#waiting = new Set(
-      running.map(({ id, plan }) => keyOf(id, plan, active)).filter((key) => this.#waiting.has(key)),
-    );
-    for (const { id, plan } of running) await this.#judge(id, plan, active);
+    this.#watch();
+    const { active } = this.#ports.deployment();
+    for (const { id, plan } of this.#running()) await this.#judge(id, plan, active);
   }
 
   /** Of the step in force; null when nothing is measured. */
@@ -84,6 +71,38 @@ export class CanaryRunner {
     if (canary === undefined) return null;
     if (canary.halt !== null) return { verdict: 'worse', ...canary.halt };
     return this.#measured(id, canary, this.#ports.deployment().active);
+  }
+
+  #schedule(): void {
+    const { clock, log } = this.#ports;
+    this.#cancelTick();
+    const shortestMs = Math.min(...this.#running().map(({ plan }) => plan.everyMs / TICKS_PER_STEP));
+    this.#cancelTick = clock.after(Math.min(TICK_MS, shortestMs), () => {
+      this.#isTicking = true;
+      this.#ticking = this.tick()
+        .catch((err: unknown) => log.error({ err }, 'watching the canaries failed; it is tried again'))
+        .then(() => {
+          this.#isTicking = false;
+          if (!this.#isStopped) this.#schedule();
+        });
+    });
+  }
+
+  #watch(): void {
+    const { clock, meter, deployment } = this.#ports;
+    const { active } = deployment();
+    const running = this.#running();
+    const windows = running
+      .filter(({ plan }) => plan.analysis !== null)
+      .map(({ id, plan }) => ({
+        key: keyOf(id, plan, active),
+        canary: id,
+        active: active ?? '',
+        sessionsSinceMs: plan.startedAt,
+      }));
+    meter.watch(windows, clock.wallMs());
+    const keys = running.map(({ id, plan }) => keyOf(id, plan, active));
+    this.#waiting = new Set(keys.filter((key) => this.#waiting.has(key)));
   }
 
   async #judge(id: string, plan: CanaryPlan, active: string | null): Promise<void> {

@@ -19,6 +19,7 @@ import type {
   Status,
   VersionStatus,
 } from '../core/status.ts';
+import type { RoutingTable } from '../core/table.ts';
 import { withoutFuture } from '../core/stored-times.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
@@ -170,6 +171,11 @@ export class Controller {
     return record === undefined ? null : describeVersion(this.#deployment, record, sources, clock.wallMs());
   }
 
+  /** That requests are routed by. */
+  table(): RoutingTable {
+    return this.#parts.publisher.table;
+  }
+
   sessions(id: string): SessionHistogram | null {
     const version = this.version(id);
     const { sources, clock } = this.#parts;
@@ -315,6 +321,7 @@ export class Controller {
     // Health first: a check under way may not speak for a row that is given back.
     this.#watchHealth();
     this.#parts.slots.keepOnly(next);
+    this.#parts.canaries.update();
     closeWhatEnded(before, next, this.#options.plane);
     for (const { version, address } of joinedPools(before, next)) {
       this.#parts.slowStart.begin(this.#parts.slots.upstream(version, address));
