@@ -74,6 +74,12 @@ export class Metrics {
         read: () => one(status().epoch),
       },
       {
+        name: 'lockstep_state_writable',
+        help: '1 when changes can be stored, 0 when not: then they are refused, and traffic goes on.',
+        type: 'gauge',
+        read: () => one(status().state.writable ? 1 : 0),
+      },
+      {
         name: 'lockstep_session_overflow_total',
         help: 'Sessions that did not fit into the ledger.',
         type: 'counter',

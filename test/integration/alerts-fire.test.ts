@@ -149,6 +149,28 @@ const ALERT_TESTS: readonly AlertTest[] = [
     want: [G],
   },
   {
+    alert: 'LockstepStateUnwritable',
+    series: { lockstep_state_writable: '1x3 0x5' },
+    at: '7m',
+    want: [G],
+  },
+  { alert: 'LockstepStateUnwritable', series: { lockstep_state_writable: '1x9' }, at: '7m', want: [] },
+  {
+    alert: 'LockstepWebhooksLost',
+    series: {
+      'lockstep_webhook_deliveries_total{outcome="delivered"}': '0+5x20',
+      'lockstep_webhook_deliveries_total{outcome="failed"}': '0x5 2x20',
+    },
+    at: '10m',
+    want: [G],
+  },
+  {
+    alert: 'LockstepWebhooksLost',
+    series: { 'lockstep_webhook_deliveries_total{outcome="delivered"}': '0+5x20' },
+    at: '10m',
+    want: [],
+  },
+  {
     alert: 'LockstepRestarts',
     series: { 'process_start_time_seconds{job="lockstep"}': '1 2 3 4x30' },
     at: '10m',

@@ -64,6 +64,7 @@ const CLOSED_SETS: Readonly<Record<string, readonly string[]>> = {
   kind: ['live', 'confirmed'],
   side: ['downstream', 'upstream', 'upstream-idle'],
   direction: ['in', 'out'],
+  outcome: ['delivered', 'failed', 'dropped'],
 };
 /** Has a sample only once a drain goes on for long enough to tell; a unit test shows its label. */
 const RARELY_SAMPLED: Readonly<Record<string, readonly string[]>> = {

@@ -84,6 +84,7 @@ test('shows what the parts of the gateway say now', async () => {
     'lockstep_connections{side="upstream-idle"} 5',
     'lockstep_refused_connections_total 1',
     'lockstep_epoch 4',
+    'lockstep_state_writable 1',
     'lockstep_session_overflow_total 6',
     'lockstep_access_log_dropped_total 11',
     'lockstep_webhook_deliveries_total{outcome="delivered"} 5',
