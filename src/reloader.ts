@@ -102,7 +102,7 @@ export class Reloader {
       return this.#badFile(options, [{ file, line, key, message }]);
     }
     const { pinKeys, accessLog } = prepared;
-    const warnings = [...plan.loaded.warnings, ...this.#keysLost(pinKeys)];
+    const warnings = [...plan.warnings, ...this.#keysLost(pinKeys)];
     let isApplied = false;
     const wanted = {
       declared: config.versions,
@@ -112,7 +112,7 @@ export class Reloader {
       detail: { changed: keysOf(plan.changed), needsRestart: keysOf(plan.needsRestart), warnings },
       apply: () => {
         isApplied = true;
-        this.#loaded = { ...plan.loaded, warnings };
+        this.#loaded = plan.loaded;
         this.#pinKeys = pinKeys;
         this.#loadedAt = this.#now();
         accessLog.use();

@@ -19,6 +19,8 @@ export interface LoadedConfig {
 export interface ReloadPlan {
   /** In force afterwards. */
   readonly loaded: LoadedConfig;
+  /** Of the file, and of what this change costs. */
+  readonly warnings: readonly string[];
   readonly changed: readonly SettingChange[];
   readonly needsRestart: readonly SettingChange[];
 }
@@ -44,11 +46,11 @@ export function planReload(inForce: LoadedConfig, read: LoadedConfig, file: stri
   if (problems.length > 0) return { ok: false, problems };
   const differing = differences(inForce.settings, read.settings);
   const settings = read.settings.map((listed) => inForceAfter(inForce.settings, listed));
-  const warnings = [...read.warnings, ...pinsLost(inForce.config, config)];
   return {
     ok: true,
     plan: {
-      loaded: { config, warnings, settings },
+      loaded: { config, warnings: read.warnings, settings },
+      warnings: [...read.warnings, ...pinsLost(inForce.config, config)],
       changed: differing.filter(({ key }) => !RESTART_KEYS.has(key)),
       needsRestart: differing.filter(({ key }) => RESTART_KEYS.has(key)),
     },

@@ -26,6 +26,8 @@ export interface GatewayProcess {
   terminate(timeoutMs?: number): Promise<number | NodeJS.Signals>;
   /** On the same ports and state. */
   start(): Promise<void>;
+  /** Writes its file anew, with the same ports and state; nobody reads it for that. */
+  rewrite(settings: GatewaySettings): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -37,11 +39,12 @@ export async function startGatewayProcess(settings: GatewaySettings): Promise<Ga
   const configFile = join(folder.path, 'lockstep.yaml');
   const [port, adminPort] = (await freePorts(2)) as [number, number];
   const host = '127.0.0.1';
-  const yaml = gatewayYaml(
-    { ...settings, listen: `${host}:${port}`, adminListen: `${host}:${adminPort}` },
-    stateDir,
-  );
-  await writeFile(configFile, yaml);
+  const rewrite = (next: GatewaySettings): Promise<void> =>
+    writeFile(
+      configFile,
+      gatewayYaml({ listen: `${host}:${port}`, adminListen: `${host}:${adminPort}`, ...next }, stateDir),
+    );
+  await rewrite(settings);
   const adminUrl = `http://${host}:${adminPort}`;
   let running: TestProcess | null = null;
 
@@ -78,6 +81,7 @@ export async function startGatewayProcess(settings: GatewaySettings): Promise<Ga
     },
     terminate: (timeoutMs = 15_000) => current().stop('SIGTERM', timeoutMs),
     start,
+    rewrite,
     stop: async () => {
       if (current().isRunning()) await current().stop('SIGKILL');
       await folder.remove();
