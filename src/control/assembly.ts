@@ -20,6 +20,7 @@ import { SlowStart } from './slow-start.ts';
 import type { StateFolder } from './state-folder.ts';
 import { StateWatch } from './state-watch.ts';
 import { createWarmAsker } from './warm-asker.ts';
+import { WarmUp } from './warm-up.ts';
 import { Warmer } from './warmer.ts';
 
 /** What a reload can change of the control plane: swapped whole, and read anew at each use. */
@@ -73,6 +74,8 @@ export interface Parts {
   readonly checker: HealthChecker;
   readonly slowStart: SlowStart;
   readonly warmer: Warmer;
+  /** To be made for each change. */
+  readonly warmUpOf: (change: Change) => WarmUp;
   readonly canaries: CanaryRunner;
   readonly watcher: DrainWatcher;
   readonly stateWatch: StateWatch;
@@ -115,9 +118,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     adopt: writer.adoptDrained,
   };
   const watcher = new DrainWatcher(withPolicies(watcherPorts, policies));
-  const warmer = new Warmer({ clock, events, asker: createWarmAsker() });
-  const { deployment, change } = writer;
-  const canaries = new CanaryRunner({ clock, events, log, meter: options.meter, deployment, change });
+  const trials = assembleTrials(options, writer, { clock, events, slots });
   const stateWatch = new StateWatch({
     clock,
     probe: () => state.probe(),
@@ -131,7 +132,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
     state: () => stateWatch.status,
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
-    canaryAnalysis: (record: VersionRecord) => canaries.analysis(record),
+    canaryAnalysis: (record: VersionRecord) => trials.canaries.analysis(record),
   };
   const sources: ReportSources = withPolicies(reported, policies);
   return {
@@ -141,12 +142,27 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     publisher,
     checker,
     slowStart,
-    warmer,
-    canaries,
+    ...trials,
     watcher,
     stateWatch,
     sources,
   };
+}
+
+/** What tries a version before everybody gets it. */
+function assembleTrials(
+  { gauges, log, meter }: ControllerOptions,
+  { policies, deployment, change }: Writer,
+  { clock, events, slots }: Pick<Parts, 'clock' | 'events' | 'slots'>,
+): Pick<Parts, 'warmer' | 'warmUpOf' | 'canaries'> {
+  const warmer = new Warmer({ clock, events, asker: createWarmAsker() });
+  const warmUpOf = (of: Change) =>
+    new WarmUp(of, {
+      warmer,
+      policy: () => policies().warm,
+      isUp: (version, address) => gauges.health(slots.upstream(version, address)) === 'up',
+    });
+  return { warmer, warmUpOf, canaries: new CanaryRunner({ clock, events, log, meter, deployment, change }) };
 }
 
 /** The ports, and the policies in force whenever they are read: a reload swaps them. */

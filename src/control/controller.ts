@@ -19,8 +19,8 @@ import type {
   Status,
   VersionStatus,
 } from '../core/status.ts';
-import type { RoutingTable } from '../core/table.ts';
 import { withoutFuture } from '../core/stored-times.ts';
+import type { RoutingTable } from '../core/table.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
 import { tellEmptyState } from './empty-state.ts';
@@ -44,7 +44,7 @@ import {
 import { SerialQueue } from './serial-queue.ts';
 import { SlotsExhausted } from './slots.ts';
 import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
-import { WarmUp } from './warm-up.ts';
+import type { WarmUp } from './warm-up.ts';
 
 export type { ControllerOptions } from './assembly.ts';
 export type { Reload, ReloadOutcome } from './reload.ts';
@@ -53,7 +53,6 @@ export type { Reload, ReloadOutcome } from './reload.ts';
 const TOMBSTONE_EXTRA_MS = 7 * 86_400_000;
 /** How long after the data plane did not take a table it is offered again. */
 const REINSTALL_MS = 1_000;
-const NEVER = new AbortController().signal;
 
 export interface ChangeOptions {
   /** Epoch that the caller saw; null when it does not care. */
@@ -136,11 +135,11 @@ export class Controller {
 
   /** Never rejects for what the caller or the disk did. */
   async change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
-    const warmUp = this.#warmUpOf(change);
+    const warmUp = this.#parts.warmUpOf(change);
     for (;;) {
       const outcome = await this.#queue.run(() => this.#change(change, options, warmUp));
       if (outcome !== 'cold') return outcome;
-      const refusal = await warmUp.run(options.leave ?? NEVER);
+      const refusal = await warmUp.run(options.leave);
       if (refusal !== null) return this.#queue.run(() => this.#refused(change, options, refusal));
     }
   }
@@ -230,16 +229,6 @@ export class Controller {
       this.#parts.events.tell(type, version, { ...detail, by: options.by, epoch: next.epoch });
     }
     return installed ?? { ok: true, report: this.#report(before, next, false, warmUp) };
-  }
-
-  #warmUpOf(change: Change): WarmUp {
-    const { warmer, slots } = this.#parts;
-    const { gauges } = this.#options;
-    return new WarmUp(change, {
-      warmer,
-      policy: () => this.#policies.warm,
-      isUp: (version, address) => gauges.health(slots.upstream(version, address)) === 'up',
-    });
   }
 
   #reloadSteps(): ReloadSteps {

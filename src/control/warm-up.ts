@@ -60,7 +60,7 @@ export class WarmUp {
   }
 
   /** Outside of the queue. Null when all is warm; what to refuse the change with when not. */
-  async run(leave: AbortSignal): Promise<Refused | null> {
+  async run(leave: AbortSignal = new AbortController().signal): Promise<Refused | null> {
     const policy = this.#ports.policy();
     if (policy === null || this.#change.verb !== 'promote') return null;
     const { id } = this.#change;

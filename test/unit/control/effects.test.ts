@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { closeWhatEnded, eventsOf, joinedPools } from '../../../src/control/effects.ts';
+import { type CanaryPlan, planOf } from '../../../src/core/canary.ts';
 import type { Change, Deployment } from '../../../src/core/deployment.ts';
 import { deploymentOf, versionOf } from './deployments.ts';
 import { recordingPlane } from './recording-plane.ts';
@@ -9,6 +10,24 @@ const BEFORE = deploymentOf({ v1: 'draining', v2: 'active', v3: 'canary' });
 function withVersion(deployment: Deployment, id: string, state: Parameters<typeof versionOf>[1]): Deployment {
   const versions = deployment.versions.map((version) =>
     version.id === id ? versionOf(id, state, version.upstreams[0]?.address ?? '127.0.0.1:1') : version,
+  );
+  return { ...deployment, versions };
+}
+
+const FIGURES = { requests: 500, errors: 0, p95Ms: 12 };
+const bySteps: Change = {
+  verb: 'promote',
+  id: 'v3',
+  weight: null,
+  force: false,
+  plan: { steps: [5, 25], everyMs: 1_000 },
+};
+
+/** v3 at a step of a plan. */
+function byPlan(deployment: Deployment, more: Partial<CanaryPlan>, weight: number): Deployment {
+  const canary = { ...planOf({ steps: [5, 25], everyMs: 1_000 }, null, 0), ...more };
+  const versions = deployment.versions.map((version) =>
+    version.id === 'v3' ? { ...version, weight, canary } : version,
   );
   return { ...deployment, versions };
 }
@@ -45,13 +64,12 @@ describe('upstreams that join the others of their version', () => {
     },
     {
       name: 'none of a version that was put',
-      before: BEFORE,
+      before: { ...BEFORE, versions: [] },
       after: pool('active', ['a:1', true]),
       want: [],
     },
   ])('are $name', ({ before, after, want }) => {
-    const put = { ...before, versions: before.versions.filter(({ id }) => id !== 'v1' || before !== BEFORE) };
-    expect(joinedPools(put, after).map(({ version, address }) => `${version} ${address}`)).toEqual(want);
+    expect(joinedPools(before, after).map(({ version, address }) => `${version} ${address}`)).toEqual(want);
   });
 });
 
@@ -106,7 +124,7 @@ describe('events that a change is told as', () => {
   const promote: Change = { verb: 'promote', id: 'v1', weight: null, force: false };
   const promoted = withVersion(withVersion(BEFORE, 'v1', 'active'), 'v2', 'draining');
 
-  it.each<{ name: string; change: Change; after: Deployment; want: string[] }>([
+  it.each<{ name: string; before?: Deployment; change: Change; after: Deployment; want: string[] }>([
     { name: 'a promote', change: promote, after: promoted, want: ['promoted v1', 'draining v2'] },
     {
       name: 'a rollback',
@@ -126,6 +144,54 @@ describe('events that a change is told as', () => {
       want: ['canary v3'],
     },
     {
+      name: 'a canary by steps',
+      change: bySteps,
+      after: byPlan(BEFORE, {}, 5),
+      want: ['canary v3'],
+    },
+    {
+      name: 'other steps at the same weight',
+      before: byPlan(BEFORE, {}, 5),
+      change: bySteps,
+      after: byPlan(BEFORE, { startedAt: 7 }, 5),
+      want: ['canary v3'],
+    },
+    {
+      name: 'the next step',
+      before: byPlan(BEFORE, {}, 5),
+      change: { verb: 'canary-step', id: 'v3', step: 1 },
+      after: byPlan(BEFORE, { step: 1 }, 25),
+      want: ['canary v3'],
+    },
+    {
+      name: 'a halt',
+      before: byPlan(BEFORE, {}, 5),
+      change: { verb: 'canary-halt', id: 'v3', why: 'p95', canary: FIGURES, active: FIGURES },
+      after: byPlan(BEFORE, { halt: { at: 7, why: 'p95', canary: FIGURES, active: FIGURES } }, 0),
+      want: ['canary-halted v3'],
+    },
+    {
+      name: 'a pause',
+      before: byPlan(BEFORE, {}, 5),
+      change: { verb: 'set-paused', id: 'v3', paused: true },
+      after: byPlan(BEFORE, { pausedAt: 7 }, 5),
+      want: ['canary-paused v3'],
+    },
+    {
+      name: 'a resumption',
+      before: byPlan(BEFORE, { pausedAt: 7 }, 5),
+      change: { verb: 'set-paused', id: 'v3', paused: false },
+      after: byPlan(BEFORE, {}, 5),
+      want: ['canary-resumed v3'],
+    },
+    {
+      name: 'a pause that follows from a rollback',
+      before: byPlan(BEFORE, {}, 5),
+      change: { verb: 'rollback', sessions: 'keep' },
+      after: byPlan(promoted, { pausedAt: 7 }, 5),
+      want: ['rolled-back v1', 'canary-paused v3', 'draining v2'],
+    },
+    {
       name: 'a deletion',
       change: { verb: 'delete', id: 'v3' },
       after: { ...BEFORE, versions: BEFORE.versions.filter(({ id }) => id !== 'v3') },
@@ -143,7 +209,7 @@ describe('events that a change is told as', () => {
       after: BEFORE,
       want: ['disabled v1'],
     },
-  ])('$name', ({ change, after, want }) => {
-    expect(eventsOf(change, BEFORE, after).map(({ type, version }) => `${type} ${version}`)).toEqual(want);
+  ])('$name', ({ before = BEFORE, change, after, want }) => {
+    expect(eventsOf(change, before, after).map(({ type, version }) => `${type} ${version}`)).toEqual(want);
   });
 });
