@@ -18,9 +18,11 @@ import { PinKeys } from './core/pin.ts';
 import { Ledger } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
 import type { Engine } from './engine/contract.ts';
+import { Explainer } from './explainer.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { createLog, type Log, LogLimiter } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
+import { RequestTrail } from './observe/request-trail.ts';
 import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
 import { policiesOf, Reloader, type ReloadResult } from './reloader.ts';
@@ -85,6 +87,7 @@ interface Parts {
   readonly pinKeys: readonly string[];
   readonly state: StateFolder;
   readonly accessLog: AccessLogSwitch;
+  readonly trail: RequestTrail;
   readonly metrics: Metrics;
   readonly unknownPins: UnknownPins;
   readonly dataPlane: DataPlane;
@@ -125,10 +128,11 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     webhooks: () => webhooks.counts,
   });
   const unknownPins = new UnknownPins((found) => tellUnknownPins(found, control, log));
+  const trail = new RequestTrail({ prefix: randomBytes(4).toString('hex') });
   const record: RecordExchange = (exchange) => {
     metrics.record(exchange);
     meter.record(exchange);
-    accessLog.write(exchange);
+    accessLog.write(exchange, trail.add(exchange, control.table()));
     unknownPins.record(exchange);
   };
   const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record });
@@ -148,7 +152,20 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
   });
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
-  return { loaded, pinKeys, state, accessLog, metrics, unknownPins, dataPlane, control, webhooks, log, life };
+  return {
+    loaded,
+    pinKeys,
+    state,
+    accessLog,
+    trail,
+    metrics,
+    unknownPins,
+    dataPlane,
+    control,
+    webhooks,
+    log,
+    life,
+  };
 }
 
 async function run(file: string | null, parts: Parts, undo: Undo): Promise<RunningGateway> {
@@ -160,6 +177,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   undo.push(() => dataPlane.engine.shutdown(0));
   const addresses = await dataPlane.engine.listen();
   life.isListening = true;
+  let { hosts } = config;
   let { shutdownMs } = config.limits;
   const reloader = new Reloader(loaded, parts.pinKeys, {
     file,
@@ -168,6 +186,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     accessLog,
     pinKeysOf: async (next) => (await pinKeysOf(next, state)).keys,
     apply: (next, keys) => {
+      ({ hosts } = next);
       ({ shutdownMs } = next.limits);
       dataPlane.reconfigure(next, keys);
       admin.setTokens(next.admin.tokens);
@@ -177,8 +196,22 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     log,
     wallMs: systemClock.wallMs,
   });
+  const explainer = new Explainer({
+    steering: dataPlane.steering,
+    trail: parts.trail,
+    table: () => control.table(),
+    hosts: () => hosts,
+    wallMs: systemClock.wallMs,
+  });
   const render = () => metrics.render();
-  const admin = await createAdmin({ ...config.admin, control, config: reloader, metrics: render, log });
+  const admin = await createAdmin({
+    ...config.admin,
+    control,
+    config: reloader,
+    explainer,
+    metrics: render,
+    log,
+  });
   undo.push(() => admin.close());
   log.info({ addresses, admin: admin.url, state: config.stateDir }, 'listening');
   const closed = Promise.withResolvers<void>();
@@ -230,6 +263,7 @@ interface DataPlaneParts {
 
 interface DataPlane {
   readonly engine: Engine;
+  readonly steering: GatewaySteering;
   readonly reconfigure: (next: Config, pinKeys: readonly string[]) => void;
 }
 
@@ -255,7 +289,7 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
     engine.reconfigure(next);
     ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
   };
-  return { engine, reconfigure };
+  return { engine, steering, reconfigure };
 }
 
 function steeringPolicy(config: Config, pinKeys: readonly string[]): SteeringPolicy {

@@ -4,6 +4,9 @@
 
 import { z } from 'zod';
 import type { CanaryFigures } from '../core/canary.ts';
+import { FAILURES, type FailureCode } from '../core/errors.ts';
+import type { ConsideredSource, ConsideredUpstream, ToldExplanation } from '../core/explain.ts';
+import { REASONS } from '../core/reasons.ts';
 import type { ReloadReport, SettingsReport } from '../core/settings.ts';
 import {
   type AuditEntry,
@@ -21,6 +24,7 @@ import { VERSION_STATES } from '../core/versions.ts';
 import type { WaitOutcome } from './port.ts';
 import type { ProblemDocument } from './problem.ts';
 
+const FAILURE_CODES = Object.keys(FAILURES) as [FailureCode, ...FailureCode[]];
 const time = z.string().meta({ format: 'date-time' });
 const count = z.int().min(0);
 const percent = z.number().min(0).max(100);
@@ -216,6 +220,60 @@ const Problem = z.object({
     .describe('Every wrong value of the request.'),
 }) satisfies z.ZodType<ProblemDocument>;
 
+const Verdict = {
+  action: z.enum(['forward', 'refuse']),
+  reason: z.enum(REASONS),
+  version: z.object({ id, state: z.enum(VERSION_STATES) }).nullable(),
+  failure: z.enum(FAILURE_CODES).nullable(),
+  status: z.int().nullable().describe("Of the gateway's own answer; null when it is forwarded."),
+  reload: z.boolean().describe('Tells the page to reload.'),
+  holdMs: z.number().describe('Waits for at most that long before.'),
+};
+
+const Source = z.object({
+  source: z.enum(['x-lockstep-version', 'pin', 'new session']),
+  names: z.string().nullable(),
+  verdict: z.enum(['won', 'ignored', 'absent', 'unasked']),
+  why: z.string(),
+}) satisfies z.ZodType<ConsideredSource>;
+
+const Candidate = z.object({
+  address,
+  enabled: z.boolean(),
+  health: z.enum(['unknown', 'up', 'down']),
+  inFlight: count,
+  isCandidate: z.boolean(),
+}) satisfies z.ZodType<ConsideredUpstream>;
+
+const ExplanationAnswer = z.object({
+  method: z.string(),
+  target: z.string(),
+  kind: z.enum(['navigation', 'safe', 'unsafe', 'websocket']),
+  ...Verdict,
+  why: z.string(),
+  sources: z.array(Source).describe('In the order in which they are asked.'),
+  session: z.string().nullable(),
+  pinAction: z.enum(['none', 'mint', 'repin', 'refresh']).describe('What the answer may do about the pin.'),
+  shares: z.array(z.object({ version: id, percent })).describe('Who gets new sessions.'),
+  upstreams: z.array(Candidate).describe('Of the version, as they are now.'),
+  chosen: z.string().nullable().describe('The upstream that gets it, or got it.'),
+  otherwise: z
+    .object({ ...Verdict, afterMs: z.number() })
+    .nullable()
+    .describe('When no upstream is available: what becomes of it, after at most that long.'),
+  past: z
+    .object({
+      id: z.string(),
+      time,
+      status: z.int(),
+      failure: z.enum(FAILURE_CODES).nullable(),
+      retries: count,
+      totalMs: z.number(),
+    })
+    .nullable()
+    .describe('What became of a request of the access log; null for one that only could come.'),
+}) satisfies z.ZodType<ToldExplanation>;
+
 /** By the name that each has in the document. */
 export const ANSWERS = {
   Upstream,
@@ -232,6 +290,7 @@ export const ANSWERS = {
   AuditLog: z.object({ entries: z.array(AuditLine).describe('Latest first.') }),
   Event,
   Probe: z.object({ status: z.enum(['ok', 'ready']) }),
+  Explanation: ExplanationAnswer,
   Problem,
 } as const;
 

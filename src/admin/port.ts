@@ -1,6 +1,8 @@
 // What the admin API needs of the control plane. The control plane's Controller has this shape; main.ts joins the two.
 
+import type { AskedRequest } from '../core/asked-request.ts';
 import type { Change, Problem } from '../core/deployment.ts';
+import type { ToldExplanation } from '../core/explain.ts';
 import type { FileProblem, ReloadReport, SettingsReport } from '../core/settings.ts';
 import type {
   AuditEntry,
@@ -64,3 +66,10 @@ export interface ConfigPort {
 export type ReloadOutcome =
   | { readonly ok: true; readonly report: ReloadReport }
   | { readonly ok: false; readonly problem: Problem; readonly errors: readonly FileProblem[] };
+
+export interface ExplainPort {
+  /** Where a request would go, and why; nothing is touched. */
+  explain(asked: AskedRequest): ToldExplanation;
+  /** Null: there was no such request, or it is forgotten. */
+  past(requestId: string): ToldExplanation | null;
+}

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import type { Change } from '../core/deployment.ts';
 import type { ChangeReport } from '../core/status.ts';
 import type { Caller } from './callers.ts';
-import type { ConfigPort, ControlPort } from './port.ts';
+import type { ConfigPort, ControlPort, ExplainPort } from './port.ts';
 import { ApiProblem } from './problem.ts';
 import type { Api, Route } from './route.ts';
 import { changeQuery, etag, type noBody, type noParams, readIfMatch } from './schemas.ts';
@@ -28,6 +28,7 @@ export interface AdminLog {
 export interface RouteContext {
   readonly control: ControlPort;
   readonly config: ConfigPort;
+  readonly explainer: ExplainPort;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   readonly log: AdminLog;
   /** Aborted when the API closes: waits and event streams end then. */

@@ -76,6 +76,49 @@ export const rollbackBody = z
   .prefault({});
 export const enabledBody = z.strictObject({ enabled: flag });
 
+/** RFC 9110 section 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
+const fieldName = 'expected names of header fields';
+const fieldValue = 'expected a text without control characters';
+const askedUrl = 'expected http://…, https://… or a path that starts with /';
+
+/** Of a request that was, by its id, or of one that could come. */
+export const explainBody = z
+  .strictObject({
+    request: z
+      .string('expected the id of a request, as the access log has it')
+      .regex(/^[0-9a-z]{1,16}-[0-9a-z]{1,12}$/, 'expected the id of a request, as the access log has it')
+      .optional()
+      .describe('Id of a request in the access log. Instead of everything else.'),
+    url: z
+      .string(askedUrl)
+      .max(8_192, askedUrl)
+      .refine(isAskedUrl, askedUrl)
+      .optional()
+      .describe('http://…, https://… or a path.'),
+    method: z.string('expected a method').regex(TOKEN, 'expected a method').default('GET'),
+    headers: z
+      .record(
+        z.string().regex(TOKEN, fieldName),
+        z.string(fieldValue).regex(/^[^\p{Cc}]{0,16384}$/u, fieldValue),
+        { error: () => fieldName },
+      )
+      .default({})
+      .describe('Cookie, x-lockstep-version, Sec-Fetch-*, Accept, User-Agent and Accept-Language count.'),
+    client: z
+      .union([z.ipv4(), z.ipv6()], 'expected an IP address')
+      .default('127.0.0.1')
+      .describe("The client's address: a part of what a new session's version is chosen by."),
+  })
+  .refine(({ request, url }) => (request === undefined) !== (url === undefined), {
+    error: 'expected either request or url',
+    params: { whole: true },
+  })
+  .transform(({ request, url = '/', method, headers, client }) => ({
+    request,
+    asked: { url, method, headers, client },
+  }));
+
 export const noParams = z.object({});
 export const versionParams = z.object({ id: versionId });
 export const upstreamParams = z.object({
@@ -147,6 +190,12 @@ function share() {
     context.addIssue({ code: 'custom', message: expected, input: text });
     return z.NEVER;
   });
+}
+
+function isAskedUrl(url: string): boolean {
+  if (/[\p{Cc}\s]/u.test(url)) return false;
+  if (url.startsWith('/')) return true;
+  return URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol);
 }
 
 function waitTimeout() {

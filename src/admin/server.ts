@@ -1,18 +1,19 @@
 // The admin API: fastify, its listener, and what holds for every request before a route sees it: Host, origin, token,
-// role. Rules: without tokens it listens on loopback or a UNIX socket only; every error is a problem+json; nothing a client sent is
-// logged but method, route and address; close() ends waits and event streams, then the connections, and may be called
-// twice.
+// role. Rules: without tokens it listens on loopback or a UNIX socket only; every error is a problem+json; nothing a
+// client sent is logged but method, route and address; close() ends waits and event streams, then the connections, and
+// may be called twice.
 
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { type AdminTokenLike, callerIdentifier, type IdentifyCaller } from './callers.ts';
 import { configRoutes } from './config-routes.ts';
 import { eventRoutes } from './event-routes.ts';
+import { explainRoutes } from './explain-routes.ts';
 import { gateFor, isLoopback, isReading } from './gate.ts';
 import { parseStrictJson } from './json-body.ts';
 import { type ListenAt, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
-import type { ConfigPort, ControlPort } from './port.ts';
+import type { ConfigPort, ControlPort, ExplainPort } from './port.ts';
 import { probeRoutes } from './probe-routes.ts';
 import { ApiProblem, fromClientError, fromFrameworkError, PROBLEM_TYPE, problemDocument } from './problem.ts';
 import { Api } from './route.ts';
@@ -24,6 +25,7 @@ export interface AdminSettings {
   readonly tokens: readonly AdminTokenLike[];
   readonly control: ControlPort;
   readonly config: ConfigPort;
+  readonly explainer: ExplainPort;
   readonly metrics: RouteContext['metrics'];
   readonly log: AdminLog;
   readonly heartbeatMs?: number;
@@ -63,6 +65,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   const context: RouteContext = {
     control: options.control,
     config: options.config,
+    explainer: options.explainer,
     metrics: options.metrics,
     log: options.log,
     stopping: closing.signal,
@@ -73,7 +76,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   guard(app, options, (authorization) => identify(authorization), closing.signal);
   const closeRoutes = refuseOtherMethods(app);
   const api = new Api(app);
-  for (const routes of [statusRoutes, versionRoutes, eventRoutes, probeRoutes, configRoutes])
+  for (const routes of [statusRoutes, versionRoutes, eventRoutes, explainRoutes, probeRoutes, configRoutes])
     routes(api, context);
   openApiRoute(api);
   closeRoutes();

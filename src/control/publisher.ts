@@ -7,6 +7,7 @@ import { buildTable } from '../core/build-table.ts';
 import type { Deployment } from '../core/deployment.ts';
 import { ladderStep } from '../core/drain.ts';
 import type { DrainPolicy } from '../core/policy.ts';
+import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
 import { takesPinned } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
@@ -29,10 +30,16 @@ export class Publisher {
   #generation = 0;
   /** Acknowledged whole; null at first. */
   #installed: Deployment | null = null;
+  #table: RoutingTable = EMPTY_TABLE;
   #nextLadderMs = Number.POSITIVE_INFINITY;
 
   constructor(ports: PublisherPorts) {
     this.#ports = ports;
+  }
+
+  /** The newest that the data plane took; an empty one before the first. */
+  get table(): RoutingTable {
+    return this.#table;
   }
 
   /** When the table says something else about a draining version than its ladder. Ms since the Unix epoch. */
@@ -79,6 +86,7 @@ export class Publisher {
       upstreamSlot: (id, address) => slots.upstream(id, address),
     });
     await plane.install(table);
+    this.#table = table;
     this.#nextLadderMs = nextLadderMs(deployment, drainPolicy, nowMs);
   }
 }

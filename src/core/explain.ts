@@ -65,6 +65,21 @@ export interface Explanation extends Verdict {
   readonly otherwise: (Verdict & { readonly afterMs: number }) | null;
 }
 
+/** What became of a request that has ended. */
+export interface PastOutcome {
+  readonly id: string;
+  /** ISO 8601: when it began. */
+  readonly time: string;
+  /** What the client got; 0 for nothing. */
+  readonly status: number;
+  readonly failure: FailureCode | null;
+  readonly retries: number;
+  readonly totalMs: number;
+}
+
+/** Null: it could come, and did not. */
+export type ToldExplanation = Explanation & { readonly past: PastOutcome | null };
+
 export interface Explained {
   readonly facts: RequestFacts;
   readonly table: RoutingTable;
@@ -104,7 +119,7 @@ export function explain(explained: Explained): Explanation {
 
 /** Refused before it was routed: its Host is not served, say. */
 export function explainRefused(
-  { method, target }: RequestFacts,
+  { method, target }: Pick<RequestFacts, 'method' | 'target'>,
   kind: RequestKind,
   failure: FailureCode,
 ): Explanation {

@@ -42,8 +42,8 @@ export class AccessLogSwitch {
     return dropped;
   }
 
-  write(exchange: ExchangeRecord): void {
-    this.#current.log?.write(exchange);
+  write(exchange: ExchangeRecord, id: string): void {
+    this.#current.log?.write(exchange, id);
   }
 
   /** Throws when a file cannot be opened. */

@@ -70,8 +70,9 @@ export class AccessLog {
     return this.#errors;
   }
 
-  write(exchange: ExchangeRecord): void {
-    const line = formatExchange(exchange);
+  /** `id`: of the request, as `lockstep explain --request` takes it. */
+  write(exchange: ExchangeRecord, id: string): void {
+    const line = formatExchange(exchange, id);
     const pending = this.#lines.length + (this.#batch?.length ?? 0);
     if (this.#closing !== null || pending + line.length > this.#maxPendingBytes) {
       this.#drop();

@@ -8,10 +8,11 @@ import type { ExchangeRecord } from '../core/exchange.ts';
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const NOT_ASCII = /[\x7f-\uffff]/g;
 
-export function formatExchange(exchange: ExchangeRecord): string {
+/** `id` holds nothing that needs an escape. */
+export function formatExchange(exchange: ExchangeRecord, id: string): string {
   const { failure } = exchange;
   return (
-    `{"level":30,"time":${exchange.startedAt},"method":${quote(exchange.method)},"url":${quote(exchange.url)},` +
+    `{"level":30,"time":${exchange.startedAt},"id":"${id}","method":${quote(exchange.method)},"url":${quote(exchange.url)},` +
     `"host":${quote(exchange.host)},"status":${exchange.status},"version":${quote(exchange.version)},` +
     `"reason":"${exchange.reason}","session":${quote(exchange.session)},"upstream":${quote(exchange.upstream)},` +
     `"bytesIn":${exchange.bytesIn},"bytesOut":${exchange.bytesOut},"connectMs":${millis(exchange.connectMs)},` +

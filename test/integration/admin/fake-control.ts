@@ -5,12 +5,15 @@ import type {
   ChangeOutcome,
   ConfigPort,
   ControlPort,
+  ExplainPort,
   WaitOutcome,
 } from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
 import { type AdminSettings, createAdmin } from '../../../src/admin/server.ts';
+import type { AskedRequest } from '../../../src/core/asked-request.ts';
 import type { Change } from '../../../src/core/deployment.ts';
 import type { AuditEntry, GatewayEvent, Status } from '../../../src/core/status.ts';
+import { explanation } from '../../unit/cli/explanation-fixtures.ts';
 import { report } from '../../unit/cli/status-fixtures.ts';
 
 export interface FakeControl extends ControlPort {
@@ -123,6 +126,29 @@ export function fakeConfig(more: Partial<ConfigPort> = {}): ConfigPort {
   };
 }
 
+/** Knows one request of the past, `p-1`, and repeats what it was asked. */
+export function fakeExplainer(asked: AskedRequest[] = []): ExplainPort {
+  return {
+    explain: (request) => {
+      asked.push(request);
+      return explanation({ method: request.method, target: request.url });
+    },
+    past: (id) =>
+      id === 'p-1'
+        ? explanation({
+            past: {
+              id,
+              time: '2026-03-01T03:12:00.000Z',
+              status: 502,
+              failure: 'upstream-reset',
+              retries: 1,
+              totalMs: 12.5,
+            },
+          })
+        : null,
+  };
+}
+
 export interface TestAdmin {
   readonly url: string;
   readonly port: number;
@@ -144,6 +170,7 @@ export async function startAdmin(
     tokens: [],
     control,
     config: fakeConfig(),
+    explainer: fakeExplainer(),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'lockstep_up 1\n' }),
     log,
     ...more,

@@ -9,7 +9,7 @@ import { formatExchange } from '../../../src/observe/log-line.ts';
 import type { LogSink } from '../../../src/observe/log-sink.ts';
 import { exchange } from './exchange-record.ts';
 
-const LINE = formatExchange(exchange()).length;
+const LINE = formatExchange(exchange(), 'p-1').length;
 
 class HeldSink implements LogSink {
   readonly writes: string[] = [];
@@ -54,9 +54,9 @@ afterEach(() => void vi.useRealTimers());
 
 test('writes nothing before the batch is due, then one batch', () => {
   const { log, sink } = open({ flushMs: 100 });
-  log.write(exchange({ url: '/1' }));
+  log.write(exchange({ url: '/1' }), 'p-1');
   vi.advanceTimersByTime(99);
-  log.write(exchange({ url: '/2' }));
+  log.write(exchange({ url: '/2' }), 'p-1');
   expect(sink.writes).toEqual([]);
   vi.advanceTimersByTime(1);
   expect(sink.writes).toHaveLength(1);
@@ -66,13 +66,13 @@ test('writes nothing before the batch is due, then one batch', () => {
 
 test('a batch that is large enough leaves at once', () => {
   const { log, sink } = open();
-  for (let size = 0; size < 65_536; size += LINE) log.write(exchange());
+  for (let size = 0; size < 65_536; size += LINE) log.write(exchange(), 'p-1');
   expect(sink.writes).toHaveLength(1);
 });
 
 test('has one write under way, and the next as soon as it ended', () => {
   const { log, sink } = open();
-  for (let size = 0; size < 3 * 65_536; size += LINE) log.write(exchange());
+  for (let size = 0; size < 3 * 65_536; size += LINE) log.write(exchange(), 'p-1');
   expect(sink.writes).toHaveLength(1);
   sink.answer();
   expect(sink.writes).toHaveLength(2);
@@ -81,7 +81,7 @@ test('has one write under way, and the next as soon as it ended', () => {
 
 test('goes on where a partial write stopped', () => {
   const { log, sink } = open();
-  log.write(exchange({ url: '/1' }));
+  log.write(exchange({ url: '/1' }), 'p-1');
   vi.advanceTimersByTime(100);
   sink.answer(null, 10);
   sink.answer();
@@ -91,12 +91,12 @@ test('goes on where a partial write stopped', () => {
 test('drops what does not fit, tells of it, and says so in the log where it is missing', () => {
   const told: number[] = [];
   const { log, sink } = open({ maxPendingBytes: 3 * LINE, onDrop: (dropped) => void told.push(dropped) });
-  for (const url of ['/a', '/b', '/c', '/d', '/e']) log.write(exchange({ url: `${url}__` }));
+  for (const url of ['/a', '/b', '/c', '/d', '/e']) log.write(exchange({ url: `${url}__` }), 'p-1');
   expect(log.dropped).toBe(2);
   expect(told).toEqual([1]);
   vi.advanceTimersByTime(100);
   sink.answer();
-  log.write(exchange({ url: '/f__' }));
+  log.write(exchange({ url: '/f__' }), 'p-1');
   vi.advanceTimersByTime(100);
   sink.answer();
   expect(sink.lines().map(({ url, level, dropped }) => url ?? { level, dropped })).toEqual([
@@ -116,19 +116,19 @@ test('tells of drops every ten seconds at most', () => {
     wallMs: () => now,
     onDrop: (dropped) => void told.push(dropped),
   });
-  for (now = 0; now < 20_000; now += 100) log.write(exchange());
+  for (now = 0; now < 20_000; now += 100) log.write(exchange(), 'p-1');
   expect(told).toEqual([1, 100]);
   expect(log.dropped).toBe(200);
 });
 
 test.each(['EPIPE', 'ENOSPC'])('survives %s and tries the same lines again', (code) => {
   const { log, sink } = open();
-  log.write(exchange({ url: '/1' }));
+  log.write(exchange({ url: '/1' }), 'p-1');
   vi.advanceTimersByTime(100);
   sink.answer(failure(code), 0);
   expect(log.errors).toBe(1);
   expect(sink.writes).toHaveLength(1);
-  log.write(exchange({ url: '/2' }));
+  log.write(exchange({ url: '/2' }), 'p-1');
   vi.advanceTimersByTime(100);
   sink.answer();
   vi.advanceTimersByTime(100);
@@ -138,7 +138,7 @@ test.each(['EPIPE', 'ENOSPC'])('survives %s and tries the same lines again', (co
 
 test('a destination that is only busy is no error', () => {
   const { log, sink } = open();
-  log.write(exchange());
+  log.write(exchange(), 'p-1');
   vi.advanceTimersByTime(100);
   sink.answer(failure('EAGAIN'), 0);
   expect(log.errors).toBe(0);
@@ -150,7 +150,7 @@ test('a destination that is only busy is no error', () => {
 test('a destination that fails for good keeps memory bounded', () => {
   const { log, sink } = open({ maxPendingBytes: 100_000 });
   for (let round = 0; round < 50; round++) {
-    for (let index = 0; index < 100; index++) log.write(exchange());
+    for (let index = 0; index < 100; index++) log.write(exchange(), 'p-1');
     vi.advanceTimersByTime(100);
     sink.answer(failure('ENOSPC'), 0);
   }
@@ -160,21 +160,21 @@ test('a destination that fails for good keeps memory bounded', () => {
 
 test('close() flushes what is there, closes, and is idempotent', async () => {
   const { log, sink } = open();
-  log.write(exchange({ url: '/1' }));
+  log.write(exchange({ url: '/1' }), 'p-1');
   const closed = log.close();
   expect(log.close()).toBe(closed);
   expect(sink.isClosed).toBe(false);
   sink.answer();
   await closed;
   expect(sink.isClosed).toBe(true);
-  log.write(exchange());
+  log.write(exchange(), 'p-1');
   expect(log.dropped).toBe(1);
   expect(sink.lines()).toHaveLength(1);
 });
 
 test('close() gives up on a reader that has stopped', async () => {
   const { log, sink } = open({ closeMs: 2_000 });
-  log.write(exchange());
+  log.write(exchange(), 'p-1');
   const closed = log.close();
   await vi.advanceTimersByTimeAsync(2_000);
   await closed;
@@ -183,7 +183,7 @@ test('close() gives up on a reader that has stopped', async () => {
 
 test('close() of a destination that fails ends', async () => {
   const { log, sink } = open();
-  log.write(exchange());
+  log.write(exchange(), 'p-1');
   const closed = log.close();
   sink.answer(failure('ENOSPC'), 0);
   await closed;
@@ -197,7 +197,7 @@ test('appends to a file', async () => {
     const file = join(folder, 'access.log');
     for (const url of ['/1', '/2']) {
       const log = new AccessLog({ destination: file });
-      log.write(exchange({ url }));
+      log.write(exchange({ url }), 'p-1');
       await log.close();
     }
     const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');

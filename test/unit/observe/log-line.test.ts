@@ -8,12 +8,14 @@ import { exchange } from './exchange-record.ts';
 test('writes every field, in the habits of pino', () => {
   const line = formatExchange(
     exchange({ failure: 'connect-failed', retries: 1, isStream: true, connectMs: 0.0004 }),
+    'k3f9x-1a',
   );
   expect(line.endsWith('}\n')).toBe(true);
   expect(Object.entries(JSON.parse(line))).toEqual(
     Object.entries({
       level: 30,
       time: 1_764_000_000_000,
+      id: 'k3f9x-1a',
       method: 'GET',
       url: '/cart',
       host: 'shop.example',
@@ -37,7 +39,7 @@ test('writes every field, in the habits of pino', () => {
 });
 
 test('what did not happen is null', () => {
-  const line = JSON.parse(formatExchange(exchange({ firstByteMs: -1, gatewayMs: Number.NaN })));
+  const line = JSON.parse(formatExchange(exchange({ firstByteMs: -1, gatewayMs: Number.NaN }), 'p-1'));
   expect(line).toMatchObject({ connectMs: null, firstByteMs: null, gatewayMs: null, error: null });
 });
 
@@ -67,6 +69,7 @@ test('V12: hostile text parses back and makes no second line', () => {
     fc.property(hostile, hostile, hostile, (url, host, client) => {
       const line = formatExchange(
         exchange({ url, host, client, session: url, method: host, version: client }),
+        'p-1',
       );
       expect(line).toMatch(/^[\x20-\x7e]+\n$/);
       expect(JSON.parse(line)).toMatchObject({
@@ -85,7 +88,7 @@ test('V12: hostile text parses back and makes no second line', () => {
 test('times parse back to the microsecond', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e7, noNaN: true }), (totalMs) => {
-      const read = JSON.parse(formatExchange(exchange({ totalMs }))).totalMs;
+      const read = JSON.parse(formatExchange(exchange({ totalMs }), 'p-1')).totalMs;
       expect(Math.abs(read - totalMs)).toBeLessThanOrEqual(0.000501);
     }),
   );
