@@ -129,6 +129,37 @@ describe('the changing verbs', () => {
   });
 });
 
+describe('promote while it is warmed up', () => {
+  const warming = { warm: 1, of: 2, requests: 7, slowest: '10.0.0.1:80/', p95Ms: 812, errors: 0 };
+  const promoting = (more?: Partial<Terminal>) => {
+    const warm = Promise.withResolvers<void>();
+    const outcome = { ok: true, report: report(control.now) } as const;
+    control.onChange = () => warm.promise.then(() => outcome);
+    return { ...cli('promote v2', more), finish: warm.resolve };
+  };
+
+  test('shows people how far it is, and takes that away at the end', async () => {
+    const { ran, done, finish } = promoting({ isWatched: true });
+    await vi.waitFor(() => expect([control.asked.length, control.listeners()]).toEqual([1, 1]));
+    control.emit('warming', 'v9', warming);
+    control.emit('warming', 'v2', warming);
+    await vi.waitFor(() => expect(ran.err).toContain('v2 is warmed up: 1 of 2 warm, 7 requests'));
+    expect(ran.err).not.toContain('v9');
+    finish();
+    expect(await done).toMatchObject({ code: 0, out: 'v2 gets 100% of new sessions.\n' });
+    expect(ran.err.endsWith('\r\u001b[K')).toBe(true);
+    await vi.waitFor(() => expect(control.listeners()).toBe(0));
+  });
+
+  test('is silent when nobody watches', async () => {
+    const { done, finish } = promoting();
+    await vi.waitFor(() => expect(control.asked).toHaveLength(1));
+    expect(control.listeners()).toBe(0);
+    finish();
+    expect(await done).toMatchObject({ code: 0, err: '' });
+  });
+});
+
 describe('the asking verbs', () => {
   test('status prints the table, or with --json what the API answers', async () => {
     expect((await lockstep('status')).out).toMatch(/^epoch 41 {3}active v1\n\nVERSION .*\nv1 +active +100%/);
@@ -328,7 +359,7 @@ describe('usage', () => {
   });
 
   const verbs =
-    'serve check demo status put promote drain rollback cutoff retire wait enable disable sessions events';
+    'serve check demo status put promote pause resume drain rollback cutoff retire wait enable disable sessions events';
   test.each(verbs.split(' '))('%s tells how it is used, in 100 columns', async (verb) => {
     const { code, out, err } = await lockstep(`${verb} --help`);
     expect([code, err]).toEqual([0, '']);

@@ -24,9 +24,9 @@ export interface FakeControl extends ControlPort {
   /** Whether the caller of the last change has left. */
   left: () => boolean;
   /** Answers a change; the default one reports no changes. */
-  onChange: (change: Change, options: ChangeOptions) => ChangeOutcome;
+  onChange: (change: Change, options: ChangeOptions) => ChangeOutcome | Promise<ChangeOutcome>;
   onWait: (id: string, timeoutMs: number, signal: AbortSignal) => Promise<WaitOutcome | null>;
-  emit(type: GatewayEvent['type'], version: string | null): void;
+  emit(type: GatewayEvent['type'], version: string | null, detail?: GatewayEvent['detail']): void;
   listeners(): number;
 }
 
@@ -93,13 +93,13 @@ export function fakeControl(now: Status): FakeControl {
     },
     audit: async (limit) => audit.slice(0, limit),
     isReady: () => control.ready,
-    emit: (type, id) => {
+    emit: (type, id, detail = {}) => {
       const event: GatewayEvent = {
         id: events.length + 1,
         time: '2026-03-01T03:12:00.000Z',
         type,
         version: id,
-        detail: {},
+        detail,
       };
       events.push(event);
       for (const listener of listeners) listener(event);
