@@ -59,8 +59,15 @@ export class StateLock {
       const number = highest + 1;
       const file = await openNew(pathOf(folder, number));
       if (file === null) continue;
-      await file.writeFile(text);
-      await file.sync();
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } catch (error) {
+        // A full disk: without a name in it the file would be in the way of the next starter for a while.
+        await file.close();
+        await rm(pathOf(folder, number), { force: true });
+        throw error;
+      }
       // Somebody may have taken this number and a higher one, and tidied up, since the folder was read.
       if (Math.max(...(await lockNumbers(folder))) !== number) {
         await file.close();

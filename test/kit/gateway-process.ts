@@ -33,7 +33,11 @@ export interface GatewayProcess {
 
 const COMMAND = fileURLToPath(new URL('../../bin/lockstep.js', import.meta.url));
 
-export async function startGatewayProcess(settings: GatewaySettings): Promise<GatewayProcess> {
+/** `wrap`: another program runs the gateway (and becomes it); it is handed the state directory and the command. */
+export async function startGatewayProcess(
+  settings: GatewaySettings,
+  wrap: (stateDir: string, command: readonly string[]) => readonly string[] = (_stateDir, command) => command,
+): Promise<GatewayProcess> {
   const folder = await temporaryFolder('gateway');
   const stateDir = settings.stateDir ?? join(folder.path, 'state');
   const configFile = join(folder.path, 'lockstep.yaml');
@@ -49,7 +53,8 @@ export async function startGatewayProcess(settings: GatewaySettings): Promise<Ga
   let running: TestProcess | null = null;
 
   const start = async (): Promise<void> => {
-    const started = startProcess(process.execPath, [COMMAND, 'serve', '--config', configFile]);
+    const [command, ...args] = wrap(stateDir, [process.execPath, COMMAND, 'serve', '--config', configFile]);
+    const started = startProcess(command!, args);
     running = started;
     const isReady = async (): Promise<boolean> => {
       if (!started.isRunning()) return true;
