@@ -3,8 +3,10 @@
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
 import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { type Admin, createAdmin } from './admin/server.ts';
+import { ownListenerAt } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
@@ -15,6 +17,7 @@ import { CanaryMeter } from './core/canary-meter.ts';
 import type { RecordExchange } from './core/exchange.ts';
 import { Gauges } from './core/gauges.ts';
 import { PinKeys } from './core/pin.ts';
+import { splitAddress } from './core/pool.ts';
 import { Ledger } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
 import type { Engine } from './engine/contract.ts';
@@ -100,13 +103,15 @@ interface Parts {
 
 interface Life {
   isListening: boolean;
+  /** Where it really listens: port 0 has become one. */
+  listeners: { readonly listen: readonly Address[]; readonly admin: Address | null };
   stop: RunningGateway['stop'];
 }
 
 async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Parts> {
   const { config } = loaded;
   const clock = systemClock;
-  const life: Life = { isListening: false, stop: async () => {} };
+  const life: Life = { isListening: false, listeners: { listen: [], admin: null }, stop: async () => {} };
   const state = await StateFolder.open(config.stateDir, {
     clock,
     onLost: () => {
@@ -147,6 +152,7 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     active: config.active,
     isPinKeyNew,
     isListening: () => life.isListening,
+    ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
     log,
     clock,
   });
@@ -213,6 +219,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     log,
   });
   undo.push(() => admin.close());
+  life.listeners = { listen: addresses, admin: admin.address };
   log.info({ addresses, admin: admin.url, state: config.stateDir }, 'listening');
   const closed = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
@@ -222,6 +229,11 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   };
   const reload: RunningGateway['reload'] = (by) => reloader.reload({ by, dryRun: false, ifMatch: null });
   return { addresses, adminUrl: admin.url, reload, stop: life.stop, closed: closed.promise };
+}
+
+/** Of its network interfaces, as they are now. */
+function machineAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
 }
 
 async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {

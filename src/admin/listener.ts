@@ -16,6 +16,8 @@ export type ListenAt =
 export interface Listening {
   /** The real one: `http://host:port` or `unix:PATH`. */
   readonly url: string;
+  /** Null for a socket. */
+  readonly address: { readonly host: string; readonly port: number } | null;
   /** Stops accepting; resolves when the last connection has ended. */
   close(): Promise<void>;
 }
@@ -28,12 +30,12 @@ export async function listenAt(app: FastifyInstance, at: ListenAt): Promise<List
     await app.ready();
     await makeRoom(at.socket);
     await bind(app.server, at.socket);
-    return { url: `unix:${at.socket}`, close: () => closeSocket(app) };
+    return { url: `unix:${at.socket}`, address: null, close: () => closeSocket(app) };
   }
   await app.listen(at);
   const { address, port } = app.server.address() as AddressInfo;
   const host = address.includes(':') ? `[${address}]` : address;
-  return { url: `http://${host}:${port}`, close: () => app.close() };
+  return { url: `http://${host}:${port}`, address: { host: address, port }, close: () => app.close() };
 }
 
 async function makeRoom(path: string): Promise<void> {

@@ -11,7 +11,7 @@ import { eventRoutes } from './event-routes.ts';
 import { explainRoutes } from './explain-routes.ts';
 import { gateFor, isLoopback, isReading } from './gate.ts';
 import { parseStrictJson } from './json-body.ts';
-import { type ListenAt, listenAt } from './listener.ts';
+import { type ListenAt, type Listening, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
 import type { ConfigPort, ControlPort, ExplainPort } from './port.ts';
 import { probeRoutes } from './probe-routes.ts';
@@ -36,6 +36,8 @@ export type AdminOptions = ListenAt & AdminSettings;
 export interface Admin {
   /** `http://host:port` or `unix:PATH`. */
   readonly url: string;
+  /** Null for a socket. */
+  readonly address: Listening['address'];
   /** Requests from now on are asked for one of these. */
   setTokens(tokens: readonly AdminTokenLike[]): void;
   /** Idempotent. */
@@ -94,6 +96,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   };
   return {
     url: listening.url,
+    address: listening.address,
     setTokens: (tokens) => {
       identify = callerIdentifier(tokens, Date.now);
     },

@@ -123,6 +123,16 @@ export function reachesListener(
   return false;
 }
 
+/** What of the gateway listens at `target`, in words; null for nothing. */
+export function ownListenerAt(
+  target: HostPort,
+  own: { readonly listen: readonly HostPort[]; readonly admin: HostPort | null },
+  machine: readonly string[] = [],
+): string | null {
+  if (own.listen.some((listen) => reachesListener(target, listen, machine))) return 'the gateway itself';
+  return own.admin !== null && reachesListener(target, own.admin, machine) ? 'the admin API' : null;
+}
+
 export function formatAddress({ host, port }: HostPort): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }

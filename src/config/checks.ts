@@ -3,7 +3,7 @@
 // behave in a way that operators rarely want is a warning.
 
 import { splitAddress } from '../core/pool.ts';
-import { formatAddress, type HostPort, isLoopback, reachesListener } from './addresses.ts';
+import { formatAddress, type HostPort, isLoopback, ownListenerAt } from './addresses.ts';
 import type { Path } from './problems.ts';
 import type { Sections } from './schema.ts';
 
@@ -102,15 +102,18 @@ function checkUpstreamsAreOthers(
   { versions, listeners, admin }: Readable,
   { problem, show }: Findings,
 ): void {
+  const own = {
+    listen: listeners.map(({ address }) => address),
+    admin: admin !== undefined && 'port' in admin.listen ? admin.listen : null,
+  };
   for (const { id, upstreams } of versions) {
     for (const [index, text] of upstreams.entries()) {
       const target = splitAddress(text);
       const path = ['versions', id, 'upstreams', index];
       const got = show(path, text);
-      if (listeners.some(({ address }) => reachesListener(target, address))) {
-        problem(path, `expected a server of the application, got ${got}, where the gateway itself listens`);
-      } else if (admin !== undefined && 'port' in admin.listen && reachesListener(target, admin.listen)) {
-        problem(path, `expected a server of the application, got ${got}, where the admin API listens`);
+      const listener = ownListenerAt(target, own);
+      if (listener !== null) {
+        problem(path, `expected a server of the application, got ${got}, where ${listener} listens`);
       }
     }
   }

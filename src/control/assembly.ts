@@ -12,6 +12,7 @@ import type { ControlLog, DataPlane } from './data-plane.ts';
 import { DrainWatcher } from './drain-watcher.ts';
 import { Events } from './events.ts';
 import { HealthChecker } from './health-checker.ts';
+import type { OwnListener } from './own-listeners.ts';
 import { Publisher } from './publisher.ts';
 import type { ReportSources } from './report.ts';
 import type { SessionCounter } from './session-counter.ts';
@@ -48,6 +49,8 @@ export interface ControllerOptions extends ControlPolicies {
   /** The key that signs pins was made at this start: there was none. */
   readonly isPinKeyNew: boolean;
   readonly isListening: () => boolean;
+  /** Upstreams must not be the gateway itself. Default: none is. */
+  readonly ownListener?: OwnListener;
   readonly log: ControlLog;
   /** The same that the data plane reads, or sessions seem older or younger than they are. */
   readonly clock?: Clock;

@@ -25,6 +25,7 @@ import { assemble, type ControllerOptions, type ControlPolicies, type Parts } fr
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
 import { tellEmptyState } from './empty-state.ts';
 import { healthTargets } from './health-checker.ts';
+import { refuseOwnListener } from './own-listeners.ts';
 import {
   carryOutReload,
   type Reload,
@@ -253,6 +254,7 @@ export class Controller {
     const { clock, slots } = this.#parts;
     return (
       this.#turnedDown(options) ??
+      refuseOwnListener(change, this.#options.ownListener ?? (() => null)) ??
       applyChange(this.#deployment, change, {
         nowMs: clock.wallMs(),
         tombstoneMs: this.#policies.cookie.lifeMs + TOMBSTONE_EXTRA_MS,

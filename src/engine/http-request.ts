@@ -217,7 +217,7 @@ function take(found: Gathered, id: number, value: string): void {
       found.forwardedHost = value;
       return;
     case FIELD.X_LOCKSTEP_HOPS:
-      found.hops = Number.parseInt(value, 10) || 0;
+      found.hops = Math.max(found.hops, Number.parseInt(value, 10) || 0);
       return;
     default:
       takeFact(found, id, value);
