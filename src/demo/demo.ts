@@ -96,7 +96,7 @@ versions:
   v1: { upstreams: ${JSON.stringify(upstreams)} }
 active: v1
 health: { path: /healthz, interval: 1s }
-log: { access: { file: access.log }, level: warn }
+log: { access: { file: access.log }, level: error }
 `;
 }
 

@@ -75,6 +75,7 @@ function configuration(pools: readonly HaproxyPool[], ports: ReadonlyMap<string,
 defaults
   mode http
   timeout connect 2s
+  timeout check 3s
   timeout client 60s
   timeout server 60s
   timeout tunnel 5m
