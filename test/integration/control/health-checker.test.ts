@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/control/clock.ts';
@@ -220,5 +220,51 @@ describe('what is checked', () => {
       'draining',
       'drained',
     ]);
+  });
+});
+
+describe('a policy that is swapped', () => {
+  it('is that of the next checks, which come in the new interval, and what is known stays known', async () => {
+    const seen: string[] = [];
+    const address = await httpUpstream((request, response) => {
+      seen.push(String(request.url));
+      response.end();
+    });
+    const { checker, gauges, told } = checking([address], { intervalMs: 3_600_000 });
+    await firstRound(checker);
+    checker.reconfigure({ ...POLICY, path: '/ready', intervalMs: 20 });
+    await waitFor(() => seen.length >= 3, { what: 'checks in the new interval' });
+    expect(seen[0]).toBe('/healthz');
+    expect(new Set(seen.slice(1))).toEqual(new Set(['/ready']));
+    expect(gauges.health(0)).toBe('up');
+    expect(told).toEqual(['v1 up: null']);
+  });
+
+  it('does not count a check under way as a failure', async () => {
+    const asked: ServerResponse[] = [];
+    const address = await httpUpstream((_request, response) => asked.push(response));
+    const { checker, gauges } = checking([address], { timeoutMs: 10_000, intervalMs: 3_600_000 });
+    await waitFor(() => asked.length > 0, { what: 'the check' });
+    checker.reconfigure({ ...POLICY, path: null, intervalMs: 3_600_000 });
+    asked[0]!.end();
+    await firstRound(checker);
+    expect(gauges.health(0)).toBe('up');
+  });
+});
+
+describe('the time of the last change', () => {
+  it('is that of the health, not of a check, and nothing before the first', async () => {
+    let status = 200;
+    const address = await httpUpstream((_request, response) => response.writeHead(status).end());
+    const { checker, gauges } = checking([address], { fall: 2 });
+    expect(checker.changedAtMs('v1', address)).toBeNull();
+    const startMs = systemClock.wallMs();
+    await firstRound(checker);
+    const upSince = checker.changedAtMs('v1', address)!;
+    expect(upSince).toBeGreaterThanOrEqual(startMs);
+    status = 500;
+    await waitFor(() => gauges.health(0) === 'down', { what: 'it to fall' });
+    expect(checker.changedAtMs('v1', address)).toBeGreaterThan(upSince);
+    expect(checker.changedAtMs('v1', 'somewhere:1')).toBeNull();
   });
 });

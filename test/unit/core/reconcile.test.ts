@@ -6,6 +6,7 @@ import {
   type Deployment,
   EMPTY_DEPLOYMENT,
   reconcile,
+  redeclare,
   type VersionRecord,
 } from '../../../src/core/deployment.ts';
 import type { DeclaredVersion, Reconciled } from '../../../src/core/reconcile.ts';
@@ -199,5 +200,34 @@ describe('a later start', () => {
   ])('refuses $name', ({ config, code }) => {
     const given = stored(version('v1', 'active'), version('v2', 'draining'));
     expect(reconcile(given, config, null, NOW)).toMatchObject({ ok: false, problem: { code } });
+  });
+});
+
+describe('a reload', () => {
+  const running = stored(version('v1', 'draining'), version('v2', 'active'));
+
+  it('that drops the active version is refused, where a start would keep it', () => {
+    const dropped = redeclare(running, [declared('v1')], 'v1', NOW);
+    expect(dropped).toMatchObject({ ok: false, problem: { code: 'would-drop-active', status: 409 } });
+    expect(states(accepted(reconcile(running, [declared('v1')], 'v1', NOW)).next)).toMatchObject({
+      v2: 'active false',
+    });
+  });
+
+  it.each([
+    { name: 'was put at run time', declaredAs: null, want: 'active null' },
+    { name: 'has been undeclared since the start', declaredAs: false, want: 'active false' },
+  ])('leaves an active version alone that $name', ({ declaredAs, want }) => {
+    const at = stored(version('v1', 'draining'), version('v2', 'active', { declared: declaredAs }));
+    expect(states(accepted(redeclare(at, [declared('v1')], 'v1', NOW)).next)).toMatchObject({ v2: want });
+  });
+
+  it('goes by the rules of a start in everything else', () => {
+    const wanted = [declared('v2', 'new.test:80'), declared('v3')];
+    expect(redeclare(running, wanted, 'v2', NOW)).toEqual(reconcile(running, wanted, 'v2', NOW));
+  });
+
+  it('of a file that says what is in force changes nothing, not even the epoch', () => {
+    expect(accepted(redeclare(running, [declared('v1'), declared('v2')], 'v1', NOW)).next).toBe(running);
   });
 });

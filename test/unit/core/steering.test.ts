@@ -528,3 +528,67 @@ describe('x-lockstep-update', () => {
     expect(edits.update).toBe(want);
   });
 });
+
+describe('a reload', () => {
+  const OTHER = new PinKeys(['another secret for tests'], COOKIE.name, COOKIE.domain);
+  const both = new PinKeys(['another secret for tests', 'a secret for tests'], COOKIE.name, COOKIE.domain);
+  const policy = {
+    cookie: COOKIE,
+    keys: KEYS,
+    affinity: 'none',
+    deadPin: POLICY.deadPin,
+    protectedPaths: [],
+  } as const;
+  const pinned = withPin(ajax, pinOf('v1', { session: SESSION }));
+
+  it('with a new key in front still knows the pins of the old one, and signs with the new', () => {
+    const steering = steer();
+    steering.reconfigure({ ...policy, keys: both });
+    expect(steering.decide(pinned, promoted, NOW)).toMatchObject({ reason: 'pinned', version: v1 });
+    const { edits } = once(steering, navigation, HTML, promoted);
+    const value = valueIn(edits.setCookies[0]!);
+    expect(readPins(OTHER, `lockstep=${value}`, 'lockstep', NOW).verified).toBe(1);
+  });
+
+  it('without the old key knows its pins no more', () => {
+    const steering = steer();
+    steering.reconfigure({ ...policy, keys: OTHER });
+    expect(steering.decide(pinned, promoted, NOW)).toMatchObject({ reason: 'pin-invalid', version: v2 });
+  });
+
+  it('swaps times, dead-pin policy, protected paths, affinity and cookie for requests from then on', () => {
+    const steering = steer();
+    const old = withPin(navigation, {
+      ...pinOf('v1', { session: SESSION }),
+      first: NOW - 10 * MINUTE,
+      seen: NOW - 10 * MINUTE,
+    });
+    expect(steering.decide(old, promoted, NOW).reason).toBe('pinned');
+    ledger = new TellingLedger();
+    const fresh = steer();
+    fresh.reconfigure({
+      ...policy,
+      cookie: { ...COOKIE, idleMs: 5 * MINUTE, sameSite: 'none' },
+      affinity: 'upstream',
+      deadPin: { ...POLICY.deadPin, safe: 'unavailable' },
+      protectedPaths: ['*'],
+    });
+    expect(fresh.decide(old, promoted, NOW).reason).toBe('pin-expired');
+    expect(fresh.decide(pinned, without1, NOW)).toMatchObject({ action: 'refuse', reload: false });
+    expect(fresh.decide(withPin(navigation, pinOf('v1', { session: SESSION })), moving, NOW).reason).toBe(
+      'pinned',
+    );
+    const { edits } = once(fresh, navigation, HTML, promoted);
+    expect(edits.setCookies[0]).toContain('SameSite=None');
+    expect(valueIn(edits.setCookies[0]!).split('~')).toHaveLength(6);
+  });
+
+  it('in the midst of a request: the answer goes by what is in force when it comes', () => {
+    const steering = steer();
+    const asked = steering.decide(navigation, promoted, NOW);
+    steering.reconfigure({ ...policy, keys: OTHER });
+    const upstream = steering.choose(asked, [])!;
+    const edits = steering.answer(asked, navigation, upstream, HTML, promoted, NOW);
+    expect(readPins(OTHER, `lockstep=${valueIn(edits.setCookies[0]!)}`, 'lockstep', NOW).verified).toBe(1);
+  });
+});
