@@ -14,7 +14,7 @@ export function tellCanary({ id, weight, canary }: VersionStatus, active: string
     halted === null
       ? `${tellNext(canary, now)}. ${tellAnalysis(id, active, canary)}`
       : `halted at ${tellClock(Date.parse(halted.at), now.nowMs, now.timeZone)}. ${tellAnalysis(id, active, canary)}`;
-  return wrap(`${place}; ${end}`.trimEnd(), '  ');
+  return wrap(`${place}; ${end}`.trimEnd(), '  ', now.columns);
 }
 
 function tellNext({ paused, nextAt, analysis, bounds }: CanaryStatus, { nowMs, timeZone }: Now): string {

@@ -20,7 +20,7 @@ export async function change(
   })) as ChangeReport;
   const { terminal } = call;
   if (isSet(call, 'json')) printJson(terminal, report);
-  else terminal.out(tellReport(report, fallback, { nowMs: terminal.nowMs(), timeZone: terminal.timeZone }));
+  else terminal.out(tellReport(report, fallback, { ...terminal, nowMs: terminal.nowMs() }));
   return EXIT.done;
 }
 

@@ -16,13 +16,13 @@ export const config: Verb = {
     const { terminal } = call;
     const report = (await clientOf(call).call('/v1/config')) as SettingsReport;
     if (isSet(call, 'json')) printJson(terminal, report);
-    else terminal.out(renderSettings(report, { nowMs: terminal.nowMs(), timeZone: terminal.timeZone }));
+    else terminal.out(renderSettings(report, { ...terminal, nowMs: terminal.nowMs() }));
     return EXIT.done;
   },
 };
 
 /** Lines that begin with `!` are what is not in force before a restart, or is warned of. */
-export function renderSettings(report: SettingsReport, { nowMs, timeZone }: Now): string {
+export function renderSettings(report: SettingsReport, { nowMs, timeZone, columns }: Now): string {
   const { file, loadedAt, settings, warnings } = report;
   const loadedMs = Date.parse(loadedAt);
   const read = `read ${tellClock(loadedMs, nowMs, timeZone)} (${tellSpan(nowMs - loadedMs)} ago)`;
@@ -30,13 +30,15 @@ export function renderSettings(report: SettingsReport, { nowMs, timeZone }: Now)
   const fromWidth = Math.max(0, ...settings.map((setting) => tellFrom(setting).length));
   const rows = settings.flatMap((setting) => {
     const head = `${setting.key.padEnd(keyWidth)}  ${tellFrom(setting).padEnd(fromWidth)}  `;
-    return wrap(`${head}${tellInForce(setting)}`, ' '.repeat(head.length)).map((line) => line.trimEnd());
+    return wrap(`${head}${tellInForce(setting)}`, ' '.repeat(head.length), columns).map((line) =>
+      line.trimEnd(),
+    );
   });
   const pending = settings.flatMap((setting) => tellPending(setting));
   const blocks = [
     [file === null ? 'There is no file: a program gave the configuration.' : `${printable(file)}, ${read}`],
     rows,
-    [...pending, ...warnings.map(printable)].flatMap((line) => wrap(`! ${line}`, '  ')),
+    [...pending, ...warnings.map(printable)].flatMap((line) => wrap(`! ${line}`, '  ', columns)),
   ];
   return `${blocks
     .filter((lines) => lines.length > 0)

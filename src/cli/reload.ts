@@ -20,19 +20,15 @@ export const reload: Verb = {
       headers: ifMatchOf(call),
     })) as ReloadReport;
     if (isSet(call, 'json')) printJson(call.terminal, report);
-    else call.terminal.out(renderReload(report));
+    else call.terminal.out(renderReload(report, call.terminal.columns));
     return EXIT.done;
   },
 };
 
-export function renderReload({
-  dryRun,
-  changed,
-  needsRestart,
-  warnings,
-  notes,
-  versions,
-}: ReloadReport): string {
+export function renderReload(
+  { dryRun, changed, needsRestart, warnings, notes, versions }: ReloadReport,
+  columns?: number,
+): string {
   const lines = [
     ...changed.map(({ key, from, to }) => `${key}: ${tellValue(from)} → ${tellValue(to)}`),
     ...versions.map(({ id, from, to }) => `${id}: ${from ?? 'not known'} → ${to ?? 'forgotten'}`),
@@ -44,5 +40,5 @@ export function renderReload({
   ];
   const told = lines.length > 0 ? lines : ['Nothing differs: what the file says is in force.'];
   const all = dryRun ? ['Dry run, nothing was changed. It would be so:', ...told] : told;
-  return `${all.flatMap((line) => wrap(line, '  ')).join('\n')}\n`;
+  return `${all.flatMap((line) => wrap(line, '  ', columns)).join('\n')}\n`;
 }

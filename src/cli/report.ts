@@ -3,15 +3,18 @@
 import type { ChangeReport, VersionStatus } from '../core/status.ts';
 import { count, tellClock, tellSpan, wrap } from './text.ts';
 
+/** What a text for people depends on besides what it tells. */
 export interface Now {
   readonly nowMs: number;
   readonly timeZone: string | undefined;
+  /** Of the screen; default 80. */
+  readonly columns?: number;
 }
 
 type VersionChange = ChangeReport['changes'][number];
 
 export function tellReport(report: ChangeReport, fallback: string, now: Now): string {
-  const lines = sentences(report, fallback, now).flatMap((sentence) => wrap(sentence));
+  const lines = sentences(report, fallback, now).flatMap((sentence) => wrap(sentence, '', now.columns));
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,28 +1,30 @@
 // The screen at three in the morning: what serves, what drains and until when, what is ill, what to type next.
-// Pure: status to text of at most 80 columns. Lines that begin with `!` are what is wrong.
+// Pure: status to text that fits the screen. Lines that begin with `!` are what is wrong.
 
 import type { DrainBlocker, DrainStatus, Status, VersionStatus } from '../core/status.ts';
 import { advise } from './advice.ts';
 import { tellCanary } from './canary-text.ts';
 import type { Now } from './report.ts';
-import { count, printable, tellClock, tellSpan, wrap } from './text.ts';
+import { type Column, renderTable } from './table.ts';
+import { COLUMNS, count, printable, tellClock, tellSpan, wrap } from './text.ts';
 
 export interface StatusOptions extends Now {
   readonly colour: boolean;
+  /** Lines to stand below the table. */
+  readonly below?: readonly string[];
 }
 
 const STATE_ORDER = ['active', 'canary', 'draining', 'staged', 'drained', 'retired', 'cut off'] as const;
-/** Widths of the columns after the id; their sum with two spaces between is 80 with an id of 16. */
-const COLUMNS = [
-  { title: 'NEW', width: 4 },
-  { title: 'LIVE', width: 7 },
-  { title: 'CONFIRMED', width: 9 },
-  { title: 'STREAMS', width: 7 },
-  { title: 'IN FLIGHT', width: 9 },
-  { title: 'UP', width: 6 },
-] as const;
-const ID_WIDTH = 16;
-const STATE_WIDTH = 8;
+const TABLE: readonly Column[] = [
+  { title: 'VERSION', roomy: 16 },
+  { title: 'STATE', roomy: 8 },
+  { title: 'NEW', align: 'right', roomy: 4 },
+  { title: 'LIVE', align: 'right', roomy: 7 },
+  { title: 'CONFIRMED', align: 'right', spare: 1 },
+  { title: 'STREAMS', align: 'right', spare: 2 },
+  { title: 'IN FLIGHT', align: 'right', spare: 3 },
+  { title: 'UP', align: 'right', roomy: 6 },
+];
 
 export function renderStatus(status: Status, options: StatusOptions): string {
   const versions = [...status.versions].sort(
@@ -31,12 +33,15 @@ export function renderStatus(status: Status, options: StatusOptions): string {
   const paint = painter(options.colour);
   const drains = versions.flatMap((version) => tellDrain(version, status, options));
   const canaries = versions.flatMap((version) => tellCanary(version, status.active, options));
-  const wrong = tellWrong(versions, status, options).flatMap((line) => wrap(`! ${line}`, '  '));
+  const wrong = tellWrong(versions, status, options).flatMap((line) =>
+    wrap(`! ${line}`, '  ', options.columns),
+  );
   const advice = advise(status);
-  const last = wrap(advice === null ? 'Nothing is wrong.' : `Next: ${advice}`, '      ');
+  const last = wrap(advice === null ? 'Nothing is wrong.' : `Next: ${advice}`, '      ', options.columns);
   const blocks = [
-    tellHead(status),
-    versions.length === 0 ? ['No versions yet.'] : tellTable(versions),
+    tellHead(status, options.columns),
+    versions.length === 0 ? ['No versions yet.'] : tellTable(versions, options.columns ?? COLUMNS),
+    options.below ?? [],
     canaries,
     drains,
     wrong.map(paint.red),
@@ -66,33 +71,23 @@ export function tellProgress(version: VersionStatus, now: Now): string {
   return facts.join('; ');
 }
 
-function tellHead({ epoch, active, previousActive }: Status): string[] {
+function tellHead({ epoch, active, previousActive }: Status, columns: number | undefined): string[] {
   const before = previousActive === null ? '' : `   before it ${previousActive}`;
-  return wrap(`epoch ${epoch}   active ${active ?? 'none'}${before}`);
+  return wrap(`epoch ${epoch}   active ${active ?? 'none'}${before}`, '', columns);
 }
 
-function tellTable(versions: readonly VersionStatus[]): string[] {
-  const right = (cells: readonly string[]) =>
-    cells.map((cell, index) => cell.padStart(COLUMNS[index]!.width)).join('  ');
-  const line = (id: string, state: string, cells: readonly string[]) =>
-    `${id.padEnd(ID_WIDTH)}  ${state.padEnd(STATE_WIDTH)}  ${right(cells)}`;
-  const head = line(
-    'VERSION',
-    'STATE',
-    COLUMNS.map(({ title }) => title),
-  );
-  const rows = versions.flatMap((version) => {
-    const { id, state, weight, sessions, inFlight, upstreams } = version;
+function tellTable(versions: readonly VersionStatus[], columns: number): string[] {
+  const rows = versions.map(({ id, state, weight, sessions, inFlight, upstreams }) => {
     const up = upstreams.filter(({ enabled, health }) => enabled && health === 'up').length;
-    const cells = [
+    return [
+      id,
+      state,
       weight === 0 ? '-' : `${weight}%`,
       ...[sessions.live, sessions.confirmed, sessions.streams, inFlight].map(String),
       upstreams.length === 0 ? '-' : `${up}/${upstreams.length}`,
     ];
-    // An id is there to be typed: it is never cut, a long one gets a line of its own.
-    return id.length > ID_WIDTH ? [id, line('', state, cells)] : [line(id, state, cells)];
   });
-  return [head, ...rows];
+  return renderTable(TABLE, rows, columns);
 }
 
 function tellDrain(version: VersionStatus, status: Status, now: Now): string[] {
@@ -103,7 +98,7 @@ function tellDrain(version: VersionStatus, status: Status, now: Now): string[] {
   const blockers = drain.blockers.map((blocker) => tellBlocker(blocker, version, status, now));
   const waits = blockers.length === 0 ? 'Nothing holds it any more.' : `It waits for ${blockers.join(', ')}.`;
   const text = `${id} drains since ${since}: ${MODES[drain.sessions]}${STEPS[drain.step]}. ${waits} ${tellEnd(drain, now)}.`;
-  return wrap(text, '  ');
+  return wrap(text, '  ', now.columns);
 }
 
 const MODES: Readonly<Record<DrainStatus['sessions'], string>> = {

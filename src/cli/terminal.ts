@@ -1,6 +1,11 @@
 // What a command may know of the world around it: where it writes, whether people watch, the environment, and the
 // clock. main.ts makes one of the process; tests make their own.
 
+import { COLUMNS } from './text.ts';
+
+/** Below, lines are broken by the terminal itself. */
+const NARROWEST = 40;
+
 export interface Terminal {
   /** Results: goes to stdout. */
   readonly out: (text: string) => void;
@@ -9,12 +14,25 @@ export interface Terminal {
   /** People watch the progress: stderr is a terminal. */
   readonly isWatched: boolean;
   readonly colour: boolean;
+  /** Of stdout now; 80 where it is no terminal. */
+  readonly columns: number;
+  /** Null where stdout is no terminal, or one that cannot move its cursor. */
+  readonly screen: Screen | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly nowMs: () => number;
   /** IANA name; undefined is the machine's own. */
   readonly timeZone: string | undefined;
   /** From now on an interrupt (Ctrl-C) aborts this instead of ending the process. */
   readonly interruptible: () => AbortSignal;
+}
+
+/** For views that are redrawn in place. */
+export interface Screen {
+  readonly columns: number;
+  readonly rows: number;
+  /** Each key that is pressed, unseen on the screen; Ctrl-C is `\u0003`. The answer ends it. */
+  readonly onKey: (listener: (key: string) => void) => () => void;
+  readonly onResize: (listener: () => void) => () => void;
 }
 
 /** NO_COLOR by no-color.org: set and not empty. */
@@ -27,6 +45,10 @@ export function processTerminal(): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     isWatched: process.stderr.isTTY === true,
+    get columns() {
+      return columnsOf(process.stdout, process.env);
+    },
+    screen: processScreen(),
     colour: wantsColour(process.stdout.isTTY === true, process.env),
     env: process.env,
     nowMs: Date.now,
@@ -35,6 +57,46 @@ export function processTerminal(): Terminal {
       const interrupt = new AbortController();
       process.once('SIGINT', () => interrupt.abort());
       return interrupt.signal;
+    },
+  };
+}
+
+/** COLUMNS is what shells export of a terminal that is not this process's own. */
+export function columnsOf(
+  { isTTY, columns }: { readonly isTTY?: boolean; readonly columns?: number },
+  env: Terminal['env'],
+): number {
+  if (isTTY === true && columns !== undefined && columns > 0) return Math.max(columns, NARROWEST);
+  const said = /^\d{1,4}$/.test(env['COLUMNS'] ?? '') ? Number(env['COLUMNS']) : COLUMNS;
+  return Math.max(said, NARROWEST);
+}
+
+function processScreen(): Screen | null {
+  const { stdout, stdin } = process;
+  if (stdout.isTTY !== true || process.env['TERM'] === 'dumb') return null;
+  return {
+    get columns() {
+      return columnsOf(stdout, process.env);
+    },
+    get rows() {
+      return stdout.rows;
+    },
+    onKey: (listener) => {
+      if (stdin.isTTY !== true) return () => {};
+      const onData = (keys: Buffer) => {
+        for (const key of keys.toString()) listener(key);
+      };
+      stdin.setRawMode(true);
+      stdin.on('data', onData);
+      return () => {
+        stdin.off('data', onData);
+        stdin.setRawMode(false);
+        stdin.pause();
+      };
+    },
+    onResize: (listener) => {
+      stdout.on('resize', listener);
+      return () => void stdout.off('resize', listener);
     },
   };
 }

@@ -1,8 +1,9 @@
-// How things are said on a screen of 80 columns: spans and clocks, counted nouns, wrapped lines. Pure.
+// How things are said on a screen: spans and clocks, counted nouns, wrapped lines. Pure.
 // Rule: texts that came over the network pass through `printable`, so that no server can move the cursor.
 
 export { tellSpan } from '../core/duration.ts';
 
+/** Where it is not known how wide the screen is. */
 export const COLUMNS = 80;
 
 /** `03:12`, with the date in front when it is another day than `nowMs`. */
@@ -22,12 +23,12 @@ export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
 }
 
-/** Lines of at most 80 columns; those after the first begin with `indent`. A word longer than that stays whole. */
-export function wrap(text: string, indent = ''): string[] {
+/** Lines of at most `columns`; those after the first begin with `indent`. A word longer than that stays whole. */
+export function wrap(text: string, indent = '', columns = COLUMNS): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line.trim() !== '' && line.length + 1 + word.length > COLUMNS) {
+    if (line.trim() !== '' && line.length + 1 + word.length > columns) {
       lines.push(line);
       line = indent + word;
     } else {

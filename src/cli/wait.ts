@@ -10,7 +10,7 @@ import type { AdminClient } from './client.ts';
 import { CommandFailure, EXIT, Unreachable, usageFailure } from './failure.ts';
 import { tellProgress } from './status-table.ts';
 import type { Terminal } from './terminal.ts';
-import { COLUMNS, printable } from './text.ts';
+import { printable } from './text.ts';
 import { ADMIN_OPTIONS, clientOf, isSet, printJson, textOf, type Verb, versionIdOf } from './verb.ts';
 
 interface Waited {
@@ -120,7 +120,7 @@ function progressOn(terminal: Terminal): Progress {
       isLost = false;
       if (!terminal.isWatched) return;
       clear();
-      terminal.err(line.slice(0, COLUMNS - 1));
+      terminal.err(line.slice(0, terminal.columns - 1));
       isShown = true;
     },
     lost: (line) => {

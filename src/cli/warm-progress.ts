@@ -3,7 +3,7 @@
 
 import type { GatewayEvent } from '../core/status.ts';
 import { eventData } from './event-stream.ts';
-import { COLUMNS, count, printable } from './text.ts';
+import { count, printable } from './text.ts';
 import { type Call, clientOf } from './verb.ts';
 
 /** The gateway says that it is alive every 15 s. */
@@ -16,7 +16,7 @@ export async function whileWarming<T>(call: Call, id: string, work: () => Promis
   const over = new AbortController();
   let isShown = false;
   const show = (line: string) => {
-    terminal.err(`\r\u001b[K${line.slice(0, COLUMNS - 1)}`);
+    terminal.err(`\r\u001b[K${line.slice(0, terminal.columns - 1)}`);
     isShown = line !== '';
   };
   const follow = async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { run } from '../../../src/cli/run.ts';
+import { fakeTerminal } from './fake-terminal.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -10,26 +11,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function check(yaml: string | null) {
+async function check(yaml: string | null, ...more: string[]) {
   const file = join(folder, 'lockstep.yaml');
   if (yaml !== null) writeFileSync(file, yaml);
-  let out = '';
-  let err = '';
-  const code = await run(['check', '--config', file], {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    isWatched: false,
-    colour: false,
-    env: {},
-    nowMs: Date.now,
-    timeZone: 'UTC',
-    interruptible: () => new AbortController().signal,
-  });
-  return { file, code, out, err };
+  const { terminal, ran } = fakeTerminal();
+  const code = await run(['check', '--config', file, ...more], terminal);
+  return { file, code, ...ran };
 }
 
 test('a good file is summed up', async () => {

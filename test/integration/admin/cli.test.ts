@@ -3,6 +3,7 @@ import { run } from '../../../src/cli/run.ts';
 import type { Terminal } from '../../../src/cli/terminal.ts';
 import { report, statusOf, version } from '../../unit/cli/status-fixtures.ts';
 import { type FakeControl, fakeControl, refusal, startAdmin, type TestAdmin } from './fake-control.ts';
+import { fakeTerminal } from './fake-terminal.ts';
 
 interface Ran {
   readonly code: number;
@@ -19,28 +20,12 @@ beforeEach(async () => {
 afterEach(() => admin.close());
 
 function cli(line: string, more: Partial<Terminal> = {}) {
-  const ran = { code: -1, out: '', err: '' };
-  const interrupt = new AbortController();
-  const terminal: Terminal = {
-    out: (text) => {
-      ran.out += text;
-    },
-    err: (text) => {
-      ran.err += text;
-    },
-    isWatched: false,
-    colour: false,
-    env: { LOCKSTEP_ADMIN: admin.url },
-    nowMs: Date.now,
-    timeZone: 'UTC',
-    interruptible: () => interrupt.signal,
-    ...more,
-  };
+  const { terminal, ran, interrupt } = fakeTerminal({ env: { LOCKSTEP_ADMIN: admin.url }, ...more });
   const done: Promise<Ran> = run(line === '' ? [] : line.split(' '), terminal).then((code) => ({
     ...ran,
     code,
   }));
-  return { ran, done, interrupt: () => interrupt.abort() };
+  return { ran, done, interrupt };
 }
 const lockstep = (line: string, more?: Partial<Terminal>): Promise<Ran> => cli(line, more).done;
 

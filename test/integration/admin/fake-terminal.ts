@@ -21,6 +21,8 @@ export function fakeTerminal(more: Partial<Terminal> = {}): FakeTerminal {
     },
     isWatched: false,
     colour: false,
+    columns: 80,
+    screen: null,
     env: {},
     nowMs: Date.now,
     timeZone: 'UTC',
