@@ -10,6 +10,7 @@ import type { HttpContext } from './context.ts';
 import type { Watched } from './deadlines.ts';
 import { HALF_CLOSE_GRACE_MS, LINGER_MS } from './fixed-bounds.ts';
 import { HttpExchange } from './http-exchange.ts';
+import { reset } from './reset.ts';
 import { refuseUnreadable } from './unreadable-request.ts';
 
 /** Requests that wait their turn; beyond them nothing is read. */
@@ -61,8 +62,8 @@ export class HttpClient implements Watched {
     // and throw the answer away.
     socket.destroySoon = () => this.close();
     socket.on('error', () => {});
-    socket.on('drain', () => this.#exchange?.onClientDrain());
-    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.guard(() => this.#onDrain()));
+    socket.on('end', () => this.guard(() => this.#onEnd()));
     socket.on('close', () => this.#onGone());
     context.deadlines.add(this);
   }
@@ -114,7 +115,9 @@ export class HttpClient implements Watched {
     const newest = this.#waiting.at(-1) ?? null;
     const isCut = newest === null ? this.#exchange?.isRequestComplete === false : !newest.message.complete;
     if (failure === 'client-gone') {
-      if (isCut) this.#giveUp(failure); // else its end is reported by itself
+      if (newest !== null && isCut) this.#waiting.pop();
+      else if (isCut) this.#giveUp(failure);
+      // else its end is reported by itself
     } else if (failure === 'slow-head' && this.socket.bytesRead === 0) this.close();
     else if (!isCut) {
       this.#unreadable ??= failure;
@@ -131,6 +134,26 @@ export class HttpClient implements Watched {
     if (early.length > 0) this.socket.unshift(early);
   }
 
+  /** An exception costs the request in which it arose, and no other. */
+  guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.onException(error);
+    }
+  }
+
+  /** Something of ours threw: the client gets a 500 where that is still possible, and is rid of us anyhow. */
+  onException(error: unknown): void {
+    this.context.ports.onFault('an exception in the data plane', error);
+    try {
+      this.#exchange?.onRequestFailed('internal');
+    } catch {
+      // It was the end of the exchange that threw.
+    }
+    if (!this.#isClosing && this.#exchange?.hasAnswered !== true) this.#giveUp('internal');
+  }
+
   /** A whole head that node:http cannot write: an interim one, or one that answers no request of its own. */
   writePastNode(text: string): void {
     this.socket.write(text, 'latin1');
@@ -141,12 +164,17 @@ export class HttpClient implements Watched {
     this.#exchange = null;
     this.#clearGrace();
     if (this.#isClosing || this.#isGone) return;
-    if (this.#hasEnded && this.#waiting.length === 0) {
+    if ((this.#hasEnded || this.context.isShuttingDown) && this.#waiting.length === 0) {
       this.close();
       return;
     }
     if (this.#waiting.length === 0) this.socket.resume();
     this.#next();
+  }
+
+  #onDrain(): void {
+    if (this.#exchange !== null) this.#exchange.onClientDrain();
+    else this.#next();
   }
 
   /**
@@ -173,11 +201,14 @@ export class HttpClient implements Watched {
   /** Whatever is under way is lost. */
   destroy(): void {
     this.#isClosing = true;
-    if (this.isTls) this.socket.destroy();
-    else this.socket.resetAndDestroy();
+    reset(this.socket, this.isTls);
   }
 
   check(nowMs: number): void {
+    this.guard(() => this.#check(nowMs));
+  }
+
+  #check(nowMs: number): void {
     if (this.#isStalled(nowMs)) {
       this.#giveUp('slow-reader');
       return;
@@ -203,7 +234,8 @@ export class HttpClient implements Watched {
   }
 
   #next(): void {
-    if (this.#exchange !== null || this.#isClosing) return;
+    // Answers that the client does not read are not to pile up.
+    if (this.#exchange !== null || this.#isClosing || this.socket.writableNeedDrain) return;
     const next = this.#waiting.shift();
     if (next !== undefined) {
       this.#served++;
@@ -220,7 +252,7 @@ export class HttpClient implements Watched {
     const exchange = new HttpExchange(this, message, response, startedAt);
     this.#exchange = exchange;
     if (this.#hasEnded) this.#armGrace();
-    exchange.begin(isWebSocket, failure);
+    this.guard(() => exchange.begin(isWebSocket, failure));
   }
 
   #onEnd(): void {

@@ -22,6 +22,7 @@ import { HttpAnswer } from './http-answer.ts';
 import type { HttpClient } from './http-client.ts';
 import {
   interimFields,
+  type OutgoingFields,
   passedTrailers,
   readHttpAnswer,
   switchingFields,
@@ -84,12 +85,18 @@ export class HttpExchange implements AnswerSink {
     return this.#tunnel !== null;
   }
 
+  /** Its answer is on its way to the client, whole. */
+  get hasAnswered(): boolean {
+    return this.#isDone && this.#answer.status !== 0;
+  }
+
   get isPinned(): boolean {
     return this.#decision !== null && this.#decision.pin !== null;
   }
 
+  /** node:http says so of a request without a body only after it has handed it out. */
   get isRequestComplete(): boolean {
-    return this.#message.complete;
+    return this.#message.complete || this.#request?.hasBody === false;
   }
 
   /** `failure`: what has become known of the request while it waited for its turn. */
@@ -137,8 +144,10 @@ export class HttpExchange implements AnswerSink {
     if (!this.#isHolding || this.#isDone) return;
     this.#isHolding = false;
     this.#context.release(this);
-    this.#decideUnavailable();
-    this.#proceed();
+    this.#client.guard(() => {
+      this.#decideUnavailable();
+      this.#proceed();
+    });
   }
 
   // The client's side.
@@ -168,16 +177,16 @@ export class HttpExchange implements AnswerSink {
   }
 
   #mayGoOn(): boolean {
-    return this.#request?.keepsAlive === true && this.#message.complete && this.#client.mayServeMore;
+    return this.#request?.keepsAlive === true && this.isRequestComplete && this.#client.mayServeMore;
   }
 
   #takeBody(): void {
     if (this.#isTakingBody) return;
     this.#isTakingBody = true;
     this.#bodyProgressAt = this.#context.deadlines.nowMs;
-    this.#message.on('data', (data: Buffer) => this.#onBodyData(data));
+    this.#message.on('data', (data: Buffer) => this.#client.guard(() => this.#onBodyData(data)));
     this.#message.on('end', () => {
-      if (this.#message.complete) this.#asked?.end(this.#trailers());
+      if (this.#message.complete) this.#client.guard(() => this.#asked?.end(this.#trailers()));
     });
   }
 
@@ -282,6 +291,10 @@ export class HttpExchange implements AnswerSink {
 
   // The upstream's side.
 
+  onException(error: unknown): void {
+    this.#client.onException(error);
+  }
+
   onUpstreamConnected(): void {
     this.#timings.connected();
     if (this.#request!.hasBody) this.#takeBody();
@@ -350,16 +363,20 @@ export class HttpExchange implements AnswerSink {
 
   // Streams.
 
-  onSwitched(answer: IncomingMessage, upstream: Socket): void {
+  onSwitching({ rawHeaders }: IncomingMessage): OutgoingFields {
     this.#timings.firstByte();
-    const { cookie, limits } = this.#settings;
     this.#asked = null;
     this.#answer.status = 101;
     this.#response.detachSocket(this.#client.socket);
-    answer.headers = switchingFields(answer.rawHeaders, this.version, cookie.name) as typeof answer.headers;
     this.#client.becomeTunnel();
+    return switchingFields(rawHeaders, this.version, this.#settings.cookie.name);
+  }
+
+  onSwitched(upstream: Socket): void {
+    const { limits } = this.#settings;
     this.#tunnel = new WebSocketTunnel(this.#client.socket, upstream, {
       idleMs: limits.tunnelIdleMs,
+      isTls: this.#client.isTls,
       onDone: (bytesIn, bytesOut) => this.#tunnelDone(bytesIn, bytesOut),
     });
     this.#beginStream();
@@ -381,19 +398,23 @@ export class HttpExchange implements AnswerSink {
   /** Ends a WebSocket with 1012 or an event stream whole, so that the page connects anew. */
   endStream(): void {
     if (this.#isDone) return;
-    if (this.#tunnel !== null) this.#tunnel.restart();
-    else if (this.#isStream) {
-      this.#drop();
-      // node:http would keep the connection, whose head has not said that it ends.
-      this.#response.on('finish', () => this.#client.close());
-      this.onAnswerEnd([]);
-    }
+    this.#client.guard(() => {
+      if (this.#tunnel !== null) this.#tunnel.restart();
+      else if (this.#isStream) this.#endEvents();
+    });
+  }
+
+  #endEvents(): void {
+    this.#drop();
+    // node:http would keep the connection, whose head has not said that it ends.
+    this.#response.on('finish', () => this.#client.close());
+    this.onAnswerEnd([]);
   }
 
   /** The version was cut off. */
   cutOff(): void {
     if (this.#isStream) this.endStream();
-    else if (!this.#isDone) this.onRequestFailed('cut-off');
+    else if (!this.#isDone) this.#client.guard(() => this.onRequestFailed('cut-off'));
   }
 
   // The end.

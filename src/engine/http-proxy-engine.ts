@@ -10,7 +10,7 @@ import {
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
-import { createSecureContext, type Server as TlsServer } from 'node:tls';
+import type { Server as TlsServer } from 'node:tls';
 import type { Limits } from '../core/policy.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
 import { TrustedProxies } from './client-address.ts';
@@ -48,6 +48,8 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Map<Socket, HttpClient>();
   readonly #holding = new Map<HttpExchange, number>();
+  /** Open, those in their TLS handshake included. */
+  #sockets = 0;
   #refused = 0;
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
@@ -91,15 +93,10 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   }
 
   reconfigure(settings: EngineSettings): void {
-    const trusted = new TrustedProxies(settings.trustedProxies);
-    const certified = this.#servers.flatMap(({ server, tls }) =>
-      tls === null ? [] : [{ server: server as Server & TlsServer, certificate: certificateOf(tls) }],
-    );
-    // A pair that does not fit is found here, before anything is changed.
-    for (const { certificate } of certified) createSecureContext(certificate);
-    for (const { server, certificate } of certified) server.setSecureContext(certificate);
+    for (const { server, tls } of this.#servers)
+      if (tls !== null) this.#certify(server as unknown as TlsServer, tls);
     this.#settings = settings;
-    this.#trusted = trusted;
+    this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines.retune(shortestOf(settings.limits));
     this.agents.limits = settings.limits;
     for (const { server } of this.#servers) applyLimits(server, settings.limits);
@@ -133,7 +130,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
 
   stats(): EngineStats {
     return {
-      clientConnections: this.#clients.size,
+      clientConnections: this.#sockets,
       idleUpstreamConnections: this.agents.idle,
       upstreamConnections: this.agents.open,
       exchanges: this.#exchanges().length,
@@ -193,9 +190,10 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     applyLimits(server, limits);
     // A client that has ended its side still gets its answer: see HALF_CLOSE_GRACE_MS.
     Object.assign(server, { httpAllowHalfOpen: true });
-    server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) =>
-      this.#accept(socket, tls !== null),
-    );
+    server.on('connection', (socket: Socket) => {
+      if (this.#admits(socket) && tls === null) this.#accept(socket, false);
+    });
+    if (tls !== null) server.on('secureConnection', (socket: Socket) => this.#accept(socket, true));
     server.on('checkContinue', onRequest);
     server.on('checkExpectation', onRequest);
     server.on('clientError', (error: Error, socket) =>
@@ -215,13 +213,28 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     return isWebSocketHandshake(message) && this.#clients.get(message.socket)?.isIdle === true;
   }
 
-  #accept(socket: Socket, isTls: boolean): void {
-    if (this.#clients.size >= this.#settings.limits.connections) {
+  #certify(server: TlsServer, tls: NonNullable<ListenAddress['tls']>): void {
+    try {
+      server.setSecureContext(certificateOf(tls));
+    } catch (error) {
+      this.ports.onFault('the certificate in the file cannot be used; the one before it stays', error);
+    }
+  }
+
+  /** Refused at once beyond `limits.connections`: nothing is sent, nothing is read. */
+  #admits(socket: Socket): boolean {
+    if (this.#sockets >= this.#settings.limits.connections) {
       this.#refused++;
       socket.on('error', () => {});
       socket.destroy();
-      return;
+      return false;
     }
+    this.#sockets++;
+    socket.once('close', () => this.#sockets--);
+    return true;
+  }
+
+  #accept(socket: Socket, isTls: boolean): void {
     this.#clients.set(socket, new HttpClient(this, socket, isTls));
   }
 

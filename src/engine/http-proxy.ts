@@ -28,6 +28,11 @@ export interface ProxiedRequest {
   readonly socket: Socket;
 }
 
+export interface Switching {
+  onSwitching(answer: IncomingMessage): OutgoingFields;
+  onSwitched(upstream: Socket): void;
+}
+
 /** Given to http-proxy where it wants to be told of errors: the request's own events tell more. */
 const TOLD_ELSEWHERE = (): void => {};
 const NOTHING = Buffer.alloc(0);
@@ -59,16 +64,15 @@ export class HttpProxy {
   }
 
   /**
-   * Asks for a WebSocket. `onSwitching` is called with the 101, whose `headers` go to the client as they are when it
-   * returns; then the two sockets are piped into one another.
+   * Asks for a WebSocket. `onSwitching` returns the fields of the 101 that goes to the client; `onSwitched` comes in the
+   * same turn, when the two sockets are piped into one another, and not an octet has passed yet.
    */
-  handshake(
-    asked: ProxiedRequest,
-    onSwitching: (answer: IncomingMessage, upstream: Socket, head: Buffer) => void,
-  ): ClientRequest {
+  handshake(asked: ProxiedRequest, { onSwitching, onSwitched }: Switching): ClientRequest {
     const message = new HandshakeMessage(asked.socket, (request) => {
       prepared(request, asked);
-      request.once('upgrade', onSwitching); // before http-proxy's own listener
+      request.once('upgrade', (answer) => {
+        answer.headers = onSwitching(answer) as IncomingMessage['headers'];
+      });
     });
     message.method = 'GET'; // it refuses all else
     message.headers = asked.fields as IncomingMessage['headers'];
@@ -78,6 +82,10 @@ export class HttpProxy {
     // upstream's hop-by-hop fields, and a chunked one decoded, under a head that says chunked.
     request.removeAllListeners('error');
     request.removeAllListeners('response');
+    request.once('upgrade', (_answer, upstream) => {
+      upstream.removeAllListeners('error'); // it would end the client's side as if all were well
+      onSwitched(upstream);
+    });
     return request;
   }
 }

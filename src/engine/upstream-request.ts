@@ -8,18 +8,22 @@ import type { FailureCode } from '../core/errors.ts';
 import type { Limits } from '../core/policy.ts';
 import type { Deadlines, Watched } from './deadlines.ts';
 import { MAX_INTERIM } from './fixed-bounds.ts';
+import type { OutgoingFields } from './http-heads.ts';
 import type { HttpProxy, ProxiedRequest } from './http-proxy.ts';
 
 /** Who asked. In this order: connected, any number of interim heads, answer, data…, end; or failed instead. */
 export interface AnswerSink {
+  /** One of the others threw. */
+  onException(error: unknown): void;
   onUpstreamConnected(): void;
   onContinue(): void;
   onInterim(head: InformationEvent): void;
   onAnswer(answer: IncomingMessage): void;
   onAnswerData(data: Buffer): void;
   onAnswerEnd(rawTrailers: readonly string[]): void;
-  /** 101 to a WebSocket handshake: see HttpProxy.handshake. */
-  onSwitched(answer: IncomingMessage, upstream: Socket, head: Buffer): void;
+  /** 101 to a WebSocket handshake, in two steps: see HttpProxy.handshake. */
+  onSwitching(answer: IncomingMessage): OutgoingFields;
+  onSwitched(upstream: Socket): void;
   /** The upstream can take more of the body. */
   onUpstreamDrain(): void;
   onUpstreamFailed(failure: FailureCode, detail: string): void;
@@ -54,7 +58,10 @@ export class UpstreamRequest implements Watched {
     this.#silenceLimitMs = context.limits.firstByteMs;
     const { proxy } = context;
     const request = isHandshake
-      ? proxy.handshake(asked, (answer, socket, head) => this.#onUpgrade(answer, socket, head))
+      ? proxy.handshake(asked, {
+          onSwitching: (answer) => this.#onSwitching(answer),
+          onSwitched: (upstream) => sink.onSwitched(upstream),
+        })
       : proxy.ask(asked);
     this.#request = request;
     request.on('socket', (socket) => this.#onSocket(socket));
@@ -62,10 +69,10 @@ export class UpstreamRequest implements Watched {
     request.on('information', (head) => {
       if (head.statusCode !== 100) this.#onInterim(() => sink.onInterim(head));
     });
-    request.on('response', (answer) => this.#onAnswer(answer));
+    request.on('response', (answer) => this.#guard(() => this.#onAnswer(answer)));
     // Without a listener node:http ends an unsolicited 101 without a word to anyone.
     if (!isHandshake) request.on('upgrade', (_answer, socket) => this.#onUnasked(socket));
-    request.on('drain', () => this.#onDrain());
+    request.on('drain', () => this.#guard(() => this.#onDrain()));
     request.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
     request.on('close', () => this.#fail(this.#failureCode(), 'closed'));
     context.deadlines.add(this);
@@ -152,8 +159,9 @@ export class UpstreamRequest implements Watched {
 
   #onSocket(socket: Socket): void {
     this.#bytesBefore = socket.bytesRead;
-    if (socket.connecting) socket.once('connect', () => this.#onConnect());
-    else this.#onConnect();
+    const onConnect = (): void => this.#guard(() => this.#onConnect());
+    if (socket.connecting) socket.once('connect', onConnect);
+    else onConnect();
   }
 
   #onConnect(): void {
@@ -173,7 +181,7 @@ export class UpstreamRequest implements Watched {
     if (this.#state !== 'head') return;
     this.#since = this.#context.deadlines.nowMs;
     if (++this.#interim > MAX_INTERIM) this.#fail('upstream-invalid', 'too many interim answers');
-    else pass();
+    else this.#guard(pass);
   }
 
   #onAnswer(answer: IncomingMessage): void {
@@ -187,8 +195,8 @@ export class UpstreamRequest implements Watched {
     // A chunk that is none and a body that ends too soon are errors of the answer: nobody listening is a crash.
     answer.on('error', (error) => this.#fail('upstream-truncated', error.message));
     answer.on('close', () => this.#fail('upstream-truncated', 'closed in the middle of its answer'));
-    answer.on('data', (data: Buffer) => this.#onData(data));
-    answer.on('end', () => this.#onEnd(answer));
+    answer.on('data', (data: Buffer) => this.#guard(() => this.#onData(data)));
+    answer.on('end', () => this.#guard(() => this.#onEnd(answer)));
     this.#sink.onAnswer(answer);
   }
 
@@ -210,13 +218,9 @@ export class UpstreamRequest implements Watched {
     this.#sink.onAnswerEnd(answer.rawTrailers);
   }
 
-  #onUpgrade(answer: IncomingMessage, socket: Socket, head: Buffer): void {
-    if (this.#state === 'closed') {
-      socket.destroy();
-      return;
-    }
+  #onSwitching(answer: IncomingMessage): OutgoingFields {
     this.#close();
-    this.#sink.onSwitched(answer, socket, head);
+    return this.#sink.onSwitching(answer);
   }
 
   #onUnasked(socket: Socket): void {
@@ -247,7 +251,15 @@ export class UpstreamRequest implements Watched {
     if (this.#state === 'closed') return;
     this.#close();
     this.#request.destroy();
-    this.#sink.onUpstreamFailed(failure, detail);
+    this.#guard(() => this.#sink.onUpstreamFailed(failure, detail));
+  }
+
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#sink.onException(error);
+    }
   }
 
   #close(): void {

@@ -3,10 +3,13 @@
 
 import type { Socket } from 'node:net';
 import { FRAME_PATIENCE_MS } from './fixed-bounds.ts';
+import { reset } from './reset.ts';
 import { CLOSE_1012, FrameBoundaries } from './websocket-frames.ts';
 
 export interface TunnelOptions {
   readonly idleMs: number;
+  /** The client's side. */
+  readonly isTls: boolean;
   /** Called once; octets each way. */
   readonly onDone: (bytesIn: number, bytesOut: number) => void;
 }
@@ -23,7 +26,7 @@ export class WebSocketTunnel {
   #restartAskedAt = 0;
   #isDone = false;
 
-  /** To be made before the pipes are: its listeners see what they carry. */
+  /** To be made in the turn in which the pipes are: so its listeners see all that they carry. */
   constructor(client: Socket, upstream: Socket, options: TunnelOptions) {
     this.#client = client;
     this.#upstream = upstream;
@@ -58,8 +61,8 @@ export class WebSocketTunnel {
     this.#bytesOut += data.length;
     this.#lastAt = performance.now();
     this.#frames.pass(data);
-    // What was seen here is written by the pipe in this turn: the close frame comes behind it.
-    if (this.#restartAskedAt > 0 && this.#frames.isBetweenFrames) queueMicrotask(() => this.#close(true));
+    // The pipe, which listens for longer, has written this already.
+    if (this.#restartAskedAt > 0 && this.#frames.isBetweenFrames) this.#close(true);
   }
 
   #close(saysWhy: boolean): void {
@@ -76,7 +79,7 @@ export class WebSocketTunnel {
     if (this.#isDone) return;
     this.#done();
     this.#upstream.destroy();
-    if (byReset) this.#client.resetAndDestroy();
+    if (byReset) reset(this.#client, this.#options.isTls);
     else this.#client.destroySoon();
   }
 
