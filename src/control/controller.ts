@@ -3,13 +3,7 @@
 // Rules: what could not be stored has not happened. What is stored is in force: when the data plane does not take it,
 // that is said loudly, tried again, and not acknowledged. Who saw an older epoch is refused before anything is judged.
 
-import {
-  applyChange,
-  type Change,
-  type Deployment,
-  EMPTY_DEPLOYMENT,
-  reconcile,
-} from '../core/deployment.ts';
+import { applyChange, type Change, type Deployment, EMPTY_DEPLOYMENT, restart } from '../core/deployment.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
 import type {
   AuditEntry,
@@ -19,7 +13,6 @@ import type {
   Status,
   VersionStatus,
 } from '../core/status.ts';
-import { withoutFuture } from '../core/stored-times.ts';
 import type { RoutingTable } from '../core/table.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
@@ -101,11 +94,9 @@ export class Controller {
     const { state, declared, active, log } = this.#options;
     const { clock, slots, events, watcher, stateWatch } = this.#parts;
     const stored = await state.load();
-    const timely = withoutFuture(stored, clock.wallMs());
-    const met = reconcile(timely.next, declared, active, clock.wallMs());
+    const met = restart(stored, declared, active, clock.wallMs());
     if (!met.ok) throw new StartRefused(met.problem.detail);
-    const { next } = met;
-    const notes = [...timely.notes, ...met.notes];
+    const { next, notes } = met;
     slots.reserve(next);
     if (next !== stored) {
       await state.save(next);
@@ -292,7 +283,6 @@ export class Controller {
       const why = err instanceof Error ? err.message : String(err);
       if (err instanceof SlotsExhausted)
         return refuse('too-many-upstreams', `${why} Retire and delete old versions.`);
-      this.#options.log.error({ err }, 'the state could not be stored; the change is refused');
       stateWatch.wrote(why);
       return refuse('state-unwritable', `${why} Nothing was changed.`);
     }
@@ -382,6 +372,8 @@ export class Controller {
       await this.#options.state.appendAudit(entry);
     } catch (err) {
       this.#options.log.error({ err, entry }, 'the audit log could not be written');
+      // Where nothing can be written that has been told.
+      if (!this.#parts.stateWatch.status.writable) return;
       this.#parts.events.tell('state-unwritable', entry.version, { what: 'audit log' });
     }
   }

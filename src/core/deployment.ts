@@ -12,7 +12,7 @@ import { hasEnded, takesPinned, VERSION_ID, type VersionState } from './versions
 export { applyChange } from './change.ts';
 export { parseUpstreamUrl } from './pool.ts';
 export type { Problem } from './problem.ts';
-export { reconcile, redeclare } from './reconcile.ts';
+export { reconcile, redeclare, restart } from './reconcile.ts';
 
 export interface UpstreamRecord {
   /** host:port */

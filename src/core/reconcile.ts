@@ -8,6 +8,7 @@ import type { Deployment, VersionRecord } from './deployment.ts';
 import { addressProblem, entering } from './edit.ts';
 import { isSamePool, withEnabledKept } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
+import { withoutFuture } from './stored-times.ts';
 import { hasEnded } from './versions.ts';
 
 export interface DeclaredVersion {
@@ -55,6 +56,18 @@ export function reconcile(
   if (isSame) return { ok: true, next: deployment, notes };
   const tombstones = next.tombstones.filter((tombstone) => tombstone.until > nowMs);
   return { ok: true, next: { ...next, tombstones, epoch: deployment.epoch + 1 }, notes };
+}
+
+/** A start: the clock may have gone back since it was stored. */
+export function restart(
+  stored: Deployment,
+  declared: readonly DeclaredVersion[],
+  active: string | null,
+  nowMs: number,
+): Reconciled {
+  const timely = withoutFuture(stored, nowMs);
+  const met = reconcile(timely.next, declared, active, nowMs);
+  return met.ok ? { ...met, notes: [...timely.notes, ...met.notes] } : met;
 }
 
 /** A reload: at a start nobody is there to refuse it to, but here a file without the active version is a mistake. */
