@@ -204,7 +204,13 @@ function inForce(setting: Setting, active: string | null): Setting {
 async function checkCertificates(listen: readonly ListenConfig[]): Promise<void> {
   for (const { tls } of listen) {
     if (tls === null) continue;
-    createSecureContext({ cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) });
+    const { certFile, keyFile } = tls;
+    try {
+      createSecureContext({ cert: await readFile(certFile), key: await readFile(keyFile) });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`expected a certificate in ${certFile} and its key in ${keyFile}, got ${why}`);
+    }
   }
 }
 

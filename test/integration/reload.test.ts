@@ -146,6 +146,28 @@ describe('a reload', () => {
     expect((await httpRequest(`${gateway.url}/${'x'.repeat(100)}`)).status).toBe(200);
   });
 
+  test('is for the requests after it: one that waits goes on as it began', async () => {
+    await reloaded({ ...base, deadPin: { patience: '20s' } });
+    const pin = `lockstep=${pinOf({ version: 'v1' })}`;
+    expect((await api(pin)).status).toBe(200);
+    await v1.kill();
+    await waitFor(async () => (await stateOf('v1'))?.upstreams[0]?.health === 'down', {
+      what: 'v1 to be down',
+    });
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`x-field-${index}`, 'here']));
+    const waiting = api(pin, many);
+    const connected = async () => (await gateway.admin.call('GET', '/metrics')).text();
+    await waitFor(async () => (await connected()).includes('lockstep_connections{side="downstream"} 1'), {
+      what: 'the request to come',
+    });
+    await reloaded({ ...base, deadPin: { patience: '20s' }, limits: { headers: 8 } });
+    // Another head is read in between, and this one is refused by the new limit.
+    expect((await api('', many)).status).toBe(431);
+    await v1.restart();
+    expect((await waiting).status).toBe(200);
+    expect(v1.requests.at(-1)?.headers).toMatchObject({ 'x-field-0': 'here', 'x-field-49': 'here' });
+  });
+
   test('with a log file that cannot be opened changes nothing', async () => {
     const file = join(gateway.stateDir, 'no', 'such', 'folder', 'access.log');
     const answer = await reload({ ...base, accessLog: { file }, limits: { uri: '64' } });

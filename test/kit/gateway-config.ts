@@ -10,7 +10,7 @@ export interface GatewaySettings {
   /** Version id to upstream URLs. */
   readonly versions?: Readonly<Record<string, readonly string[]>>;
   readonly active?: string;
-  readonly listen?: string;
+  readonly listen?: string | readonly unknown[];
   readonly adminListen?: string;
   /** Kept when given, else a new temporary one that `stop` removes. */
   readonly stateDir?: string;

@@ -4,7 +4,15 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export type Tool = 'haproxy' | 'curl' | 'wrk' | 'slowhttptest' | 'nginx' | 'redis-server' | 'promtool';
+export type Tool =
+  | 'haproxy'
+  | 'curl'
+  | 'wrk'
+  | 'slowhttptest'
+  | 'nginx'
+  | 'redis-server'
+  | 'promtool'
+  | 'openssl';
 
 /** The program's path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findTool(tool: Tool): string | null {
