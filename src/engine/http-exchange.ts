@@ -16,24 +16,24 @@ import type { TableUpstream } from '../core/table.ts';
 import type { HttpContext } from './context.ts';
 import type { EngineSettings } from './contract.ts';
 import { recordOf, Timings } from './exchange-record.ts';
-import { MAX_HOPS, MAX_ROUNDS } from './fixed-bounds.ts';
+import { MAX_HOPS } from './fixed-bounds.ts';
 import { isKnownHost } from './host.ts';
 import { HttpAnswer } from './http-answer.ts';
+import { type BodySink, HttpBody } from './http-body.ts';
 import type { HttpClient } from './http-client.ts';
 import {
-  interimFields,
+  interimHead,
   type OutgoingFields,
-  passedTrailers,
   readHttpAnswer,
   switchingFields,
   upstreamFields,
 } from './http-heads.ts';
 import { type HttpRequest, readHttpRequest } from './http-request.ts';
-import { mayAskAgain } from './retry.ts';
+import { Placing } from './placing.ts';
 import { type AnswerSink, UpstreamRequest } from './upstream-request.ts';
 import { WebSocketTunnel } from './web-socket.ts';
 
-export class HttpExchange implements AnswerSink {
+export class HttpExchange implements AnswerSink, BodySink {
   readonly #client: HttpClient;
   readonly #context: HttpContext;
   readonly #message: IncomingMessage;
@@ -42,24 +42,15 @@ export class HttpExchange implements AnswerSink {
   readonly #settings: EngineSettings;
   readonly #timings: Timings;
   readonly #answer: HttpAnswer;
+  readonly #body: HttpBody;
   #request: HttpRequest | null = null;
-  #decision: Decision | null = null;
+  #placing: Placing | null = null;
   #upstream: TableUpstream | null = null;
   #asked: UpstreamRequest | null = null;
-  readonly #tried: TableUpstream[] = [];
-  #retries = 0;
-  #lastFailure: FailureCode = 'connect-failed';
   #isHolding = false;
-  /** Monotonic ms; 0: not held yet. */
-  #heldSince = 0;
   #isStream = false;
   #tunnel: WebSocketTunnel | null = null;
   #isDone = false;
-  #bytesIn = 0;
-  #isTakingBody = false;
-  /** The upstream needs a rest from the body. */
-  #isBodyHeld = false;
-  #bodyProgressAt = 0;
 
   /** `startedAt`: monotonic ms of the request's first octet, as far as node:http tells. */
   constructor(client: HttpClient, message: IncomingMessage, response: ServerResponse, startedAt: number) {
@@ -70,6 +61,11 @@ export class HttpExchange implements AnswerSink {
     this.#settings = client.context.settings;
     this.#timings = new Timings(startedAt, client.context.ports.wallMs());
     this.#answer = new HttpAnswer(response);
+    this.#body = new HttpBody(message, this, client.context.deadlines, this.#settings.limits.body);
+  }
+
+  get #decision(): Decision | null {
+    return this.#placing?.decision ?? null;
   }
 
   /** Version that answers, '' before one was chosen. */
@@ -115,7 +111,7 @@ export class HttpExchange implements AnswerSink {
     else if (request.hops >= MAX_HOPS) this.refuse('loop');
     else if (limits.body !== null && request.contentLength > limits.body) this.refuse('body-too-large');
     else {
-      this.#decision = ports.steering.decide(request.facts, table, this.#timings.wallStartedAt);
+      this.#placing = new Placing(ports, request.facts, table, this.#timings.wallStartedAt);
       this.#proceed();
     }
   }
@@ -126,8 +122,10 @@ export class HttpExchange implements AnswerSink {
     const catalogued = FAILURES[failure];
     const { ports, failures } = this.#context;
     const closes = catalogued.closes || !this.#mayGoOn();
+    const kind = this.#decision?.kind ?? null;
+    const wantsPage = this.#request?.facts.accept.includes('text/html') === true;
     const answer = failures.answer(failure, {
-      isNavigation: this.#decision?.kind === 'navigation' || (this.#decision === null && this.#wantsPage()),
+      isNavigation: kind === null ? wantsPage : kind === 'navigation',
       isHead: this.#message.method === 'HEAD',
       close: closes,
       reload,
@@ -145,7 +143,7 @@ export class HttpExchange implements AnswerSink {
     this.#isHolding = false;
     this.#context.release(this);
     this.#client.guard(() => {
-      this.#decideUnavailable();
+      this.#placing!.decideAnew(this.#context.table);
       this.#proceed();
     });
   }
@@ -154,8 +152,7 @@ export class HttpExchange implements AnswerSink {
 
   check(nowMs: number): void {
     this.#tunnel?.check(nowMs);
-    if (!this.#isTakingBody || this.#isBodyHeld || this.#isDone || this.#message.complete) return;
-    if (nowMs - this.#bodyProgressAt > this.#settings.limits.bodyProgressMs) {
+    if (!this.#isDone && this.#body.isLate(nowMs, this.#settings.limits.bodyProgressMs)) {
       this.onRequestFailed('slow-body');
     }
   }
@@ -180,106 +177,52 @@ export class HttpExchange implements AnswerSink {
     return this.#request?.keepsAlive === true && this.isRequestComplete && this.#client.mayServeMore;
   }
 
-  #takeBody(): void {
-    if (this.#isTakingBody) return;
-    this.#isTakingBody = true;
-    this.#bodyProgressAt = this.#context.deadlines.nowMs;
-    this.#message.on('data', (data: Buffer) => this.#client.guard(() => this.#onBodyData(data)));
-    this.#message.on('end', () => {
-      if (this.#message.complete) this.#client.guard(() => this.#asked?.end(this.#trailers()));
-    });
+  // BodySink
+
+  onBodyData(data: Buffer): boolean {
+    return this.#asked?.write(data) ?? true; // answered already
   }
 
-  #onBodyData(data: Buffer): void {
-    if (this.#asked === null) return; // answered already: read on, so that the client gets to read that
-    this.#bytesIn += data.length;
-    this.#bodyProgressAt = this.#context.deadlines.nowMs;
-    const { body } = this.#settings.limits;
-    if (body !== null && this.#bytesIn > body) {
-      this.onRequestFailed('body-too-large');
-    } else if (!this.#asked.write(data)) {
-      this.#isBodyHeld = true;
-      this.#message.pause();
-    }
+  onBodyEnd(trailers: [string, string][]): void {
+    this.#asked?.end(this.#request!.isChunked ? trailers : []);
   }
 
-  #resumeBody(): void {
-    if (!this.#isBodyHeld) return;
-    this.#isBodyHeld = false;
-    this.#bodyProgressAt = this.#context.deadlines.nowMs;
-    this.#message.resume();
-  }
-
-  #trailers(): [string, string][] {
-    return this.#request!.isChunked ? passedTrailers(this.#message.rawTrailers) : [];
+  onBodyTooLarge(): void {
+    if (!this.#isDone) this.onRequestFailed('body-too-large');
   }
 
   // Finding an upstream.
 
   #proceed(): void {
-    const { steering, gauges } = this.#context.ports;
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const decision = this.#decision!;
-      if (decision.holdMs > 0) {
-        this.#hold(decision.holdMs);
+    const step = this.#placing!.next(this.#context.table);
+    switch (step.do) {
+      case 'ask':
+        this.#ask(step.decision, step.upstream);
         return;
-      }
-      if (decision.action === 'refuse') {
-        this.refuse(decision.failure ?? 'internal', decision.reload);
+      case 'hold':
+        this.#isHolding = true;
+        this.#context.hold(this, performance.now() + step.forMs);
         return;
-      }
-      const upstream = steering.choose(decision, this.#tried);
-      if (upstream !== null) {
-        // Counted in within the turn of the choice: a drain that reads zero in between would be wrong.
-        gauges.enter(decision.version!.slot, upstream.slot);
-        this.#ask(decision, upstream);
+      case 'refuse':
+        this.refuse(step.failure, step.reload);
         return;
-      }
-      if (this.#tried.length > 0) {
-        this.refuse(this.#lastFailure);
-        return;
-      }
-      this.#decideUnavailable();
+      default:
+        step satisfies never;
     }
-    this.refuse('no-upstream');
-  }
-
-  /** Judged anew, against the newest table. */
-  #decideUnavailable(): void {
-    const { ports, table } = this.#context;
-    const waitedMs = this.#heldSince === 0 ? 0 : performance.now() - this.#heldSince;
-    const { facts } = this.#request!;
-    this.#decision = ports.steering.decideUnavailable(
-      this.#decision!,
-      facts,
-      table,
-      waitedMs,
-      ports.wallMs(),
-    );
-  }
-
-  #hold(holdMs: number): void {
-    const nowMs = performance.now();
-    if (this.#heldSince === 0) this.#heldSince = nowMs;
-    this.#isHolding = true;
-    this.#context.hold(this, nowMs + holdMs);
   }
 
   #ask(decision: Decision, upstream: TableUpstream): void {
     const request = this.#request!;
     const { agents, deadlines, proxy } = this.#context;
     const { cookie, limits } = this.#settings;
-    const version = decision.version!.id;
     this.#upstream = upstream;
     this.#timings.asked();
-    const { session, dropConditionals } = decision;
-    const fallbackHost = upstream.address;
     const asked = {
       upstream,
-      agent: agents.of(version, upstream, this.#retries > 0),
+      agent: agents.of(decision.version!.id, upstream, this.#placing!.retries > 0),
       method: request.facts.method,
       target: request.facts.target,
-      fields: upstreamFields(request, { version, session, dropConditionals, fallbackHost }, cookie),
+      fields: upstreamFields(request, decision, upstream, cookie),
       expectsContinue: request.expectsContinue,
       maxHeaderSize: limits.responseHead,
       socket: this.#client.socket,
@@ -297,23 +240,20 @@ export class HttpExchange implements AnswerSink {
 
   onUpstreamConnected(): void {
     this.#timings.connected();
-    if (this.#request!.hasBody) this.#takeBody();
+    if (this.#request!.hasBody) this.#body.begin((step) => this.#client.guard(step));
   }
 
   onUpstreamDrain(): void {
-    this.#resumeBody();
+    this.#body.resume();
   }
 
   onContinue(): void {
     if (this.#request!.expectsContinue) this.#response.writeContinue();
   }
 
-  onInterim({ statusCode, statusMessage, rawHeaders }: InformationEvent): void {
+  onInterim(head: InformationEvent): void {
     if (this.#request!.minor === 0) return;
-    const fields = interimFields(rawHeaders);
-    let text = `HTTP/1.1 ${statusCode} ${statusMessage}\r\n`;
-    for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
-    this.#client.writePastNode(`${text}\r\n`);
+    this.#client.writePastNode(interimHead(head));
   }
 
   onAnswer(answer: IncomingMessage): void {
@@ -352,11 +292,8 @@ export class HttpExchange implements AnswerSink {
     const { facts, hasBody } = this.#request!;
     const asked = { method: facts.method, hasBody, wasReused, wasSilent };
     if (this.#answer.status !== 0) this.#cutAnswer(failure);
-    else if (this.#retries === 0 && mayAskAgain(failure, asked)) {
+    else if (this.#placing!.mayRetry(failure, upstream, asked)) {
       this.#leave();
-      this.#retries++;
-      this.#lastFailure = failure;
-      if (FAILURES[failure].retrySafe) this.#tried.push(upstream);
       this.#proceed();
     } else this.refuse(failure);
   }
@@ -383,7 +320,7 @@ export class HttpExchange implements AnswerSink {
   }
 
   #tunnelDone(bytesIn: number, bytesOut: number): void {
-    this.#bytesIn = bytesIn;
+    this.#body.bytes = bytesIn;
     this.#answer.bytesOut = bytesOut;
     this.#finish(null);
     this.#client.exchangeDone();
@@ -436,16 +373,12 @@ export class HttpExchange implements AnswerSink {
     this.#upstream = null;
   }
 
-  #wantsPage(): boolean {
-    return this.#request?.facts.accept.includes('text/html') ?? false;
-  }
-
   /** Every request ends here, once. */
   #finish(failure: FailureCode | null): void {
     if (this.#isDone) return;
     this.#isDone = true;
     if (this.#isHolding) this.#context.release(this);
-    this.#message.resume(); // what is left of its body
+    this.#body.drop();
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
     this.#leave();
@@ -454,11 +387,11 @@ export class HttpExchange implements AnswerSink {
       recordOf(this.#request, this.#decision, this.#timings, {
         status: this.#answer.status,
         upstream,
-        bytesIn: this.#bytesIn,
+        bytesIn: this.#body.bytes,
         bytesOut: this.#answer.bytesOut,
         peer: this.#client.peer,
         failure,
-        retries: this.#retries,
+        retries: this.#placing?.retries ?? 0,
         isStream: this.#isStream,
       }),
     );

@@ -2,11 +2,13 @@
 // §7.6.1), what clients may not say as well, and then comes what is ours, so that nothing a peer nominated or spelt
 // differently can remove or double it. Lines of one name stay apart and in order; names keep their case.
 
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, InformationEvent } from 'node:http';
 import { isOwnSetCookie } from '../core/answer.ts';
 import { stripCookie } from '../core/cookie-header.ts';
 import type { CookiePolicy, Limits } from '../core/policy.ts';
+import type { Decision } from '../core/route.ts';
 import type { AnswerEdits, AnswerFacts } from '../core/steering.ts';
+import type { TableUpstream } from '../core/table.ts';
 import { transferCoding } from './body-framing.ts';
 import {
   FIELD,
@@ -25,26 +27,20 @@ import { type HttpRequest, nominatedBy } from './http-request.ts';
 /** For node:http's client, which takes several values of one name as a list. */
 export type OutgoingFields = Record<string, string | string[]>;
 
-export interface RequestExtras {
-  readonly version: string;
-  readonly session: string;
-  readonly dropConditionals: boolean;
-  /** For clients of HTTP/1.0 that sent none. */
-  readonly fallbackHost: string;
-}
-
 export function upstreamFields(
   request: HttpRequest,
-  extras: RequestExtras,
+  { version, session, dropConditionals }: Decision,
+  upstream: TableUpstream,
   cookie: CookiePolicy,
 ): OutgoingFields {
   const out = new FieldLists();
-  if (!request.hasHostField) out.add('Host', request.host === '' ? extras.fallbackHost : request.host);
+  // A client of HTTP/1.0 need not name one.
+  if (!request.hasHostField) out.add('Host', request.host === '' ? upstream.address : request.host);
   const { fields } = request;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]!;
     const id = fieldId(name, 0, name.length);
-    if (isDroppedFromRequest(request, name, id, extras.dropConditionals)) continue;
+    if (isDroppedFromRequest(request, name, id, dropConditionals)) continue;
     const value =
       cookie.strip && id === FIELD.COOKIE ? stripCookie(fields[i + 1]!, cookie.name) : fields[i + 1]!;
     if (value !== '' || id !== FIELD.COOKIE) out.add(name, value);
@@ -58,8 +54,8 @@ export function upstreamFields(
   out.add('x-forwarded-for', request.forwardedFor);
   out.add('x-forwarded-proto', request.forwardedProto);
   if (request.forwardedHost !== '') out.add('x-forwarded-host', request.forwardedHost);
-  out.add('x-lockstep-version', extras.version);
-  if (extras.session !== '') out.add('x-lockstep-session', extras.session);
+  if (version !== null) out.add('x-lockstep-version', version.id);
+  if (session !== '') out.add('x-lockstep-session', session);
   out.add('x-lockstep-hops', String(request.hops + 1));
   return out.lists;
 }
@@ -161,9 +157,12 @@ export function clientFields(answer: IncomingMessage, read: ReadAnswer, extras: 
   return out;
 }
 
-/** An interim answer's end-to-end fields (RFC 9110 §15.2), names and values by turns; nothing of ours, no cookies. */
-export function interimFields(fields: readonly string[]): string[] {
-  return endToEnd(fields, () => false);
+/** An interim answer (RFC 9110 §15.2) as it goes on: its end-to-end fields, nothing of ours, no cookies. */
+export function interimHead({ statusCode, statusMessage, rawHeaders }: InformationEvent): string {
+  const fields = endToEnd(rawHeaders, () => false);
+  let text = `HTTP/1.1 ${statusCode} ${statusMessage}\r\n`;
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  return `${text}\r\n`;
 }
 
 /** Of the answer to a WebSocket handshake; http-proxy writes them behind its own status line. */

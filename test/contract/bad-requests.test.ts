@@ -9,7 +9,8 @@ import { RECORDER_FIELD, type RecordingUpstream, startRecordingUpstream } from '
 import { type Message, valuesOf } from '../kit/strict-http.ts';
 import { waitFor } from '../kit/wait-for.ts';
 import { REQUEST_DIFFERENCES } from './differences.ts';
-import { onEveryEngine, type Scene, startScene } from './engines.ts';
+import { onEveryEngine } from './engines.ts';
+import { type Scene, startScene } from './scene.ts';
 
 type Way = 'alone' | 'behind a valid request' | 'byte by byte';
 

@@ -12,7 +12,8 @@ import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording
 import { type Message, type Reading, readAnswer, valuesOf } from '../kit/strict-http.ts';
 import { waitFor } from '../kit/wait-for.ts';
 import { RESPONSE_DIFFERENCES } from './differences.ts';
-import { onEveryEngine, type Scene, startScene } from './engines.ts';
+import { onEveryEngine } from './engines.ts';
+import { type Scene, startScene } from './scene.ts';
 
 const LONGEST_BYTE_BY_BYTE = 1_000;
 const CASES = responseCases();

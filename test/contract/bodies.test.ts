@@ -11,7 +11,8 @@ import { answers, startRawUpstream } from '../kit/raw-upstream.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
 import { valuesOf } from '../kit/strict-http.ts';
 import { ECHO_HASH, startUpstream, type Upstream } from '../kit/upstream.ts';
-import { onEveryEngine, type Scene, startScene } from './engines.ts';
+import { onEveryEngine } from './engines.ts';
+import { type Scene, startScene } from './scene.ts';
 
 const MEGABYTE = 1_048_576;
 const FINAL = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

@@ -9,7 +9,8 @@ import { type RecordingUpstream, type Seen, startRecordingUpstream } from '../ki
 import { type Message, readRequest, valuesOf } from '../kit/strict-http.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
-import { onEveryEngine, type Scene, type SceneSettings, startScene } from './engines.ts';
+import { onEveryEngine } from './engines.ts';
+import { type Scene, type SceneSettings, startScene } from './scene.ts';
 
 const get = (target: string, ...lines: string[]): string =>
   `${[`GET ${target} HTTP/1.1`, 'Host: a', ...lines].join('\r\n')}\r\n\r\n`;

@@ -7,7 +7,8 @@ import { rawClient } from '../kit/raw-client.ts';
 import { NAVIGATION, onlyValue, pinsSent, rawRequest } from '../kit/raw-request.ts';
 import { type Message, valuesOf } from '../kit/strict-http.ts';
 import { startUpstream, type Upstream, VERSION_FIELD } from '../kit/upstream.ts';
-import { onEveryEngine, type Scene, type SceneSettings, startScene } from './engines.ts';
+import { onEveryEngine } from './engines.ts';
+import { type Scene, type SceneSettings, startScene } from './scene.ts';
 
 onEveryEngine((engine) => {
   let v1: Upstream;

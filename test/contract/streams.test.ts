@@ -10,7 +10,8 @@ import { answers, type RawUpstream, silent, startRawUpstream } from '../kit/raw-
 import { valuesOf } from '../kit/strict-http.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor, within } from '../kit/wait-for.ts';
-import { onEveryEngine, type Scene, type SceneSettings, startScene } from './engines.ts';
+import { onEveryEngine } from './engines.ts';
+import { type Scene, type SceneSettings, startScene } from './scene.ts';
 
 const HANDSHAKE = [
   'GET /ws HTTP/1.1',

@@ -9,7 +9,8 @@ import { silent, startRawUpstream } from '../kit/raw-upstream.ts';
 import { valuesOf } from '../kit/strict-http.ts';
 import { startUpstream, type Upstream, VERSION_FIELD } from '../kit/upstream.ts';
 import { waitFor, within } from '../kit/wait-for.ts';
-import { onEveryEngine, type Scene, type SceneSettings, startScene } from './engines.ts';
+import { onEveryEngine } from './engines.ts';
+import { type Scene, type SceneSettings, startScene } from './scene.ts';
 
 onEveryEngine((engine) => {
   const cleanUp: (() => void | Promise<void>)[] = [];

@@ -1,0 +1,195 @@
+// A scene to drive an engine in: through the Engine interface alone, with a real listener and real upstreams, and without a
+// control plane, so that a test says itself which table holds and who is healthy.
+
+import { randomBytes } from 'node:crypto';
+import type { ExchangeRecord } from '../../src/core/exchange.ts';
+import { Gauges } from '../../src/core/gauges.ts';
+import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
+import type { CookiePolicy, DeadPinPolicy, Limits } from '../../src/core/policy.ts';
+import { Ledger } from '../../src/core/sessions.ts';
+import { GatewaySteering } from '../../src/core/steering.ts';
+import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
+import type { Engine, EngineOptions, EnginePorts } from '../../src/engine/contract.ts';
+
+export interface EngineUnderTest {
+  readonly name: 'wire' | 'http-proxy';
+  readonly create: (options: EngineOptions, ports: EnginePorts) => Engine;
+}
+
+export interface SceneSettings {
+  /** Version id to addresses; the first is active. */
+  readonly versions: Readonly<Record<string, readonly string[]>>;
+  readonly limits?: Partial<Limits>;
+  readonly cookie?: Partial<CookiePolicy>;
+  readonly deadPin?: Partial<DeadPinPolicy>;
+  readonly hosts?: readonly string[];
+  readonly trustedProxies?: readonly string[];
+  readonly tls?: EngineOptions['listen'][number]['tls'];
+}
+
+export interface Scene {
+  readonly host: string;
+  readonly port: number;
+  readonly url: string;
+  readonly engine: Engine;
+  readonly gauges: Gauges;
+  readonly options: EngineOptions;
+  /** Of requests that have ended, in that order. */
+  readonly records: readonly ExchangeRecord[];
+  readonly faults: readonly string[];
+  /** Installs a table in which this version is active, and those in `gone` are known and take nothing. */
+  activate(id: string, gone?: readonly string[]): Promise<void>;
+  setHealth(id: string, health: 'up' | 'down'): void;
+  slotOf(id: string): number;
+  inFlight(id: string): number;
+  streams(id: string): number;
+  /** A Cookie line with a fresh pin. */
+  pin(version: string): string;
+  stop(graceMs?: number): Promise<void>;
+}
+
+export const LIMITS: Limits = {
+  connections: 1_000,
+  sessions: 10_000,
+  headBytes: 16_384,
+  headers: 100,
+  uri: 8_192,
+  responseHead: 32_768,
+  chunkExt: 4_096,
+  trailers: 8_192,
+  body: null,
+  headerTimeoutMs: 10_000,
+  clientIdleMs: 60_000,
+  bodyProgressMs: 30_000,
+  sendProgressMs: 60_000,
+  connectMs: 3_000,
+  firstByteMs: 60_000,
+  upstreamIdleMs: 50_000,
+  tunnelIdleMs: 3_600_000,
+  requestsPerConnection: null,
+  shutdownMs: 30_000,
+};
+
+const COOKIE: CookiePolicy = {
+  name: 'lockstep',
+  idleMs: 1_800_000,
+  lifeMs: 43_200_000,
+  sameSite: 'auto',
+  domain: null,
+  maxAgeMs: null,
+  strip: false,
+  sharedCache: false,
+};
+
+const DEAD_PIN: DeadPinPolicy = {
+  navigation: 'newest',
+  safe: 'reload',
+  unsafe: 'reload',
+  patienceMs: 5_000,
+};
+
+export async function startScene({ create }: EngineUnderTest, settings: SceneSettings): Promise<Scene> {
+  const cookie = { ...COOKIE, ...settings.cookie };
+  const keys = new PinKeys(['a key for tests that is long enough to be one'], cookie.name, cookie.domain);
+  const gauges = new Gauges();
+  const records: ExchangeRecord[] = [];
+  const faults: string[] = [];
+  const { versions: addresses } = settings;
+  const ids = Object.keys(addresses);
+  const slotOf = (id: string): number => ids.indexOf(id) + 1;
+  const upstreams = new Map(
+    ids.map((id) => [id, addresses[id]!.map((at, i) => upstreamAt(at, slotOf(id), i))]),
+  );
+  const steering = new GatewaySteering({
+    cookie,
+    keys,
+    affinity: 'none',
+    deadPin: { ...DEAD_PIN, ...settings.deadPin },
+    protectedPaths: [],
+    ledger: new Ledger({ capacity: 1_000, idleMs: cookie.idleMs, nowMs: Date.now(), seed: 1 }),
+    gauges,
+    random: Math.random,
+    randomBytes: (count) => randomBytes(count),
+  });
+  const options: EngineOptions = {
+    listen: [{ host: '127.0.0.1', port: 0, tls: settings.tls ?? null }],
+    hosts: settings.hosts ?? null,
+    limits: { ...LIMITS, ...settings.limits },
+    trustedProxies: settings.trustedProxies ?? [],
+    cookie,
+  };
+  const engine = create(options, {
+    steering,
+    gauges,
+    record: (record) => records.push(record),
+    wallMs: Date.now,
+    onFault: (message) => faults.push(message),
+  });
+  let generation = 0;
+  const activate = (id: string, gone: readonly string[] = []): Promise<void> =>
+    engine.install(tableOf(id, gone, upstreams, slotOf, ++generation));
+  await activate(ids[0]!);
+  const [bound] = await engine.listen();
+  const { host, port } = bound!;
+  return {
+    host,
+    port,
+    url: `${settings.tls == null ? 'http' : 'https'}://${host}:${port}`,
+    engine,
+    gauges,
+    options,
+    records,
+    faults,
+    activate,
+    setHealth: (id, health) => {
+      for (const { slot } of upstreams.get(id)!) gauges.setHealth(slot, health);
+      if (health === 'up') engine.availabilityChanged();
+    },
+    slotOf,
+    inFlight: (id) => gauges.versionInFlight(slotOf(id)),
+    streams: (id) => gauges.versionStreams(slotOf(id)),
+    pin: (version) => {
+      const nowMs = Date.now();
+      const session = newSessionId(randomBytes(12));
+      return `Cookie: lockstep=${signPin(keys, { version, session, first: nowMs, seen: nowMs, upstream: '' })}`;
+    },
+    stop: (graceMs = 0) => engine.shutdown(graceMs),
+  };
+}
+
+function upstreamAt(address: string, versionSlot: number, index: number): TableUpstream {
+  const [host = '', port] = address.split(':');
+  return {
+    address,
+    host,
+    port: Number(port),
+    slot: versionSlot * 10 + index,
+    enabled: true,
+    tag: `tag${index}`,
+  };
+}
+
+function tableOf(
+  activeId: string,
+  gone: readonly string[],
+  upstreams: ReadonlyMap<string, readonly TableUpstream[]>,
+  slotOf: (id: string) => number,
+  generation: number,
+): RoutingTable {
+  const versions = new Map<string, TableVersion>();
+  for (const [id, all] of upstreams) {
+    const isGone = gone.includes(id);
+    versions.set(id, {
+      id,
+      state: isGone ? 'retired' : id === activeId ? 'active' : 'draining',
+      slot: slotOf(id),
+      takesPinned: !isGone,
+      repin: 'stay',
+      repinIdleMs: null,
+      nudge: false,
+      upstreams: isGone ? [] : all,
+    });
+  }
+  const active = versions.get(activeId)!;
+  return { epoch: generation, generation, active, versions, shares: [{ version: active, upTo: 100 }] };
+}
