@@ -6,6 +6,8 @@ import { COLUMNS } from './text.ts';
 /** Below, lines are broken by the terminal itself. */
 const NARROWEST = 40;
 
+const ENDING_SIGNALS = ['SIGTERM', 'SIGHUP'] as const;
+
 export interface Terminal {
   /** Results: goes to stdout. */
   readonly out: (text: string) => void;
@@ -30,6 +32,8 @@ export interface Terminal {
 export interface Screen {
   readonly columns: number;
   readonly rows: number;
+  /** Writes the first text; the answer, and the end of the process in whatever way, write the second, once. */
+  readonly enter: (enter: string, leave: string) => () => void;
   /** Each key that is pressed, unseen on the screen; Ctrl-C is `\u0003`. The answer ends it. */
   readonly onKey: (listener: (key: string) => void) => () => void;
   readonly onResize: (listener: () => void) => () => void;
@@ -80,6 +84,23 @@ function processScreen(): Screen | null {
     },
     get rows() {
       return stdout.rows;
+    },
+    enter: (enter, leave) => {
+      let isIn = true;
+      const onEnd = () => {
+        if (isIn) stdout.write(leave);
+        isIn = false;
+      };
+      // A signal that ends the process ends no screen.
+      const onSignal = () => process.exit(1);
+      stdout.write(enter);
+      process.once('exit', onEnd);
+      for (const signal of ENDING_SIGNALS) process.once(signal, onSignal);
+      return () => {
+        process.off('exit', onEnd);
+        for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
+        onEnd();
+      };
     },
     onKey: (listener) => {
       if (stdin.isTTY !== true) return () => {};

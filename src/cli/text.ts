@@ -13,6 +13,11 @@ export function tellClock(atMs: number, nowMs: number, timeZone: string | undefi
   return day(atMs) === day(nowMs) ? clock : `${day(atMs)} ${clock}`;
 }
 
+/** `03:12:07` */
+export function tellSeconds(atMs: number, timeZone: string | undefined): string {
+  return new Intl.DateTimeFormat('en-GB', { timeZone, timeStyle: 'medium' }).format(atMs);
+}
+
 /** `1 session`, `12 sessions`. */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
