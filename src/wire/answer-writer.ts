@@ -4,7 +4,7 @@
 
 import type { AnswerEdits } from '../core/steering.ts';
 import { encodeChunk, joinSpans } from './chunked.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { ClientOutput } from './client-output.ts';
 import { type ClientFraming, clientAnswerHead } from './heads.ts';
 import type { ResponseHead } from './response-head.ts';
 
@@ -17,13 +17,13 @@ export class AnswerWriter {
   bytesOut = 0;
   /** The connection to the client ends with this answer. */
   closes = false;
-  readonly #client: ClientConnection;
+  readonly #client: ClientOutput;
   #framing: ClientFraming = 'none';
   #text = '';
   #isCorked = false;
   #isClientReady = true;
 
-  constructor(client: ClientConnection) {
+  constructor(client: ClientOutput) {
     this.#client = client;
   }
 

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
 import type { Watched } from '../engine/deadlines.ts';
 import { HALF_CLOSE_GRACE_MS, LINGER_MS } from '../engine/fixed-bounds.ts';
+import { ClientOutput } from './client-output.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { headEnd, headFailure, skipEmptyLines } from './head-end.ts';
@@ -26,6 +27,8 @@ export class ClientConnection implements Watched {
   readonly context: WireContext;
   readonly peer: string;
   readonly isTls: boolean;
+  /** Where answers are written; the exchange hears of its drain. */
+  readonly output: ClientOutput;
   readonly #socket: Socket;
   #state: State = 'head';
   #exchange: Exchange | null = null;
@@ -38,7 +41,6 @@ export class ClientConnection implements Watched {
   #since: number;
   /** When the state became `head`. */
   #idleSince: number;
-  #blockedSince = 0;
   #headStartedAt = 0;
   #hasEnded = false;
   #graceTimer: NodeJS.Timeout | null = null;
@@ -50,6 +52,7 @@ export class ClientConnection implements Watched {
     this.context = context;
     this.#socket = socket;
     this.isTls = isTls;
+    this.output = new ClientOutput(socket, isTls, context.deadlines);
     this.peer = socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
     this.#idleSince = this.#since;
@@ -80,21 +83,6 @@ export class ClientConnection implements Watched {
     const { requestsPerConnection } = this.context.options.limits;
     if (this.context.isShuttingDown || (this.#hasEnded && this.#pending.length === 0)) return false;
     return requestsPerConnection === null || this.#served < requestsPerConnection;
-  }
-
-  /** False when the client needs a rest; the exchange is told when it had it. */
-  write(data: Buffer | string): boolean {
-    const isReady = this.#socket.write(data as string, 'latin1');
-    if (!isReady && this.#blockedSince === 0) this.#blockedSince = this.context.deadlines.nowMs;
-    return isReady;
-  }
-
-  cork(): void {
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#socket.uncork();
   }
 
   holdBody(): void {
@@ -136,7 +124,7 @@ export class ClientConnection implements Watched {
     if (byReset) this.#destroy();
     else {
       this.#linger();
-      this.#socket.destroySoon();
+      this.output.endAndDestroy();
     }
   }
 
@@ -160,10 +148,6 @@ export class ClientConnection implements Watched {
   /** The gateway stops: whatever is under way is lost. */
   destroy(): void {
     this.#giveUp('client-gone');
-  }
-
-  endWriting(): void {
-    this.#socket.end();
   }
 
   /** From here on octets go to the tunnel, beginning with what is already here. */
@@ -193,7 +177,7 @@ export class ClientConnection implements Watched {
 
   #check(nowMs: number): void {
     const { limits } = this.context.options;
-    if (this.#isBlocked && nowMs - this.#blockedSince > limits.sendProgressMs) {
+    if (this.output.blockedMs(nowMs) > limits.sendProgressMs) {
       this.#giveUp('slow-reader');
       return;
     }
@@ -207,9 +191,7 @@ export class ClientConnection implements Watched {
           this.#exchange?.onRequestFailed('slow-body');
         return;
       case 'linger':
-        // Nothing tells when the last octets have gone but the length of what has not.
-        if (elapsedMs > (this.#socket.writableLength > 0 ? limits.sendProgressMs : LINGER_MS))
-          this.#socket.destroy();
+        if (elapsedMs > (this.output.hasUnsent ? limits.sendProgressMs : LINGER_MS)) this.output.destroy();
         return;
       case 'tunnel':
         this.#tunnel?.check(nowMs);
@@ -233,7 +215,7 @@ export class ClientConnection implements Watched {
 
   #checkHead(elapsedMs: number): void {
     const { limits } = this.context.options;
-    if (this.#isBlocked) return; // the next head waits for the answers before it to be read
+    if (this.output.isBlocked) return; // the next head waits for the answers before it to be read
     if (this.#pending.length > 0) {
       if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');
     } else if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
@@ -262,7 +244,7 @@ export class ClientConnection implements Watched {
     if (this.#pending.length <= this.context.options.limits.headBytes) return false;
     switch (this.#state) {
       case 'head':
-        return this.#isBlocked;
+        return this.output.isBlocked;
       case 'body':
         return this.#isBodyHeld;
       default:
@@ -272,11 +254,6 @@ export class ClientConnection implements Watched {
 
   #readOn(): void {
     if (!this.#isFull()) this.#resumeReading();
-  }
-
-  /** The client does not read its answers: no further request is taken, so that they cannot pile up. */
-  get #isBlocked(): boolean {
-    return this.#blockedSince > 0;
   }
 
   #beginHead(): void {
@@ -290,7 +267,7 @@ export class ClientConnection implements Watched {
     this.#isPumping = true;
     while (this.#pending.length > 0) {
       if (this.#state === 'body' && !this.#isBodyHeld) this.#takeBody();
-      else if (this.#state !== 'head' || this.#isBlocked || !this.#takeHead()) break;
+      else if (this.#state !== 'head' || this.output.isBlocked || !this.#takeHead()) break;
     }
     this.#isPumping = false;
   }
@@ -367,12 +344,11 @@ export class ClientConnection implements Watched {
   #destroy(): void {
     if (this.#state === 'closed') return;
     this.#close();
-    if (this.isTls) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    this.output.reset();
   }
 
   #onDrain(): void {
-    this.#blockedSince = 0;
+    this.output.drained();
     if (this.#state === 'tunnel') {
       this.#tunnel!.onClientDrain();
       return;
@@ -401,7 +377,7 @@ export class ClientConnection implements Watched {
         else this.#giveUp('client-gone');
         return;
       case 'linger':
-        this.#socket.destroySoon();
+        this.output.endAndDestroy();
         return;
       case 'closed':
         return;
@@ -416,13 +392,12 @@ export class ClientConnection implements Watched {
 
   #linger(): void {
     this.#state = 'linger';
-    this.#blockedSince = 0; // there is no drain after end()
     this.#pending = NOTHING;
     this.#since = this.context.deadlines.nowMs;
     this.#tunnel = null;
     this.#resumeReading();
-    this.#socket.end();
-    if (this.#hasEnded) this.#socket.destroySoon();
+    if (this.#hasEnded) this.output.endAndDestroy();
+    else this.output.end();
   }
 
   #close(): void {

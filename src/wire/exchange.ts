@@ -14,9 +14,10 @@ import type { Decision } from '../core/route.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { EngineSettings } from '../engine/contract.ts';
 import { recordOf, Timings } from '../engine/exchange-record.ts';
-import { MAX_HOPS, MAX_ROUNDS } from '../engine/fixed-bounds.ts';
+import { MAX_HOPS } from '../engine/fixed-bounds.ts';
 import { isKnownHost } from '../engine/host.ts';
-import { type Asked, mayAskAgain } from '../engine/retry.ts';
+import { Placing } from '../engine/placing.ts';
+import type { Asked } from '../engine/retry.ts';
 import { readAnswer } from './answer-facts.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { encodeChunk } from './chunked.ts';
@@ -38,18 +39,13 @@ export class Exchange implements AnswerSink, BodySink {
   readonly #timings: Timings;
   readonly #answer: AnswerWriter;
   #request: ReadRequest | null = null;
-  #decision: Decision | null = null;
+  #placing: Placing | null = null;
   #upstream: TableUpstream | null = null;
   #connection: UpstreamConnection | null = null;
   #wasReused = false;
   #upstreamHead = '';
   #headIsFor: Decision | null = null;
-  readonly #tried: TableUpstream[] = [];
-  #retries = 0;
-  #lastFailure: FailureCode = 'connect-failed';
   #isHolding = false;
-  /** Monotonic ms; 0: not held yet. */
-  #heldSince = 0;
   #isStream = false;
   #tunnel: Tunnel | null = null;
   #isDone = false;
@@ -62,12 +58,16 @@ export class Exchange implements AnswerSink, BodySink {
     this.#headText = headText;
     this.#settings = client.context.options;
     this.#timings = new Timings(startedAt, client.context.ports.wallMs());
-    this.#answer = new AnswerWriter(client);
+    this.#answer = new AnswerWriter(client.output);
   }
 
   /** Version that answers, '' before one was chosen. */
   get version(): string {
     return this.#decision?.version?.id ?? '';
+  }
+
+  get #decision(): Decision | null {
+    return this.#placing?.decision ?? null;
   }
 
   get isStream(): boolean {
@@ -91,7 +91,7 @@ export class Exchange implements AnswerSink, BodySink {
     else if (request.hops >= MAX_HOPS) this.refuse('loop');
     else if (body !== null && requestHead.contentLength > body) this.refuse('body-too-large');
     else {
-      this.#decision = ports.steering.decide(request.facts, table, this.#timings.wallStartedAt);
+      this.#placing = new Placing(ports, request.facts, table, this.#timings.wallStartedAt);
       this.#proceed();
     }
   }
@@ -105,7 +105,7 @@ export class Exchange implements AnswerSink, BodySink {
       this.#request?.keepsAlive === true && this.#client.isRequestComplete && this.#client.mayServeMore;
     const close = catalogued.closes || !mayGoOn;
     this.#answer.status = catalogued.status;
-    this.#client.write(
+    this.#client.output.write(
       failures.write(failure, {
         isNavigation: this.#decision?.kind === 'navigation' || (this.#decision === null && this.#wantsPage()),
         isHead: this.#request?.facts.method === 'HEAD',
@@ -126,7 +126,7 @@ export class Exchange implements AnswerSink, BodySink {
     this.#isHolding = false;
     this.#context.release(this);
     this.#client.guard(() => {
-      this.#decideUnavailable();
+      this.#placing!.decideAnew(this.#context.table);
       this.#proceed();
     });
   }
@@ -173,59 +173,28 @@ export class Exchange implements AnswerSink, BodySink {
   // Finding an upstream.
 
   #proceed(): void {
-    const { steering, gauges } = this.#context.ports;
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const decision = this.#decision!;
-      if (decision.holdMs > 0) {
-        this.#hold(decision.holdMs);
+    const step = this.#placing!.next(this.#context.table);
+    switch (step.do) {
+      case 'ask':
+        this.#ask(step.decision, step.upstream);
         return;
-      }
-      if (decision.action === 'refuse') {
-        this.refuse(decision.failure ?? 'internal', decision.reload);
+      case 'hold':
+        this.#isHolding = true;
+        this.#context.hold(this, performance.now() + step.forMs);
         return;
-      }
-      const upstream = steering.choose(decision, this.#tried);
-      if (upstream !== null) {
-        // Counted in within the turn of the choice: a drain that reads zero in between would be wrong.
-        gauges.enter(decision.version!.slot, upstream.slot);
-        this.#ask(decision, upstream);
+      case 'refuse':
+        this.refuse(step.failure, step.reload);
         return;
-      }
-      if (this.#tried.length > 0) {
-        this.refuse(this.#lastFailure);
-        return;
-      }
-      this.#decideUnavailable();
+      default:
+        step satisfies never;
     }
-    this.refuse('no-upstream');
-  }
-
-  /** Judged anew, against the newest table. */
-  #decideUnavailable(): void {
-    const { ports, table } = this.#context;
-    const waitedMs = this.#heldSince === 0 ? 0 : performance.now() - this.#heldSince;
-    const { facts } = this.#request!;
-    this.#decision = ports.steering.decideUnavailable(
-      this.#decision!,
-      facts,
-      table,
-      waitedMs,
-      ports.wallMs(),
-    );
-  }
-
-  #hold(holdMs: number): void {
-    const nowMs = performance.now();
-    if (this.#heldSince === 0) this.#heldSince = nowMs;
-    this.#isHolding = true;
-    this.#context.hold(this, nowMs + holdMs);
   }
 
   #ask(decision: Decision, upstream: TableUpstream): void {
     const request = this.#request!;
     this.#upstream = upstream;
     this.#timings.asked();
-    const connection = this.#context.pools.take(decision.version!.id, upstream, this.#retries > 0);
+    const connection = this.#context.pools.take(decision.version!.id, upstream, this.#placing!.retries > 0);
     this.#connection = connection;
     this.#wasReused = connection.served > 0;
     if (connection.isConnected) this.#timings.connected();
@@ -281,7 +250,7 @@ export class Exchange implements AnswerSink, BodySink {
   onInterimHead(head: ResponseHead): void {
     const request = this.#request!;
     if (request.minor === 0 || (head.status === 100 && !request.expectsContinue)) return;
-    this.#client.write(clientInterimHead(head));
+    this.#client.output.write(clientInterimHead(head));
   }
 
   onAnswerHead(head: ResponseHead): void {
@@ -326,11 +295,8 @@ export class Exchange implements AnswerSink, BodySink {
     this.#context.ports.onFault(`${this.version} ${upstream.address}: ${FAILURES[failure].title}`, detail);
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
     else if (this.#answer.status !== 0) this.#cutAnswer(failure);
-    else if (this.#retries === 0 && mayAskAgain(failure, this.#asked(wasSilent))) {
+    else if (this.#placing!.mayRetry(failure, upstream, this.#asked(wasSilent))) {
       this.#leave();
-      this.#retries++;
-      this.#lastFailure = failure;
-      if (FAILURES[failure].retrySafe) this.#tried.push(upstream);
       this.#proceed();
     } else this.refuse(failure);
   }
@@ -346,7 +312,7 @@ export class Exchange implements AnswerSink, BodySink {
     this.#timings.firstByte();
     const { cookie, limits } = this.#settings;
     this.#answer.status = 101;
-    this.#client.write(clientSwitchingHead(head, this.version, cookie.name));
+    this.#client.output.write(clientSwitchingHead(head, this.version, cookie.name));
     const tunnel = new Tunnel(this, this.#client, this.#connection!, limits.tunnelIdleMs);
     this.#tunnel = tunnel;
     this.#beginStream();
@@ -436,7 +402,7 @@ export class Exchange implements AnswerSink, BodySink {
         bytesOut: this.#answer.bytesOut,
         peer: this.#client.peer,
         failure,
-        retries: this.#retries,
+        retries: this.#placing?.retries ?? 0,
         isStream: this.#isStream,
       }),
     );

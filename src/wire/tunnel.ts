@@ -41,7 +41,7 @@ export class Tunnel {
     this.#bytesOut += data.length;
     this.#touch();
     this.#frames.pass(data);
-    if (!this.#client.write(data)) this.#upstream.pause();
+    if (!this.#client.output.write(data)) this.#upstream.pause();
     if (this.#restartAskedAt > 0 && this.#frames.isBetweenFrames) this.#close(true);
   }
 
@@ -61,7 +61,7 @@ export class Tunnel {
 
   onUpstreamEnd(): void {
     this.#upstreamEnded = true;
-    this.#client.endWriting();
+    this.#client.output.end();
     if (this.#clientEnded) this.#close(false);
   }
 
@@ -96,7 +96,7 @@ export class Tunnel {
 
   #close(saysWhy: boolean): void {
     if (this.#isDone) return;
-    if (saysWhy) this.#client.write(CLOSE_1012);
+    if (saysWhy) this.#client.output.write(CLOSE_1012);
     this.#finish();
     this.#upstream.destroy();
     this.#client.close();

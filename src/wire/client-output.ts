@@ -1,0 +1,75 @@
+// The writing side of a client's connection: what is written, whether the client takes it, and how it ends. Ends are told
+// apart by what the client must see: a whole answer goes out to its last octet, a cut one must not look whole.
+
+import type { Socket } from 'node:net';
+import type { Deadlines } from '../engine/deadlines.ts';
+
+export class ClientOutput {
+  readonly #socket: Socket;
+  readonly #isTls: boolean;
+  readonly #deadlines: Deadlines;
+  /** Monotonic ms; 0: the client takes what it is given. */
+  #blockedSince = 0;
+
+  constructor(socket: Socket, isTls: boolean, deadlines: Deadlines) {
+    this.#socket = socket;
+    this.#isTls = isTls;
+    this.#deadlines = deadlines;
+  }
+
+  /** The client does not read. */
+  get isBlocked(): boolean {
+    return this.#blockedSince > 0;
+  }
+
+  /** Nothing tells when the last octets have gone but the length of what has not. */
+  get hasUnsent(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
+  /** How long the client has not read; 0 when it does. */
+  blockedMs(nowMs: number): number {
+    return this.isBlocked ? nowMs - this.#blockedSince : 0;
+  }
+
+  /** False when the client needs a rest: there will be a drain. */
+  write(data: Buffer | string): boolean {
+    const isReady = this.#socket.write(data as string, 'latin1');
+    if (!isReady && this.#blockedSince === 0) this.#blockedSince = this.#deadlines.nowMs;
+    return isReady;
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  drained(): void {
+    this.#blockedSince = 0;
+  }
+
+  /** What was written still goes out; nothing follows. */
+  end(): void {
+    this.#blockedSince = 0; // there is no drain after end()
+    this.#socket.end();
+  }
+
+  /** The same, and the connection is gone as soon as it has. */
+  endAndDestroy(): void {
+    this.end();
+    this.#socket.destroySoon();
+  }
+
+  /** At once, by a reset where there is one: what was not sent is lost. TLS has none, but misses its close_notify. */
+  reset(): void {
+    if (this.#isTls) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
