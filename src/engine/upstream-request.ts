@@ -70,11 +70,9 @@ export class UpstreamRequest implements Watched {
       if (head.statusCode !== 100) this.#onInterim(() => sink.onInterim(head));
     });
     request.on('response', (answer) => this.#guard(() => this.#onAnswer(answer)));
-    // Without a listener node:http ends an unsolicited 101 without a word to anyone.
-    if (!isHandshake) request.on('upgrade', (_answer, socket) => this.#onUnasked(socket));
     request.on('drain', () => this.#guard(() => this.#onDrain()));
     request.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
-    request.on('close', () => this.#fail(this.#failureCode(), 'closed'));
+    request.on('close', () => this.#fail(this.#failureCode(), 'closed')); // all that tells of an unsolicited 101
     context.deadlines.add(this);
     // http-proxy ends a handshake by itself.
     if (isHandshake) this.#isSent = true;
@@ -192,7 +190,7 @@ export class UpstreamRequest implements Watched {
     this.#state = 'body';
     this.#answer = answer;
     this.#since = this.#context.deadlines.nowMs;
-    // A chunk that is none and a body that ends too soon are errors of the answer: nobody listening is a crash.
+    // A chunk that is none and a body that ends too soon are errors of the answer, and never followed by its end.
     answer.on('error', (error) => this.#fail('upstream-truncated', error.message));
     answer.on('close', () => this.#fail('upstream-truncated', 'closed in the middle of its answer'));
     answer.on('data', (data: Buffer) => this.#guard(() => this.#onData(data)));
@@ -221,12 +219,6 @@ export class UpstreamRequest implements Watched {
   #onSwitching(answer: IncomingMessage): OutgoingFields {
     this.#close();
     return this.#sink.onSwitching(answer);
-  }
-
-  #onUnasked(socket: Socket): void {
-    socket.on('error', () => {});
-    socket.destroy();
-    this.#fail('upstream-invalid', 'unsolicited 101');
   }
 
   #onError(error: NodeJS.ErrnoException): void {

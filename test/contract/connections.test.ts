@@ -249,6 +249,29 @@ onEveryEngine((engine) => {
       expect(upstream.connections.length).toBe(row.connections);
     });
 
+    test('T09: that has ended all its idle connections is asked on a new one', async () => {
+      const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+      const first: (() => void)[] = [];
+      const upstream = await upstreamThat((index) => {
+        let asked = 0;
+        return {
+          onBytes: ({ socket }) => {
+            if (index >= 2) socket.write(ok);
+            else if (++asked === 1) first.push(() => socket.write(ok));
+            else socket.resetAndDestroy();
+          },
+        };
+      });
+      const scene = await sceneWith([upstream.address]);
+      const both = [rawRequest(scene, []), rawRequest(scene, [])];
+      await waitFor(() => first.length === 2, { what: 'both requests to arrive' });
+      for (const answer of first) answer();
+      await Promise.all(both);
+      expect(scene.engine.stats().idleUpstreamConnections).toBe(2);
+      expect((await rawRequest(scene, [])).status).toBe(200);
+      expect(upstream.connections.length).toBe(3);
+    });
+
     test('that resets a fresh connection gets nothing twice', async () => {
       const upstream = await upstreamThat(() => resets);
       const scene = await sceneWith([upstream.address]);
