@@ -153,6 +153,8 @@ function adviceFor(code: string, hasToken: boolean): string {
       return 'wait with lockstep wait ID --for healthy';
     case 'not-warm':
       return 'look at the upstreams, or use --force';
+    case 'unknown-request':
+      return 'take the id of a younger line of the access log';
     case 'too-many-failures':
       return 'then try again';
     case 'wrong-host':

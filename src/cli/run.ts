@@ -9,6 +9,7 @@ import { demo } from './demo.ts';
 import { drain } from './drain.ts';
 import { disable, enable } from './enable.ts';
 import { events } from './events.ts';
+import { explain } from './explain.ts';
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from './failure.ts';
 import { pause, resume } from './pause.ts';
 import { promote } from './promote.ts';
@@ -42,6 +43,7 @@ const VERBS: readonly Verb[] = [
   enable,
   sessions,
   events,
+  explain,
   config,
   reload,
 ];

@@ -111,7 +111,7 @@ export function explain(explained: Explained): Explanation {
       version: version.id,
       percent: upTo - (table.shares[index - 1]?.upTo ?? 0),
     })),
-    upstreams: decision.version?.upstreams.map((upstream) => consider(upstream, gauges)) ?? [],
+    upstreams: decision.version?.upstreams.map((upstream) => consider(upstream, decision, gauges)) ?? [],
     chosen,
     otherwise: otherwise && { ...verdictOf(otherwise.decision), afterMs: otherwise.afterMs },
   };
@@ -157,14 +157,15 @@ function verdictOf({ action, reason, version, failure, reload, holdMs }: Decisio
   };
 }
 
-function consider(upstream: TableUpstream, gauges: Gauges): ConsideredUpstream {
+function consider(upstream: TableUpstream, decision: Decision, gauges: Gauges): ConsideredUpstream {
   const { address, enabled, slot } = upstream;
+  const isAsked = decision.action === 'forward' || decision.holdMs > 0;
   return {
     address,
     enabled,
     health: gauges.health(slot),
     inFlight: gauges.inFlight(slot),
-    isCandidate: enabled && gauges.isRoutable(slot),
+    isCandidate: isAsked && enabled && gauges.isRoutable(slot),
   };
 }
 
@@ -179,7 +180,12 @@ function ofTab({ facts, table, decision }: Explained): ConsideredSource {
   const names = facts.tab;
   const named = table.versions.get(names);
   if (named === undefined) {
-    return { source, names, verdict: 'ignored', why: `no version ${names} is known, nor was until lately` };
+    return {
+      source,
+      names,
+      verdict: 'ignored',
+      why: `there is no version ${names}, nor was there one lately`,
+    };
   }
   if (isFollowed(named))
     return { source, names, verdict: 'won', why: `the page's own script is of ${names}` };

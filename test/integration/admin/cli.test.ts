@@ -1,8 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { run } from '../../../src/cli/run.ts';
 import type { Terminal } from '../../../src/cli/terminal.ts';
+import type { AskedRequest } from '../../../src/core/asked-request.ts';
 import { report, statusOf, version } from '../../unit/cli/status-fixtures.ts';
-import { type FakeControl, fakeControl, refusal, startAdmin, type TestAdmin } from './fake-control.ts';
+import {
+  type FakeControl,
+  fakeControl,
+  fakeExplainer,
+  refusal,
+  startAdmin,
+  type TestAdmin,
+} from './fake-control.ts';
 import { fakeTerminal } from './fake-terminal.ts';
 
 interface Ran {
@@ -197,6 +205,80 @@ describe('the asking verbs', () => {
   });
 });
 
+describe('explain', () => {
+  const asking = async (...args: string[]) => {
+    const asked: AskedRequest[] = [];
+    const own = await startAdmin(control, { explainer: fakeExplainer(asked) });
+    const { terminal, ran } = fakeTerminal({ env: { LOCKSTEP_ADMIN: own.url } });
+    const code = await run(['explain', ...args], terminal);
+    await own.close();
+    return { code, ...ran, asked };
+  };
+
+  test('asks for a page, with its cookies and header fields', async () => {
+    const fields = [
+      '--header',
+      'Cookie: a=b',
+      '--cookie',
+      'c=d',
+      '--header',
+      'User-Agent:  Mozilla/5.0 (X) ',
+    ];
+    const { code, out, asked } = await asking(
+      'https://shop.example/cart?x',
+      ...fields,
+      '--cookie',
+      'e="f; g"',
+    );
+    expect(asked).toEqual([
+      {
+        url: 'https://shop.example/cart?x',
+        method: 'GET',
+        client: '127.0.0.1',
+        headers: { accept: 'text/html', cookie: 'a=b; c=d; e="f; g"', 'user-agent': 'Mozilla/5.0 (X)' },
+      },
+    ]);
+    expect([code, out.split('\n')[0]]).toEqual([0, expect.stringMatching(/^GET https:.* is a navigation\./)]);
+  });
+
+  test('asks for no page where it is said what is asked for', async () => {
+    const kinds = [
+      ['--method', 'POST'],
+      ['--header', 'Sec-Fetch-Dest: empty'],
+      ['--header', 'x-lockstep-version: v1'],
+    ];
+    for (const kind of kinds)
+      expect((await asking('/api', ...kind)).asked[0]?.headers).not.toHaveProperty('accept');
+  });
+
+  test('finds a request of the access log, and says what to do when it is forgotten', async () => {
+    expect(await asking('--request', 'p-1')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('was a navigation'),
+    });
+    expect(await asking('--request', 'p-2')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('— take the id of a younger line of the access log.'),
+    });
+  });
+
+  test('--json prints what the API answers', async () => {
+    expect(JSON.parse((await asking('/', '--json')).out)).toMatchObject({ reason: 'pinned', past: null });
+  });
+
+  test.each([
+    { args: [], want: 'expected either a URL or --request ID' },
+    { args: ['/', '--request', 'p-1'], want: 'expected either a URL or --request ID' },
+    { args: ['--request', 'p-1', '--cookie', 'a=b'], want: '--cookie: expected without --request' },
+    { args: ['/', '--header', 'no colon'], want: "--header: expected 'NAME: VALUE'" },
+    { args: ['/', '--cookie', 'novalue'], want: "--cookie: expected 'NAME=VALUE'" },
+  ])('$args is exit 2', async ({ args, want }) => {
+    const { code, err, asked } = await asking(...args);
+    expect([code, asked]).toEqual([2, []]);
+    expect(err).toContain(want);
+  });
+});
+
 describe('wait', () => {
   const draining = version('v1', { state: 'draining', sessions: { live: 3, confirmed: 3, streams: 0 } });
   const notYet = { outcome: 'timed-out', detail: '3 sessions are left.', version: draining } as const;
@@ -344,7 +426,7 @@ describe('usage', () => {
   });
 
   const verbs =
-    'serve check demo status put promote pause resume drain rollback cutoff retire wait enable disable sessions events';
+    'serve check demo status put promote pause resume drain rollback cutoff retire wait enable disable sessions events explain';
   test.each(verbs.split(' '))('%s tells how it is used, in 100 columns', async (verb) => {
     const { code, out, err } = await lockstep(`${verb} --help`);
     expect([code, err]).toEqual([0, '']);

@@ -115,7 +115,7 @@ const rows: {
     want: {
       verdict: 'pin-invalid v2 127.0.0.1:9020',
       sources: [
-        'x-lockstep-version v9 ignored: no version v9 is known, nor was until lately',
+        'x-lockstep-version v9 ignored: there is no version v9, nor was there one lately',
         'pin - ignored: it does not verify: forged, damaged, or made with another key, cookie name or domain',
         'new session v2 won: a new session gets v2',
       ],
