@@ -5,6 +5,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import { FAILURES, type Failure, type FailureCode } from '../core/errors.ts';
+import type { Decision, RequestFacts } from '../core/route.ts';
 
 export interface FailureOptions {
   readonly isNavigation: boolean;
@@ -27,6 +28,25 @@ export interface FailureAnswer {
   /** Names and values by turns. */
   readonly fields: readonly string[];
   readonly body: string;
+}
+
+/** How the refusal of a request is to be put. Null: it could not be read that far. */
+export function refusalOptions(
+  failure: FailureCode,
+  decision: Decision | null,
+  facts: RequestFacts | null,
+  answer: { readonly close: boolean; readonly reload: boolean; readonly wallMs: number },
+): FailureOptions {
+  const wantsPage = facts?.accept.includes('text/html') ?? false;
+  return {
+    isNavigation: decision === null ? wantsPage : decision.kind === 'navigation',
+    isHead: facts?.method === 'HEAD',
+    close: answer.close,
+    reload: answer.reload,
+    retryAfterSeconds: FAILURES[failure].status === 503 ? 1 : null,
+    version: decision?.version?.id ?? '',
+    date: new Date(answer.wallMs).toUTCString(),
+  };
 }
 
 type Kind = 'page' | 'reload-page' | 'problem';

@@ -16,6 +16,7 @@ import type { TableUpstream } from '../core/table.ts';
 import type { HttpContext } from './context.ts';
 import type { EngineSettings } from './contract.ts';
 import { recordOf, Timings } from './exchange-record.ts';
+import { refusalOptions } from './failure-answer.ts';
 import { MAX_HOPS } from './fixed-bounds.ts';
 import { isKnownHost } from './host.ts';
 import { HttpAnswer } from './http-answer.ts';
@@ -119,20 +120,11 @@ export class HttpExchange implements AnswerSink, BodySink {
   /** An answer of the gateway itself, instead of any other. */
   refuse(failure: FailureCode, reload = false): void {
     if (this.#isDone) return;
-    const catalogued = FAILURES[failure];
     const { ports, failures } = this.#context;
-    const closes = catalogued.closes || !this.#mayGoOn();
-    const kind = this.#decision?.kind ?? null;
-    const wantsPage = this.#request?.facts.accept.includes('text/html') === true;
-    const answer = failures.answer(failure, {
-      isNavigation: kind === null ? wantsPage : kind === 'navigation',
-      isHead: this.#message.method === 'HEAD',
-      close: closes,
-      reload,
-      retryAfterSeconds: catalogued.status === 503 ? 1 : null,
-      version: this.version,
-      date: new Date(ports.wallMs()).toUTCString(),
-    });
+    const closes = FAILURES[failure].closes || !this.#mayGoOn();
+    const facts = this.#request?.facts ?? null;
+    const options = { close: closes, reload, wallMs: ports.wallMs() };
+    const answer = failures.answer(failure, refusalOptions(failure, this.#decision, facts, options));
     this.#answer.refuse(answer, closes);
     this.#finish(failure);
   }

@@ -14,6 +14,7 @@ import type { Decision } from '../core/route.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { EngineSettings } from '../engine/contract.ts';
 import { recordOf, Timings } from '../engine/exchange-record.ts';
+import { refusalOptions } from '../engine/failure-answer.ts';
 import { MAX_HOPS } from '../engine/fixed-bounds.ts';
 import { isKnownHost } from '../engine/host.ts';
 import { Placing } from '../engine/placing.ts';
@@ -99,23 +100,15 @@ export class Exchange implements AnswerSink, BodySink {
   /** An answer of the gateway itself, instead of any other. */
   refuse(failure: FailureCode, reload = false): void {
     if (this.#isDone) return;
-    const catalogued = FAILURES[failure];
+    const { status, closes } = FAILURES[failure];
     const { ports, failures } = this.#context;
+    const facts = this.#request?.facts ?? null;
     const mayGoOn =
       this.#request?.keepsAlive === true && this.#client.isRequestComplete && this.#client.mayServeMore;
-    const close = catalogued.closes || !mayGoOn;
-    this.#answer.status = catalogued.status;
-    this.#client.output.write(
-      failures.write(failure, {
-        isNavigation: this.#decision?.kind === 'navigation' || (this.#decision === null && this.#wantsPage()),
-        isHead: this.#request?.facts.method === 'HEAD',
-        close,
-        reload,
-        retryAfterSeconds: catalogued.status === 503 ? 1 : null,
-        version: this.version,
-        date: new Date(ports.wallMs()).toUTCString(),
-      }),
-    );
+    const close = closes || !mayGoOn;
+    this.#answer.status = status;
+    const options = refusalOptions(failure, this.#decision, facts, { close, reload, wallMs: ports.wallMs() });
+    this.#client.output.write(failures.write(failure, options));
     this.#finish(failure);
     this.#client.exchangeDone(!close);
   }
@@ -379,10 +372,6 @@ export class Exchange implements AnswerSink, BodySink {
     if (this.#upstream === null) return;
     this.#context.ports.gauges.leave(this.#decision!.version!.slot, this.#upstream.slot);
     this.#upstream = null;
-  }
-
-  #wantsPage(): boolean {
-    return this.#request?.facts.accept.includes('text/html') ?? false;
   }
 
   /** Every request ends here, once. */

