@@ -21,6 +21,7 @@ import { splitAddress } from './core/pool.ts';
 import { Ledger } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
 import type { Engine } from './engine/contract.ts';
+import { HttpProxyEngine } from './engine/http-proxy-engine.ts';
 import { Explainer } from './explainer.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { createLog, type Log, LogLimiter } from './observe/log.ts';
@@ -289,7 +290,8 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
     randomBytes: (count) => randomBytes(count),
   });
   const faults = new LogLimiter(log);
-  const engine = new WireEngine(config, {
+  const Chosen = config.engine === 'wire' ? WireEngine : HttpProxyEngine;
+  const engine = new Chosen(config, {
     steering,
     gauges,
     wallMs: systemClock.wallMs,

@@ -40,7 +40,7 @@ export interface Hook {
 export interface Config {
   readonly listen: readonly ListenConfig[];
   readonly hosts: readonly string[] | null;
-  readonly engine: 'wire';
+  readonly engine: 'wire' | 'http-proxy';
   readonly admin: AdminListen & { readonly tokens: readonly AdminToken[] };
   /** Directory; relative paths are taken from the config file's folder. */
   readonly stateDir: string;

@@ -110,9 +110,11 @@ export const SECTIONS = {
     .default(null)
     .describe('Names that are served; any other Host is a 421. null: all are.'),
   threads: field(threads).prefault('auto').describe('Threads that move requests.'),
-  engine: field(oneOf(['wire'], { 'http-proxy': NOT_IN_THIS_VERSION }))
+  engine: field(oneOf(['wire', 'http-proxy']))
     .prefault('wire')
-    .describe('What moves the requests.'),
+    .describe(
+      'What moves the requests. wire is strict and fast; http-proxy (on Node’s own parser) is for applications whose HTTP it refuses.',
+    ),
   admin: mapping({
     listen: field(adminAddress)
       .prefault('127.0.0.1:9090')

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { Deadlines } from '../engine/deadlines.ts';
+import { reset } from '../engine/reset.ts';
 
 export class ClientOutput {
   readonly #socket: Socket;
@@ -65,8 +66,7 @@ export class ClientOutput {
 
   /** At once, by a reset where there is one: what was not sent is lost. TLS has none, but misses its close_notify. */
   reset(): void {
-    if (this.#isTls) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    reset(this.#socket, this.#isTls);
   }
 
   destroy(): void {
