@@ -1,6 +1,6 @@
 // The configuration file read again by a running gateway: what takes effect, what does not and says so, what is refused.
 
-import { rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ReloadReport, SettingsReport } from '../../src/core/settings.ts';
@@ -139,6 +139,18 @@ describe('a reload', () => {
     expect((await httpRequest(`${gateway.url}/${'x'.repeat(100)}`)).status).toBe(200);
   });
 
+  test('that comes to nothing leaves no file open', async () => {
+    const file = join(gateway.stateDir, 'access.log');
+    const openFiles = async () => (await readdir(`/proc/${gateway.process().pid}/fd`)).length;
+    await reload({ ...base, accessLog: { file } }, '?dryRun=true');
+    const before = await openFiles();
+    for (let count = 0; count < 10; count++) {
+      await gateway.admin.call('POST', '/v1/reload?dryRun=true');
+      await gateway.admin.call('POST', '/v1/reload', undefined, { 'if-match': '"999"' });
+    }
+    expect(await openFiles()).toBeLessThan(before + 10);
+  });
+
   test('for an epoch that is over is refused', async () => {
     await gateway.rewrite({ ...base, limits: { uri: '64' } });
     const answer = await gateway.admin.call('POST', '/v1/reload', undefined, { 'if-match': '"999"' });
@@ -154,7 +166,9 @@ describe('a reload', () => {
     await waitFor(async () => (await stateOf('v1'))?.upstreams[0]?.health === 'down', {
       what: 'v1 to be down',
     });
-    const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`x-field-${index}`, 'here']));
+    const fields = Array.from({ length: 50 }, (_, index) => [`x-field-${index}`, 'here']);
+    // Last of all one that nobody may say: a head that was read in part would let it through.
+    const many = { ...Object.fromEntries(fields), 'x-forwarded-for': '192.0.2.66' };
     const waiting = api(pin, many);
     const connected = async () => (await gateway.admin.call('GET', '/metrics')).text();
     await waitFor(async () => (await connected()).includes('lockstep_connections{side="downstream"} 1'), {
@@ -165,7 +179,11 @@ describe('a reload', () => {
     expect((await api('', many)).status).toBe(431);
     await v1.restart();
     expect((await waiting).status).toBe(200);
-    expect(v1.requests.at(-1)?.headers).toMatchObject({ 'x-field-0': 'here', 'x-field-49': 'here' });
+    expect(v1.requests.at(-1)?.headers).toMatchObject({
+      'x-field-0': 'here',
+      'x-field-49': 'here',
+      'x-forwarded-for': '127.0.0.1',
+    });
   });
 
   test('with a log file that cannot be opened changes nothing', async () => {

@@ -1,5 +1,6 @@
 // The access log that is given another destination while requests end.
 
+import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,12 +46,15 @@ test('a file that was renamed is followed by a new one of its name', async () =>
   expect([await urlsIn('a.1'), await urlsIn('a')]).toEqual([['/1'], ['/2']]);
 });
 
-test('a file that is still the same one goes on, in order', async () => {
+test('a file that is still the same one is not opened again: its lines stay in order', async () => {
   log.open(at('a')).use();
+  const open = () => readdirSync('/proc/self/fd').length;
+  const before = open();
   for (let i = 0; i < 50; i++) {
     write(`/${i}`);
     log.open(at('a')).use();
   }
+  expect(open()).toBe(before);
   await log.close();
   expect(await urlsIn('a')).toEqual(Array.from({ length: 50 }, (_, i) => `/${i}`));
 });
