@@ -9,7 +9,7 @@ export const check: Verb = {
   name: 'check',
   usage: 'check --config FILE',
   summary: 'Reads a configuration file and lists every problem in it.',
-  options: { config: { type: 'string', value: 'FILE', help: 'the YAML file' } },
+  options: { config: { type: 'string', value: 'FILE', completes: { kind: 'file' }, help: 'the YAML file' } },
   positionals: [0, 0],
   async run(call) {
     const file = requiredText(call, 'config');

@@ -9,10 +9,16 @@ export const cutoff: Verb = {
   summary: 'Ends a version at once: requests under way are aborted, streams closed, pins are dead.',
   options: {
     reason: { type: 'string', value: 'TEXT', help: 'stays in the status and the audit log' },
-    to: { type: 'string', value: 'ID', help: 'what becomes active, when ID is' },
+    to: {
+      type: 'string',
+      value: 'ID',
+      completes: { kind: 'version' },
+      help: 'what becomes active, when ID is',
+    },
     ...CHANGE_OPTIONS,
   },
   positionals: [1, 1],
+  arguments: [{ kind: 'version', states: ['staged', 'canary', 'active', 'draining', 'drained'] }],
   run(call) {
     const id = versionIdOf(call);
     const to = textOf(call, 'to');

@@ -9,6 +9,7 @@ export const drain: Verb = {
   summary: 'Gives a canary up: it gets no new sessions, and keeps those that it has.',
   options: CHANGE_OPTIONS,
   positionals: [1, 1],
+  arguments: [{ kind: 'version', states: ['canary'] }],
   run(call) {
     const id = versionIdOf(call);
     return change(call, versionPath(id, 'drain'), { method: 'POST' }, `${id} drains.`);

@@ -24,6 +24,7 @@ function switchVerb(name: string, enabled: boolean, summary: string, effect: str
     summary,
     options: CHANGE_OPTIONS,
     positionals: [2, 2],
+    arguments: [{ kind: 'version' }, { kind: 'upstream', enabled: !enabled }],
     run(call) {
       const id = versionIdOf(call);
       const address = call.positionals[1]!.replace(/^http:\/\//, '').replace(/\/$/, '');

@@ -24,6 +24,7 @@ function switchVerb(name: string, paused: boolean, summary: string, effect: stri
     summary,
     options: CHANGE_OPTIONS,
     positionals: [1, 1],
+    arguments: [{ kind: 'version', states: ['canary'] }],
     run(call) {
       const id = versionIdOf(call);
       const fallback = `${id} is ${name}d: it ${effect}.`;

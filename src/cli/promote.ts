@@ -27,6 +27,7 @@ export const promote: Verb = {
     ...CHANGE_OPTIONS,
   },
   positionals: [1, 1],
+  arguments: [{ kind: 'version', states: ['staged', 'canary', 'draining', 'drained'] }],
   run(call) {
     const id = versionIdOf(call);
     const weight = weightOf(call);

@@ -14,6 +14,7 @@ export const put: Verb = {
     ...CHANGE_OPTIONS,
   },
   positionals: [1, 1],
+  arguments: [{ kind: 'version' }],
   run(call) {
     const id = versionIdOf(call);
     const given = call.values['upstream'] as string[] | undefined;

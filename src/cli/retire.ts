@@ -12,6 +12,7 @@ export const retire: Verb = {
     ...CHANGE_OPTIONS,
   },
   positionals: [1, 1],
+  arguments: [{ kind: 'version', states: ['staged', 'draining', 'drained'] }],
   run(call) {
     const id = versionIdOf(call);
     const body = { force: isSet(call, 'force') };

@@ -14,6 +14,7 @@ export const rollback: Verb = {
     sessions: {
       type: 'string',
       value: 'MODE',
+      completes: { kind: 'words', words: MODES },
       help: 'what becomes of the sessions there are: keep (default), move, move-on-navigation',
     },
     ...CHANGE_OPTIONS,

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { check } from './check.ts';
+import { completionVerb } from './completion.ts';
 import { config } from './config.ts';
 import { cutoff } from './cutoff.ts';
 import { demo } from './demo.ts';
@@ -20,7 +21,9 @@ import { rollback } from './rollback.ts';
 import { serve } from './serve.ts';
 import { sessions } from './sessions.ts';
 import { status } from './status.ts';
+import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
+import { wrap } from './text.ts';
 import { helpFor, parseCall, type Verb } from './verb.ts';
 import { wait } from './wait.ts';
 
@@ -46,6 +49,7 @@ const VERBS: readonly Verb[] = [
   explain,
   config,
   reload,
+  completionVerb(() => VERBS),
 ];
 
 export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -63,11 +67,11 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
 
 async function runVerb([name, ...args]: readonly string[], terminal: Terminal): Promise<ExitCode> {
   if (name === undefined) {
-    terminal.err(help());
+    terminal.err(help(terminal.columns));
     return EXIT.usage;
   }
   if (name === '--help' || name === '-h' || name === 'help') {
-    terminal.out(help());
+    terminal.out(help(terminal.columns));
     return EXIT.done;
   }
   if (name === '--version') {
@@ -78,22 +82,25 @@ async function runVerb([name, ...args]: readonly string[], terminal: Terminal): 
   if (verb === undefined) throw usageFailure(`there is no command ${JSON.stringify(name)}`, null);
   const call = parseCall(verb, args, terminal);
   if (call !== null) return verb.run(call);
-  terminal.out(helpFor(verb));
+  terminal.out(helpFor(verb, terminal.columns));
   return EXIT.done;
 }
 
-function help(): string {
-  const width = Math.max(...VERBS.map((verb) => verb.name.length));
-  const lines = VERBS.map((verb) => `  ${verb.name.padEnd(width)}  ${verb.summary}`);
+function help(columns: number): string {
+  const rows = VERBS.map(({ name, summary }) => [`  ${name}`, summary]);
+  const commands = renderTable([{ title: '' }, { title: '', wraps: true }], rows, columns).slice(1);
+  const about = (sentences: string) => wrap(sentences, '', columns);
   return [
     'Usage: lockstep COMMAND [options]',
     '',
-    'Keeps every browser session on one version of a web application while another is deployed.',
+    ...about('Keeps every browser session on one version of a web application while another is deployed.'),
     '',
-    ...lines,
+    ...commands,
     '',
-    'lockstep COMMAND --help tells more. Exit codes: 0 done, 1 refused or failed, 2 bad usage,',
-    '3 timed out. LOCKSTEP_ADMIN and LOCKSTEP_TOKEN say where the admin API is and who asks.',
+    ...about(
+      'lockstep COMMAND --help tells more. Exit codes: 0 done, 1 refused or failed, 2 bad usage, 3 timed out. ' +
+        'LOCKSTEP_ADMIN and LOCKSTEP_TOKEN say where the admin API is and who asks.',
+    ),
     '',
   ].join('\n');
 }

@@ -11,7 +11,7 @@ export const serve: Verb = {
   name: 'serve',
   usage: 'serve --config FILE',
   summary: 'Runs the gateway.',
-  options: { config: { type: 'string', value: 'FILE', help: 'the YAML file' } },
+  options: { config: { type: 'string', value: 'FILE', completes: { kind: 'file' }, help: 'the YAML file' } },
   positionals: [0, 0],
   async run(call) {
     const configFile = requiredText(call, 'config');

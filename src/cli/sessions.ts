@@ -14,6 +14,7 @@ export const sessions: Verb = {
   summary: 'Shows how long ago the sessions of a version, or of every version with sessions, were last seen.',
   options: ADMIN_OPTIONS,
   positionals: [0, 1],
+  arguments: [{ kind: 'version' }],
   async run(call) {
     const { terminal, positionals } = call;
     const client = clientOf(call);

@@ -2,14 +2,25 @@
 // the same fields, so that help and parser cannot disagree. Verbs that speak to the admin API share its options.
 
 import { parseArgs } from 'node:util';
-import { VERSION_ID } from '../core/versions.ts';
+import { VERSION_ID, type VersionState } from '../core/versions.ts';
 import { type AdminClient, adminClient, DEFAULT_ADMIN } from './client.ts';
 import { type ExitCode, usageFailure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
+import { wrap } from './text.ts';
+
+/** What stands in a place of the command line, for completion. */
+export type Argument =
+  | { readonly kind: 'words'; readonly words: readonly string[] }
+  | { readonly kind: 'file' }
+  /** Of the gateway; without states all of them. */
+  | { readonly kind: 'version'; readonly states?: readonly VersionState[] }
+  /** Of the version before it. */
+  | { readonly kind: 'upstream'; readonly enabled: boolean };
 
 export interface VerbOption {
   readonly type: 'string' | 'boolean';
   readonly multiple?: boolean;
+  readonly completes?: Argument;
   /** How its value is called in the help: `N`, `TEXT`. */
   readonly value?: string;
   readonly help: string;
@@ -23,6 +34,8 @@ export interface Verb {
   readonly options: Readonly<Record<string, VerbOption>>;
   /** Arguments that are no options: at least and at most. */
   readonly positionals: readonly [number, number];
+  /** What those are. */
+  readonly arguments?: readonly Argument[];
   run(call: Call): Promise<ExitCode>;
 }
 
@@ -78,14 +91,19 @@ export function parseCall(verb: Verb, args: readonly string[], terminal: Termina
   return { verb: verb.name, terminal, positionals, values };
 }
 
-export function helpFor(verb: Verb): string {
+export function helpFor(verb: Verb, columns: number): string {
   const rows = Object.entries({ ...verb.options, help: HELP }).map(([name, { value, help }]) => ({
     left: `--${name}${value === undefined ? '' : ` ${value}`}`,
     help,
   }));
   const width = Math.max(...rows.map(({ left }) => left.length));
-  const lines = rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`);
-  return `Usage: lockstep ${verb.usage}\n\n${verb.summary}\n\n${lines.join('\n')}\n`;
+  const margin = ' '.repeat(width + 4);
+  const lines = rows.flatMap(({ left, help }) => {
+    const [first, ...rest] = wrap(help, '', columns - margin.length);
+    return [`  ${left.padEnd(width)}  ${first}`, ...rest.map((line) => margin + line)];
+  });
+  const usage = wrap(`Usage: lockstep ${verb.usage}`, '       ', columns);
+  return [...usage, '', ...wrap(verb.summary, '', columns), '', ...lines, ''].join('\n');
 }
 
 export function clientOf({ terminal, values }: Call): AdminClient {

@@ -36,11 +36,17 @@ export const wait: Verb = {
   usage: 'wait ID --for healthy|drained [--timeout 2h]',
   summary: 'Ends when the version is healthy or drained (0), can never be (1), or the time is up (3).',
   options: {
-    for: { type: 'string', value: 'GOAL', help: 'healthy or drained' },
+    for: {
+      type: 'string',
+      value: 'GOAL',
+      completes: { kind: 'words', words: ['healthy', 'drained'] },
+      help: 'healthy or drained',
+    },
     timeout: { type: 'string', value: 'TIME', help: `500ms 30s 20m 12h; default ${DEFAULT_TIMEOUT}` },
     ...ADMIN_OPTIONS,
   },
   positionals: [1, 1],
+  arguments: [{ kind: 'version' }],
   async run(call) {
     const { terminal } = call;
     const id = versionIdOf(call);

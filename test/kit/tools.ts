@@ -12,7 +12,10 @@ export type Tool =
   | 'nginx'
   | 'redis-server'
   | 'promtool'
-  | 'openssl';
+  | 'openssl'
+  | 'bash'
+  | 'zsh'
+  | 'fish';
 
 /** The program's path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findTool(tool: Tool): string | null {
