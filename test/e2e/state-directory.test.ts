@@ -106,8 +106,8 @@ describe.skipIf(!canMount())('a state directory that cannot be written any more'
       await waitFor(async () => (await admin.status()).state.writable, { what: 'it to be writable again' });
       await admin.promote('v2');
       const statuses = await traffic.stop();
-    expect(statuses.length).toBeGreaterThan(100);
-    expect(statuses.filter((status) => status !== 200)).toEqual([]);
+      expect(statuses.length).toBeGreaterThan(100);
+      expect(statuses.filter((status) => status !== 200)).toEqual([]);
       events.stop();
       const told = events.seen.map(({ type }) => type).filter((type) => type.startsWith('state-'));
       expect(told).toEqual(['state-unwritable', 'state-writable']);
