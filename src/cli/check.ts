@@ -3,19 +3,30 @@
 import type { Config } from '../config/config.ts';
 import { EXIT } from './failure.ts';
 import { count } from './text.ts';
-import { requiredText, type Verb } from './verb.ts';
+import { isSet, printJson, requiredText, type Verb } from './verb.ts';
 
 export const check: Verb = {
   name: 'check',
   usage: 'check --config FILE',
   summary: 'Reads a configuration file and lists every problem in it.',
-  options: { config: { type: 'string', value: 'FILE', completes: { kind: 'file' }, help: 'the YAML file' } },
+  options: {
+    json: { type: 'boolean', help: 'print { ok, problems, warnings }' },
+    config: { type: 'string', value: 'FILE', completes: { kind: 'file' }, help: 'the YAML file' },
+  },
   positionals: [0, 0],
   async run(call) {
     const file = requiredText(call, 'config');
     // Only here: no other verb of the command line needs the config schemas.
     const { formatProblem, loadConfig } = await import('../config/load.ts');
     const loaded = await loadConfig(file, call.terminal.env);
+    if (isSet(call, 'json')) {
+      const { ok } = loaded;
+      printJson(
+        call.terminal,
+        loaded.ok ? { ok, problems: [], warnings: loaded.warnings } : { ok, problems: loaded.problems },
+      );
+      return loaded.ok ? EXIT.done : EXIT.failed;
+    }
     if (loaded.ok) {
       for (const warning of loaded.warnings) call.terminal.err(`${warning}\n`);
       call.terminal.out(summarize(file, loaded.config));

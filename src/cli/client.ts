@@ -135,8 +135,11 @@ function refused(status: number, problem: unknown, hasToken: boolean): CommandFa
   const { code, detail } = problem as { code?: unknown; detail?: unknown };
   const what =
     typeof detail === 'string' ? printable(detail).replace(/\.$/, '') : `the admin API answered ${status}`;
-  const advice = adviceFor(typeof code === 'string' ? code : '', hasToken);
-  return status === 503 ? new Unreachable(what, advice) : new CommandFailure(EXIT.failed, what, advice);
+  const known = typeof code === 'string' ? printable(code) : 'failed';
+  const advice = adviceFor(known, hasToken);
+  return status === 503
+    ? new Unreachable(what, advice, known)
+    : new CommandFailure(EXIT.failed, what, advice, known);
 }
 
 function adviceFor(code: string, hasToken: boolean): string {

@@ -2,6 +2,7 @@
 // `lockstep: <what> — <what to do>`.
 
 import { readFileSync } from 'node:fs';
+import { findNearest } from '../core/nearest.ts';
 import { check } from './check.ts';
 import { completionVerb } from './completion.ts';
 import { config } from './config.ts';
@@ -57,12 +58,20 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     return await runVerb(argv, terminal);
   } catch (error) {
     if (error instanceof CommandFailure) {
-      terminal.err(`lockstep: ${error.message} — ${error.advice}.\n`);
+      terminal.err(argv.includes('--json') ? asJson(error) : asText(error));
       return error.exitCode;
     }
     terminal.err(`lockstep: ${error instanceof Error ? error.message : String(error)}\n`);
     return EXIT.failed;
   }
+}
+
+function asText({ message, advice }: CommandFailure): string {
+  return `lockstep: ${message} — ${advice}.\n`;
+}
+
+function asJson({ message, advice, code, exitCode }: CommandFailure): string {
+  return `${JSON.stringify({ error: { code, message, advice, exitCode } })}\n`;
 }
 
 async function runVerb([name, ...args]: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -79,7 +88,14 @@ async function runVerb([name, ...args]: readonly string[], terminal: Terminal): 
     return EXIT.done;
   }
   const verb = VERBS.find((candidate) => candidate.name === name);
-  if (verb === undefined) throw usageFailure(`there is no command ${JSON.stringify(name)}`, null);
+  if (verb === undefined) {
+    const nearest = findNearest(
+      name,
+      VERBS.map((candidate) => candidate.name),
+    );
+    const guess = nearest === null ? '' : `; did you mean ${nearest}?`;
+    throw usageFailure(`there is no command ${JSON.stringify(name)}${guess}`, null);
+  }
   const call = parseCall(verb, args, terminal);
   if (call !== null) return verb.run(call);
   terminal.out(helpFor(verb, terminal.columns));

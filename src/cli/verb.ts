@@ -2,6 +2,7 @@
 // the same fields, so that help and parser cannot disagree. Verbs that speak to the admin API share its options.
 
 import { parseArgs } from 'node:util';
+import { findNearest } from '../core/nearest.ts';
 import { VERSION_ID, type VersionState } from '../core/versions.ts';
 import { type AdminClient, adminClient, DEFAULT_ADMIN } from './client.ts';
 import { type ExitCode, usageFailure } from './failure.ts';
@@ -81,7 +82,7 @@ export function parseCall(verb: Verb, args: readonly string[], terminal: Termina
     try {
       return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
     } catch (error) {
-      throw usageFailure((error as Error).message.split('. ')[0]!.replace(/\.$/, ''), verb.name);
+      throw usageFailure(tellParseError(error as Error, Object.keys(options)), verb.name);
     }
   })();
   if (values['help'] === true) return null;
@@ -89,6 +90,14 @@ export function parseCall(verb: Verb, args: readonly string[], terminal: Termina
   if (positionals.length < least) throw usageFailure(`expected: lockstep ${verb.usage}`, verb.name);
   if (positionals.length > most) throw usageFailure(`unexpected argument ${positionals[most]}`, verb.name);
   return { verb: verb.name, terminal, positionals, values };
+}
+
+/** What node:util says, without its advice for programmers, and what may have been meant. */
+function tellParseError({ message }: Error, known: readonly string[]): string {
+  const what = message.split('. ')[0]!.replace(/\.$/, '');
+  const mistyped = /^Unknown option '--([^']+)'$/.exec(what)?.[1];
+  const nearest = mistyped === undefined ? null : findNearest(mistyped, known);
+  return nearest === null ? what : `${what}; did you mean --${nearest}?`;
 }
 
 export function helpFor(verb: Verb, columns: number): string {

@@ -46,3 +46,12 @@ test('a bad file has every problem with its line and key, and is exit 1', async 
 test('a file that is not there is exit 1', async () => {
   expect(await check(null)).toMatchObject({ code: 1, out: '', err: expect.stringContaining('ENOENT') });
 });
+
+test('--json tells whether it is good, and every problem of one that is not', async () => {
+  const good = await check('hosts: [a.example]\n', '--json');
+  expect([good.code, JSON.parse(good.out)]).toEqual([0, { ok: true, problems: [], warnings: [] }]);
+  const bad = await check('hosts: 1\nlisten: x\n', '--json');
+  const { ok, problems } = JSON.parse(bad.out) as { ok: boolean; problems: { line: number; key: string }[] };
+  expect([bad.code, bad.err, ok]).toEqual([1, '', false]);
+  expect(problems.map(({ line, key }) => `${line} ${key}`)).toEqual(['1 hosts', '2 listen']);
+});

@@ -163,8 +163,8 @@ describe('the asking verbs', () => {
     expect((await lockstep('sessions v1')).out).toBe(
       [
         'v1: 12 live, 10 confirmed, 1 stream; last seen',
-        '  up to 1m              7  ########################################',
-        '  up to 30m             3  ##################',
+        `  up to 1m              7  ${'█'.repeat(53)}`,
+        `  up to 30m             3  ${'█'.repeat(22)}▊`,
         '  over 30m              0',
         '',
       ].join('\n'),
@@ -380,12 +380,34 @@ describe('the connection', () => {
   });
 });
 
+describe('--json', () => {
+  test.each([
+    { line: 'promote nope --json', code: 'unknown-version', exitCode: 1, refused: true },
+    { line: 'status --json --admin http://127.0.0.1:1', code: 'unreachable', exitCode: 1, refused: false },
+    { line: 'promote --json', code: 'usage', exitCode: 2, refused: false },
+  ])('tells a failure as JSON too: $line', async ({ line, code, exitCode, refused }) => {
+    if (refused) control.onChange = () => refusal(404, 'unknown-version', 'There is no version nope.');
+    const ran = await lockstep(line);
+    expect([ran.code, ran.out]).toEqual([exitCode, '']);
+    expect(JSON.parse(ran.err)).toEqual({
+      error: { code, exitCode, message: expect.any(String), advice: expect.any(String) },
+    });
+  });
+});
+
 describe('usage', () => {
   test.each([
     { line: '', want: 'Usage: lockstep COMMAND' },
     { line: 'explode', want: 'there is no command "explode" — see: lockstep --help.' },
+    {
+      line: 'promot v2',
+      want: 'there is no command "promot"; did you mean promote? — see: lockstep --help.',
+    },
     { line: 'status now', want: 'unexpected argument now — see: lockstep status --help.' },
-    { line: 'status --jsno', want: "Unknown option '--jsno'" },
+    {
+      line: 'status --jsno',
+      want: "Unknown option '--jsno'; did you mean --json? — see: lockstep status --help.",
+    },
     { line: 'promote', want: 'expected: lockstep promote ID' },
     { line: 'promote ../v1', want: 'expected a version id' },
     { line: 'promote v2 --weight 101', want: '--weight: expected a whole number from 0 to 100' },
