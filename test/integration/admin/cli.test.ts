@@ -405,8 +405,8 @@ describe('usage', () => {
     },
     { line: 'status now', want: 'unexpected argument now — see: lockstep status --help.' },
     {
-      line: 'status --jsno',
-      want: "Unknown option '--jsno'; did you mean --json? — see: lockstep status --help.",
+      line: 'status --jso',
+      want: "Unknown option '--jso'; did you mean --json? — see: lockstep status --help.",
     },
     { line: 'promote', want: 'expected: lockstep promote ID' },
     { line: 'promote ../v1', want: 'expected a version id' },
