@@ -64,11 +64,17 @@ function isShownPage(facts: RequestFacts, { status, contentType, contentDisposit
 }
 
 /** A late V1 answer must not undo the V2 pin, be it the ledger or the pin itself that knows of V2. */
-function isRefreshDue({ decision, facts, cookie, currentVersionSlot, nowMs }: PinInput): boolean {
+function isRefreshDue(input: PinInput): boolean {
+  const { decision, facts, cookie, currentVersionSlot, nowMs } = input;
   const { pin, version } = decision;
   if (pin === null || version === null || pin.version !== version.id) return false;
   if (currentVersionSlot !== null && currentVersionSlot !== version.slot) return false;
-  return nowMs - pin.seen > cookie.idleMs / 4 && !isPrefetch(facts);
+  return (nowMs - pin.seen > cookie.idleMs / 4 || hasClearableStrays(input)) && !isPrefetch(facts);
+}
+
+/** Copies in the other scope go at the first chance (HARDENING V01); where no domain is set, there is no other to clear. */
+function hasClearableStrays({ decision, cookie }: PinInput): boolean {
+  return decision.hasStrayPins && cookie.domain !== null;
 }
 
 const DOCUMENTS: ReadonlySet<string> = new Set(['document', 'iframe', 'frame']);

@@ -34,6 +34,7 @@ export class ExchangeCounts {
   readonly #failures = new Map<FailureCode, number>(CODES.map((code) => [code, 0]));
   readonly #gateway = new Buckets(GATEWAY_SECONDS);
   #retries = 0;
+  #strayPins = 0;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -51,6 +52,7 @@ export class ExchangeCounts {
     if (exchange.gatewayMs >= 0) this.#gateway.observe(exchange.gatewayMs / 1_000);
     if (failure !== null) this.#failures.set(failure, this.#failures.get(failure)! + 1);
     this.#retries += exchange.retries;
+    if (exchange.decision?.hasStrayPins === true) this.#strayPins++;
     this.#bytesIn += exchange.bytesIn;
     this.#bytesOut += exchange.bytesOut;
   }
@@ -90,6 +92,10 @@ export class ExchangeCounts {
 
   retries(): Sample[] {
     return [{ labels: {}, value: this.#retries }];
+  }
+
+  strayPins(): Sample[] {
+    return [{ labels: {}, value: this.#strayPins }];
   }
 
   bytes(): Sample[] {

@@ -131,6 +131,12 @@ function requestFamilies(counts: ExchangeCounts): Family[] {
       read: () => counts.retries(),
     },
     {
+      name: 'lockstep_stray_pins_total',
+      help: 'Requests with several pins, or with one that does not verify: forged, of a key that is gone, or tossed in.',
+      type: 'counter',
+      read: () => counts.strayPins(),
+    },
+    {
       name: 'lockstep_bytes_total',
       help: 'Body bytes from clients (in) and to them (out).',
       type: 'counter',

@@ -233,6 +233,17 @@ describe('a refresh', () => {
     },
     { name: 'comes with a cacheable document', decision: DUE, answer: SHARED_HTML, want: 'refresh' },
     { name: 'comes where the ledger agrees', decision: DUE, current: V1.slot, want: 'refresh' },
+    {
+      name: 'V01 comes early with stray copies, where the other scope can be cleared',
+      decision: { ...seenAt(NOW), hasStrayPins: true },
+      cookie: { domain: 'shop.example' },
+      want: 'refresh',
+    },
+    {
+      name: 'V01 does not come early with stray copies that cannot be cleared',
+      decision: { ...seenAt(NOW), hasStrayPins: true },
+      want: 'none',
+    },
     { name: 'does not come late, after a re-pin', decision: DUE, current: V2.slot, want: 'none' },
     { name: 'does not name another version than the pin', decision: { ...DUE, version: V2 }, want: 'none' },
     { name: 'does not come without a pin', decision: { ...DUE, pin: null }, want: 'none' },

@@ -1,6 +1,7 @@
 // What /metrics says, as Prometheus reads it.
 
 import { expect, test } from 'vitest';
+import type { Decision } from '../../../src/core/route.ts';
 import type { Status, VersionStatus } from '../../../src/core/status.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { exchange } from './exchange-record.ts';
@@ -134,6 +135,7 @@ test('counts requests by version, reason and class of status', async () => {
   metrics.record(exchange({ status: 502, failure: 'upstream-reset', retries: 1, bytesIn: 10 }));
   metrics.record(exchange({ status: 999 }));
   const body = await lines();
+  expect(body).toContain('lockstep_stray_pins_total 0');
   expect(body.filter((line) => line.startsWith('lockstep_requests_total{')).sort()).toEqual([
     'lockstep_requests_total{version="",reason="refused",status="none"} 1',
     'lockstep_requests_total{version="v1",reason="pinned",status="2xx"} 2',
@@ -147,6 +149,12 @@ test('counts requests by version, reason and class of status', async () => {
   expect(body).toContain('lockstep_retries_total 1');
   expect(body).toContain('lockstep_bytes_total{direction="in"} 10');
   expect(body).toContain(`lockstep_bytes_total{direction="out"} ${6 * 512}`);
+});
+
+test('V01 counts requests that come with stray pins', async () => {
+  metrics.record(exchange({ decision: { hasStrayPins: true } as Decision }));
+  metrics.record(exchange({ decision: { hasStrayPins: false } as Decision }));
+  expect(await lines()).toContain('lockstep_stray_pins_total 1');
 });
 
 test('histograms are cumulative, in seconds, and leave streams out', async () => {
