@@ -14,7 +14,7 @@ const NO_VERBS = ['gateway'];
 
 async function printed(...args: string[]): Promise<string> {
   const parts: string[] = [];
-  const terminal = { env: {}, out: (part: string) => parts.push(part), err: () => {} };
+  const terminal = { env: {}, columns: 80, out: (part: string) => parts.push(part), err: () => {} };
   await run(args, terminal as unknown as Terminal);
   return parts.join('');
 }
