@@ -1,0 +1,45 @@
+// What a reader made of the bytes of one connection: the shape in which ours and Node's are compared.
+
+import { parseConfig } from '../../src/config/load.ts';
+import type { Limits } from '../../src/core/policy.ts';
+
+export type Field = readonly [name: string, value: string];
+
+export interface ReadMessage {
+  /** Of requests; '' in answers. */
+  readonly method: string;
+  readonly target: string;
+  /** Of answers; 0 in requests. */
+  readonly status: number;
+  readonly fields: readonly Field[];
+  readonly body: string;
+  readonly trailers: readonly Field[];
+  /** All of it was there. */
+  readonly isComplete: boolean;
+  /** Another message may follow on the connection. */
+  readonly keepsAlive: boolean;
+  /** What follows is another protocol. */
+  readonly isSwitch: boolean;
+}
+
+export interface Reading {
+  readonly messages: readonly ReadMessage[];
+  /** Why the reader gave up; null when it did not. */
+  readonly refused: string | null;
+}
+
+/** A message whose body is still being read. */
+export interface OpenMessage extends ReadMessage {
+  body: string;
+  trailers: readonly Field[];
+  isComplete: boolean;
+}
+
+/** The limits that an operator gets who sets none. */
+export const LIMITS: Limits = defaultLimits();
+
+function defaultLimits(): Limits {
+  const parsed = parseConfig('listen: 127.0.0.1:0\n', 'fuzz.yaml', {});
+  if (!parsed.ok) throw new Error('an empty configuration has limits');
+  return parsed.config.limits;
+}
