@@ -94,6 +94,9 @@ describe('status --watch on a terminal', () => {
       expect(frame.startsWith(`${ESC}?2026h${ESC}H`)).toBe(true);
       expect(frame.endsWith(`${ESC}J${ESC}?2026l`)).toBe(true);
       expect(frame).not.toContain(`${ESC}2J`);
+      // The table's head fills the line: clearing behind it would take its last character.
+      expect(frame).toMatch(/ UP\r\n/);
+      expect(frame).toContain(`active v1${ESC}K\r\n`);
     }
     screen.press('q');
     expect(await done).toBe(0);

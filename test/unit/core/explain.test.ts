@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Choice } from '../../../src/core/choice.ts';
 import type { Explanation } from '../../../src/core/explain.ts';
 import { Gauges } from '../../../src/core/gauges.ts';
 import { PinKeys, signPin } from '../../../src/core/pin.ts';
@@ -338,17 +337,18 @@ describe('an explanation', () => {
 
   it('leaves the weighted choice as it was: draws of a browser agree, and are as many', () => {
     const of = tableOf(v3, v2);
-    const asked = new Choice();
-    const alone = new Choice();
-    const random = () => 0.99;
-    const pick = (choice: Choice) => choice.pick(of, navigation, NOW, random)?.id;
-    const picks: [string | undefined, string | undefined][] = [];
-    for (let draw = 0; draw < 40; draw++) {
-      for (let look = 0; look < 5; look++) asked.peek(of, navigation, NOW);
-      picks.push([pick(asked), pick(alone)]);
-    }
-    expect(picks.every(([first, second]) => first === second)).toBe(true);
-    expect(asked.peek(of, navigation, NOW)?.id).toBe(pick(new Choice()));
+    // Draws that do not agree any more would all give the last share.
+    const more = { random: () => 0.999, randomBytes: (count: number) => new Uint8Array(count) };
+    // A browser whose draws agree on the other one, the canary.
+    const browsers = Array.from({ length: 200 }, (_, n) => ({ ...navigation, userAgent: `browser ${n}` }));
+    const facts = browsers.find((one) => steering().explain(one, of, NOW).version?.id === 'v3')!;
+    const asked = steering(more);
+    for (let look = 0; look < 100; look++) expect(asked.explain(facts, of, NOW).version?.id).toBe('v3');
+    const drawn = Array.from({ length: 40 }, () => asked.decide(facts, of, NOW).version?.id);
+    expect(drawn).toEqual([
+      ...Array.from({ length: 32 }, () => 'v3'),
+      ...Array.from({ length: 8 }, () => 'v2'),
+    ]);
   });
 });
 
