@@ -58,7 +58,7 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     return await runVerb(argv, terminal);
   } catch (error) {
     if (error instanceof CommandFailure) {
-      terminal.err(argv.includes('--json') ? asJson(error) : asText(error));
+      terminal.err(argv.includes('--json') ? asJson(error) : asText(error, terminal));
       return error.exitCode;
     }
     terminal.err(`lockstep: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -66,8 +66,10 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-function asText({ message, advice }: CommandFailure): string {
-  return `lockstep: ${message} — ${advice}.\n`;
+/** One line for programs and logs; people get words that are not torn. */
+function asText({ message, advice }: CommandFailure, { isWatched, columns }: Terminal): string {
+  const text = `lockstep: ${message} — ${advice}.`;
+  return `${isWatched ? wrap(text, '  ', columns).join('\n') : text}\n`;
 }
 
 function asJson({ message, advice, code, exitCode }: CommandFailure): string {

@@ -380,6 +380,14 @@ describe('the connection', () => {
   });
 });
 
+test('a failure is wrapped for people, and one line for programs', async () => {
+  const people = await lockstep('status --admin http://127.0.0.1:1', { isWatched: true, columns: 60 });
+  const programs = await lockstep('status --admin http://127.0.0.1:1', { columns: 60 });
+  expect(Math.max(...people.err.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
+  expect(people.err.replaceAll(/\s+/g, ' ')).toBe(programs.err.replaceAll(/\s+/g, ' '));
+  expect(programs.err.split('\n')).toHaveLength(2);
+});
+
 describe('--json', () => {
   test.each([
     { line: 'promote nope --json', code: 'unknown-version', exitCode: 1, refused: true },
