@@ -1,0 +1,78 @@
+// T20: the gateway's event loop stands still for longer than its limits (a long garbage collection, a paused machine), while
+// everybody else goes on. What they sent meanwhile is there when it wakes up, and must not be held against them as silence.
+// Here the loop is the test's own as well: what was written before it stops is with the kernel while it stands.
+
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { startGateway, type TestGateway } from '../kit/gateway.ts';
+import { type RawClient, rawClient } from '../kit/raw-client.ts';
+import { startUpstream } from '../kit/upstream.ts';
+import { waitFor } from '../kit/wait-for.ts';
+
+const LIMIT_MS = 600;
+const STALL_MS = 2_000;
+
+describe('T20: a stall of two seconds', () => {
+  const cleanUp: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const step of cleanUp.splice(0).reverse()) await step();
+  });
+  const waiting: ServerResponse[] = [];
+  const start = async (): Promise<{ gateway: TestGateway; client: RawClient }> => {
+    const app = await startUpstream({
+      version: 'v1',
+      handle: (request, response) => {
+        if (request.url !== '/wait') return false;
+        waiting.push(response);
+        return true;
+      },
+    });
+    cleanUp.push(() => app.stop());
+    const limit = `${LIMIT_MS}ms`;
+    const gateway = await startGateway({
+      versions: { v1: [app.url] },
+      active: 'v1',
+      limits: { headerTimeout: limit, bodyProgress: limit, firstByte: limit, clientIdle: limit },
+      health: { interval: '60s' },
+    });
+    cleanUp.push(() => gateway.stop());
+    const client = await rawClient(gateway);
+    cleanUp.push(() => client.close());
+    return { gateway, client };
+  };
+  /** What is written before is with the kernel; timers that are due then run before anything is read. */
+  const stallAfter = async (write: () => void): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    write();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STALL_MS);
+  };
+
+  // Known: limits are looked at before what came meanwhile is read. The mark goes when that is mended.
+  test.fails.each([
+    { name: 'the rest of a head', first: 'GET /api/x HTTP/1.1\r\nHost:', rest: ' a\r\n\r\n' },
+    {
+      name: 'the rest of a body',
+      first: 'POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello',
+      rest: 'world',
+    },
+    { name: 'a first request', first: '', rest: 'GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n' },
+  ])('costs nobody $name that was sent meanwhile', async ({ first, rest }) => {
+    const { client } = await start();
+    await client.send(first);
+    await sleep(LIMIT_MS / 4); // for it to be read: nothing tells of half a head
+    await stallAfter(() => void client.send(rest));
+    expect((await client.finalAnswer()).status).toBe(200);
+  });
+
+  test.fails('costs nobody an answer that the application gave meanwhile', async () => {
+    const { client } = await start();
+    await client.send('GET /wait HTTP/1.1\r\nHost: a\r\n\r\n');
+    const response = await waitFor(() => waiting.shift(), { what: 'the request to arrive' });
+    const written = once(response, 'finish');
+    await stallAfter(() => response.end('ok'));
+    await written;
+    expect((await client.finalAnswer()).status).toBe(200);
+  });
+});
