@@ -15,7 +15,8 @@ export type Tool =
   | 'openssl'
   | 'bash'
   | 'zsh'
-  | 'fish';
+  | 'fish'
+  | 'varnishtest';
 
 /** The program's path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findTool(tool: Tool): string | null {
