@@ -55,6 +55,7 @@ beforeAll(async () => {
     baseFolders: ['/usr/local/bin'],
     env: {
       PATH: [tools, process.env['PATH']].join(delimiter),
+      ...waysToTheRegistry(),
       HOME: process.env['HOME'] ?? folder.path,
       npm_config_prefer_offline: 'true',
     },
@@ -67,6 +68,17 @@ afterAll(async () => {
   await upstream?.stop();
   await folder?.remove();
 });
+
+/** What npm may need on this machine to get at packages: a proxy and the certificates that it trusts. */
+function waysToTheRegistry(): Record<string, string> {
+  const names =
+    /^(node_extra_ca_certs|ssl_cert_file|ssl_cert_dir|(https?|no)_proxy|npm_config_(registry|cafile|cache))$/i;
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      value !== undefined && names.test(name) ? [[name, value]] : [],
+    ),
+  );
+}
 
 /** What the base image brings, and for those who are not root a `chown` that has nothing to do. */
 async function toolsFolder(): Promise<string> {
