@@ -150,9 +150,12 @@ export class ChunkedReader {
     const end = lineFeed === -1 ? buffer.length : lineFeed + 1;
     this.#trailerText += buffer.toString('latin1', start, end);
     const text = this.#trailerText;
-    if (text.length > this.#limits.trailers || (lineFeed !== -1 && !text.endsWith('\r\n')))
-      this.#state = 'failed';
-    else if (text === '\r\n' || text.endsWith('\r\n\r\n')) this.#finishTrailers();
+    if (text.length > this.#limits.trailers) this.#state = 'failed';
+    // Looked into at the end of a line only: each look copies together what has been gathered.
+    else if (lineFeed !== -1) {
+      if (!text.endsWith('\r\n')) this.#state = 'failed';
+      else if (text.length === 2 || text.endsWith('\r\n\r\n')) this.#finishTrailers();
+    }
     return end;
   }
 

@@ -9,7 +9,7 @@ import { HALF_CLOSE_GRACE_MS, LINGER_MS } from '../engine/fixed-bounds.ts';
 import { ClientOutput } from './client-output.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
-import { headEnd, headFailure, skipEmptyLines } from './head-end.ts';
+import { Gathering, headEnd, headFailure, skipEmptyLines } from './head-end.ts';
 import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -34,6 +34,9 @@ export class ClientConnection implements Watched {
   #exchange: Exchange | null = null;
   #tunnel: Tunnel | null = null;
   #pending: Buffer = NOTHING;
+  readonly #gathering = new Gathering();
+  /** Octets of `#pending` in which no head ends. */
+  #searched = 0;
   #isPumping = false;
   #isReadPaused = false;
   #served = 0;
@@ -233,7 +236,7 @@ export class ClientConnection implements Watched {
       this.#pending = data;
       if (this.#state === 'head') this.#beginHead();
     } else {
-      this.#pending = Buffer.concat([this.#pending, data]);
+      this.#pending = this.#gathering.append(this.#pending, data);
     }
     this.#pump();
     if (this.#isFull()) this.pauseReading();
@@ -257,6 +260,7 @@ export class ClientConnection implements Watched {
   }
 
   #beginHead(): void {
+    this.#searched = 0;
     this.#since = this.context.deadlines.nowMs;
     this.#headStartedAt = performance.now();
   }
@@ -282,9 +286,10 @@ export class ClientConnection implements Watched {
       this.#since = this.#idleSince;
       return false;
     }
-    const end = start === -1 ? -1 : headEnd(this.#pending, start);
+    const end = start === -1 ? -1 : headEnd(this.#pending, start, this.#searched);
     if (end === -1 || end - start > limits.headBytes) {
-      const failure = start === -1 ? 'malformed' : headFailure(this.#pending, start, limits);
+      const failure = start === -1 ? 'malformed' : headFailure(this.#pending, start, limits, this.#searched);
+      this.#searched = this.#pending.length;
       if (failure !== null) this.#refuse(failure);
       return false;
     }
@@ -304,6 +309,7 @@ export class ClientConnection implements Watched {
   #beginExchange(text: string): void {
     const head = this.context.requestHead;
     const startedAt = this.#headStartedAt;
+    this.#searched = 0;
     this.#headStartedAt = performance.now(); // of the next one, when it is here already
     this.#state = head.hasBody ? 'body' : 'answer';
     this.#body = head.hasBody ? new RequestBody(head, this.context.options.limits) : null;

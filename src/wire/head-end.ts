@@ -1,16 +1,48 @@
-// Where a head ends, before anything in it is read.
+// Where a head ends, before anything in it is read. What has been searched once is not searched again, and pieces are
+// gathered without copying all that came before, so that a head that arrives octet by octet costs no more than its length.
 
 import type { FailureCode } from '../core/errors.ts';
+import { isTokenChar } from '../engine/characters.ts';
 
 const END = Buffer.from('\r\n\r\n', 'latin1');
 const LF = 10;
 const CR = 13;
 /** Empty lines before a request line (RFC 9112 §2.2 wants one forgiven). */
 const MAX_EMPTY_LINES = 4;
+const LEAST_ROOM = 1_024;
 
-/** Position after the empty line that ends the head beginning at `start`; -1 when it has not come yet. */
-export function headEnd(buffer: Buffer, start: number): number {
-  const at = buffer.indexOf(END, start);
+/** Puts pieces behind one another. The views it answers stay good: what is there is never written again. */
+export class Gathering {
+  #room: Buffer = Buffer.alloc(0);
+  #used = 0;
+
+  /** `pending` and `data` in one; `pending` is best what the last call answered, or a part of its end. */
+  append(pending: Buffer, data: Buffer): Buffer {
+    const room = this.#room;
+    const isAtEnd = pending.byteOffset + pending.length === room.byteOffset + this.#used;
+    if (pending.buffer !== room.buffer || !isAtEnd || this.#used + data.length > room.length) {
+      return this.#move(pending, data);
+    }
+    data.copy(room, this.#used);
+    this.#used += data.length;
+    return room.subarray(this.#used - data.length - pending.length, this.#used);
+  }
+
+  #move(pending: Buffer, data: Buffer): Buffer {
+    this.#used = pending.length + data.length;
+    this.#room = Buffer.allocUnsafeSlow(Math.max(LEAST_ROOM, 2 * this.#used));
+    pending.copy(this.#room, 0);
+    data.copy(this.#room, pending.length);
+    return this.#room.subarray(0, this.#used);
+  }
+}
+
+/**
+ * Position after the empty line that ends the head beginning at `start`; -1 when it has not come yet. The octets before
+ * `searched` are known to hold no such end.
+ */
+export function headEnd(buffer: Buffer, start: number, searched = start): number {
+  const at = buffer.indexOf(END, Math.max(start, searched - END.length + 1));
   return at === -1 ? -1 : at + END.length;
 }
 
@@ -26,20 +58,24 @@ export function headFailure(
   buffer: Buffer,
   start: number,
   limits: { readonly headBytes: number; readonly uri: number },
+  searched = start,
 ): FailureCode | null {
-  const end = headEnd(buffer, start);
+  const end = headEnd(buffer, start, searched);
   const length = (end === -1 ? buffer.length : end) - start;
   if (length > limits.headBytes) {
     const lineEnd = buffer.indexOf('\r\n', start, 'latin1');
     const lineLength = (lineEnd === -1 ? buffer.length : lineEnd) - start;
     return lineLength > limits.uri ? 'uri-too-long' : 'head-too-large';
   }
-  return end === -1 && hasBareLineFeed(buffer, start) ? 'malformed' : null;
+  if (end !== -1) return null;
+  // A TLS hello, say, of which no line feed need ever come.
+  const beginsOddly = !isTokenChar(buffer[start]!) && buffer[start] !== CR;
+  return beginsOddly || hasBareLineFeed(buffer, start, searched) ? 'malformed' : null;
 }
 
 /** A line feed without its carriage return: a client that ends its lines so would wait for ever. */
-function hasBareLineFeed(buffer: Buffer, start: number): boolean {
-  for (let at = buffer.indexOf(LF, start); at !== -1; at = buffer.indexOf(LF, at + 1)) {
+function hasBareLineFeed(buffer: Buffer, start: number, searched: number): boolean {
+  for (let at = buffer.indexOf(LF, Math.max(start, searched)); at !== -1; at = buffer.indexOf(LF, at + 1)) {
     if (at === start || buffer[at - 1] !== CR) return true;
   }
   return false;

@@ -21,6 +21,7 @@ import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 
 const COLON = 58;
+const TAB = 9;
 
 /** What the gateway says to the application besides the client's own request. */
 export interface RequestExtras {
@@ -45,7 +46,7 @@ export function upstreamRequestHead(head: RequestHead, extras: RequestExtras, co
     else if (cookie.strip && fields.ids[i] === FIELD.COOKIE) {
       const rest = stripCookie(fields.value(i), cookie.name);
       run.replace(i, rest === '' ? '' : `${fields.name(i)}: ${rest}\r\n`);
-    }
+    } else if (run.isOddlySpaced(i)) run.replace(i, `${fields.line(i)}\r\n`);
   }
   out += run.end();
   if (head.isChunked) out += 'Transfer-Encoding: chunked\r\n';
@@ -150,6 +151,17 @@ class Run {
   constructor(fields: FieldBlock) {
     this.#fields = fields;
     this.#start = fields.count > 0 ? fields.nameStart[0]! : 0;
+  }
+
+  /** White space around the value beyond one space before it: legal, but some read a tab before Host's value as its own. */
+  isOddlySpaced(i: number): boolean {
+    const { nameEnd, valueStart, valueEnd, text } = this.#fields;
+    const before = valueStart[i]! - nameEnd[i]! - 1;
+    return (
+      valueEnd[i]! + 2 !== this.#lineEnd(i) ||
+      before > 1 ||
+      (before === 1 && text.charCodeAt(nameEnd[i]! + 1) === TAB)
+    );
   }
 
   /** `line` (whole, or '') stands in place of line i. */

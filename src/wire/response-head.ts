@@ -19,6 +19,8 @@ export class ResponseHead {
   framing: BodyFraming = 'none';
   /** -1 when absent. For HEAD and 304 it speaks of the body that is not there. */
   contentLength = -1;
+  /** `Upgrade: websocket` with `Connection: upgrade`, and nothing else to upgrade to. */
+  isWebSocket = false;
 
   /** Reads `text`, a whole head with its final empty line, as the answer to `method`. Returns null, or why it is refused. */
   read(text: string, method: string, maxFields: number): FailureCode | null {
@@ -66,6 +68,7 @@ export class ResponseHead {
     this.connection.reset();
     this.contentLength = -1;
     let codings = 0;
+    let upgrades = 0;
     for (let i = 0; i < fields.count; i++) {
       switch (fields.ids[i]) {
         case FIELD.CONTENT_LENGTH:
@@ -80,8 +83,12 @@ export class ResponseHead {
         case FIELD.CONNECTION:
           this.connection.add(fields, i);
           break;
+        case FIELD.UPGRADE:
+          upgrades += fields.valueIs(i, 'websocket') ? 1 : 2;
+          break;
       }
     }
+    this.isWebSocket = upgrades === 1 && this.connection.hasUpgrade;
     if (codings > 1 || (codings === 1 && (this.contentLength !== -1 || this.minor === 0))) return false;
     if (method === 'HEAD' || this.status < 200 || this.status === 204 || this.status === 304)
       this.framing = 'none';

@@ -10,7 +10,7 @@ import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
 import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
 import { ChunkedReader } from './chunked.ts';
-import { headEnd } from './head-end.ts';
+import { Gathering, headEnd } from './head-end.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
@@ -63,6 +63,9 @@ export class UpstreamConnection implements Watched {
   #state: State = 'connecting';
   #method = '';
   #pending: Buffer = NOTHING;
+  readonly #gathering = new Gathering();
+  /** Octets of `#pending` in which no head ends. */
+  #searched = 0;
   #sawBytes = false;
   #interim = 0;
   #framing: ResponseHead['framing'] = 'none';
@@ -250,7 +253,7 @@ export class UpstreamConnection implements Watched {
     }
     this.#sawBytes = true;
     if (this.#state === 'head') {
-      this.#pending = this.#pending.length === 0 ? data : Buffer.concat([this.#pending, data]);
+      this.#pending = this.#pending.length === 0 ? data : this.#gathering.append(this.#pending, data);
       this.#readHeads();
     } else {
       this.#readBody(data);
@@ -260,7 +263,8 @@ export class UpstreamConnection implements Watched {
 
   #readHeads(): void {
     while (this.#state === 'head') {
-      const end = headEnd(this.#pending, 0);
+      const end = headEnd(this.#pending, 0, this.#searched);
+      this.#searched = end === -1 ? this.#pending.length : 0;
       if (end === -1 && this.#pending.length <= this.#context.limits.responseHead) return;
       if (end === -1 || end > this.#context.limits.responseHead) {
         this.#fail('upstream-invalid', 'answer head too large or broken');
@@ -286,8 +290,8 @@ export class UpstreamConnection implements Watched {
   /** False when the reading of heads is over. */
   #interimHead(head: ResponseHead, rest: Buffer): boolean {
     if (head.status === 101) {
-      if (!this.#expectsSwitch) {
-        this.#fail('upstream-invalid', 'unsolicited 101');
+      if (!this.#expectsSwitch || !head.isWebSocket) {
+        this.#fail('upstream-invalid', 'a 101 that nobody asked for');
         return false;
       }
       this.#state = 'tunnel';

@@ -54,7 +54,7 @@ const GET = ['GET / HTTP/1.1', 'Host: shop.example'];
 
 describe('a request head goes up', () => {
   const rows: readonly (readonly [name: string, given: string[], want: string[]])[] = [
-    ['with names and values as they came', ['aCCept:  */*', 'X-Odd: \xe9'], ['aCCept:  */*', 'X-Odd: \xe9']],
+    ['with names and values as they came', ['aCCept: */*', 'X-Odd:\xe9'], ['aCCept: */*', 'X-Odd:\xe9']],
     [
       'without hop-by-hop fields',
       ['Keep-Alive: 5', 'TE: trailers', 'Proxy-Connection: x', 'Upgrade: h2c', 'A: 1'],
