@@ -17,8 +17,8 @@ import { measure } from '../../bench/works/measured-cases.ts';
 import { temporaryFolder } from '../kit/gateway-config.ts';
 import { needsTool } from '../kit/tools.ts';
 
-/** Measured: 0.30 to 0.40, under whatever load from elsewhere. */
-const MOST = 0.7;
+/** Measured: 0.32 to 0.56, the more the longer http-proxy has run. */
+const MOST = 0.95;
 const ROUNDS = 5;
 const SECONDS = 1;
 
