@@ -5,10 +5,11 @@
 import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
 import type { Watched } from '../engine/deadlines.ts';
-import { HALF_CLOSE_GRACE_MS, LINGER_MS } from '../engine/fixed-bounds.ts';
+import { LINGER_MS } from '../engine/fixed-bounds.ts';
 import { ClientOutput } from './client-output.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
+import { HalfCloseGrace } from './half-close-grace.ts';
 import { Gathering, headEnd, headFailure, skipEmptyLines } from './head-end.ts';
 import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -46,7 +47,7 @@ export class ClientConnection implements Watched {
   #idleSince: number;
   #headStartedAt = 0;
   #hasEnded = false;
-  #graceTimer: NodeJS.Timeout | null = null;
+  readonly #grace = new HalfCloseGrace(() => this.#giveUp('client-gone'));
   #body: RequestBody | null = null;
   /** The exchange is not ready for the body: no upstream is connected yet, or it needs a rest. */
   #isBodyHeld = false;
@@ -103,7 +104,7 @@ export class ClientConnection implements Watched {
   /** The exchange's answer is complete; the next request may be read if `keepsAlive`. */
   exchangeDone(keepsAlive: boolean): void {
     this.#exchange = null;
-    this.#clearGrace();
+    this.#grace.clear();
     if (this.#state === 'closed') return;
     const nothingMore = (this.#hasEnded || this.context.isShuttingDown) && this.#pending.length === 0;
     if (!keepsAlive || this.#state === 'body' || nothingMore) {
@@ -315,7 +316,7 @@ export class ClientConnection implements Watched {
     this.#body = head.hasBody ? new RequestBody(head, this.context.options.limits) : null;
     this.#isBodyHeld = head.hasBody;
     this.#since = this.context.deadlines.nowMs;
-    if (this.#hasEnded) this.#armGrace();
+    if (this.#hasEnded) this.#grace.arm();
     const exchange = new Exchange(this, text, startedAt);
     this.#exchange = exchange;
     exchange.begin();
@@ -372,14 +373,14 @@ export class ClientConnection implements Watched {
         this.#tunnel!.onClientEnd();
         return;
       case 'answer':
-        this.#armGrace();
+        this.#grace.arm();
         return;
       case 'head':
         this.#linger(); // what was written still goes out
         return;
       case 'body':
         // Its rest may be here already, and only wait for the upstream.
-        if (this.#isBodyHeld && this.#pending.length > 0) this.#armGrace();
+        if (this.#isBodyHeld && this.#pending.length > 0) this.#grace.arm();
         else this.#giveUp('client-gone');
         return;
       case 'linger':
@@ -411,19 +412,9 @@ export class ClientConnection implements Watched {
     this.#pending = NOTHING;
     this.#tunnel = null;
     this.#exchange = null;
-    this.#clearGrace();
+    this.#grace.clear();
     this.context.deadlines.delete(this);
     this.context.onClientClosed(this);
-  }
-
-  #armGrace(): void {
-    this.#graceTimer = setTimeout(() => this.#giveUp('client-gone'), HALF_CLOSE_GRACE_MS);
-  }
-
-  #clearGrace(): void {
-    if (this.#graceTimer === null) return;
-    clearTimeout(this.#graceTimer);
-    this.#graceTimer = null;
   }
 
   #resumeReading(): void {
