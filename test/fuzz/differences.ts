@@ -157,12 +157,6 @@ export const ORIGIN_DIFFERENCES: readonly OriginDifference[] = [
     example: 'GET /../%zz HTTP/1.1\r\nHost: a\r\n\r\n',
   },
   {
-    id: 'tab-around-host',
-    reason: 'Lines pass as they came, with the tabs around their value; nginx refuses them around Host.',
-    applies: (_message, raw) => /\r\nhost:[^\r]*\t/i.test(raw),
-    example: 'GET / HTTP/1.1\r\nHost:\ta\r\n\r\n',
-  },
-  {
     id: 'repeated-single-field',
     reason: 'A field that has one value only and comes twice passes as it came; nginx refuses many of these.',
     applies: ({ fields }) => {
