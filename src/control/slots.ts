@@ -1,8 +1,8 @@
 // Rows in the shared arrays: which version and which upstream of a version has which (core/gauges.ts).
 // Rules: a row belongs to its version, or (version, address) pair, until that is gone from the deployment, and goes to
-// another one only when nothing is in flight there. Rows never used come first, then the one that was freed longest ago: a request
+// another one only when nothing is in flight, queued or connected there. Rows never used come first, then the one that was freed longest ago: a request
 // that still knows the old owner had all that time to end. A row that changes
-// hands starts with health unknown and no sessions.
+// hands starts with health unknown, no faults and no sessions.
 
 import type { Deployment } from '../core/deployment.ts';
 import { type Gauges, UPSTREAM_SLOTS, VERSION_SLOTS } from '../core/gauges.ts';
@@ -26,12 +26,17 @@ export class Slots {
   ) {
     this.#gauges = gauges;
     this.#versions = new Rows('versions', 1, room.versions, {
-      isQuiet: (slot) => gauges.versionInFlight(slot) === 0 && gauges.versionStreams(slot) === 0,
+      isQuiet: (slot) =>
+        gauges.versionInFlight(slot) + gauges.versionStreams(slot) + gauges.versionQueued(slot) === 0,
       onReused: forgetVersion,
     });
     this.#upstreams = new Rows('upstreams', 0, room.upstreams, {
-      isQuiet: (slot) => gauges.inFlight(slot) === 0,
-      onReused: (slot) => gauges.setHealth(slot, 'unknown'),
+      isQuiet: (slot) => gauges.inFlight(slot) + gauges.connections(slot) === 0,
+      onReused: (slot) => {
+        gauges.setHealth(slot, 'unknown');
+        gauges.connected(slot);
+        gauges.answered(slot);
+      },
     });
   }
 

@@ -1,7 +1,7 @@
 // What changes with every request or health check, kept beside the immutable table in flat shared arrays:
-// health and in-flight count of each upstream, in-flight and stream count of each version. Rows are handed out by
-// the control plane (an upstream slot belongs to one (version, address) pair). One writer for health and shares (the
-// control plane), the data plane for counts.
+// health, requests in flight, open connections and faults in a row of each upstream; requests in flight, streams and
+// queued requests of each version. Rows are handed out by the control plane (an upstream slot belongs to one
+// (version, address) pair). One writer for health and shares (the control plane), the data plane for counts.
 
 import { FULL_SHARE } from './ramp.ts';
 
@@ -14,8 +14,16 @@ const HEALTH: readonly Health[] = ['unknown', 'up', 'down'];
 export class Gauges {
   readonly #health: Int32Array;
   readonly #inFlight: Int32Array;
+  readonly #connections: Int32Array;
   readonly #versionInFlight: Int32Array;
   readonly #versionStreams: Int32Array;
+  readonly #versionQueued: Int32Array;
+  /** Connections that failed since the last one that did not. Of all threads together: any success ends the run. */
+  readonly #connectFaults: Int32Array;
+  /** Answers that failed (5xx, none in time, reset) since the last good one. */
+  readonly #answerFaults: Int32Array;
+  /** Whose those were: a bit for the hash of each client's network, so that its bits are at most their number. */
+  readonly #faultClients: Int32Array;
   /** FULL_SHARE less the share, so that the zeros of new memory mean that nobody ramps. */
   readonly #withheld: Int32Array;
   /** One cell: how many upstreams ramp, so that a choice costs one more read when none does. */
@@ -25,8 +33,13 @@ export class Gauges {
     const row = (slots: number) => new Int32Array(new SharedArrayBuffer(slots * 4));
     this.#health = row(UPSTREAM_SLOTS);
     this.#inFlight = row(UPSTREAM_SLOTS);
+    this.#connections = row(UPSTREAM_SLOTS);
     this.#versionInFlight = row(VERSION_SLOTS);
     this.#versionStreams = row(VERSION_SLOTS);
+    this.#versionQueued = row(VERSION_SLOTS);
+    this.#connectFaults = row(UPSTREAM_SLOTS);
+    this.#answerFaults = row(UPSTREAM_SLOTS);
+    this.#faultClients = row(UPSTREAM_SLOTS);
     this.#withheld = row(UPSTREAM_SLOTS);
     this.#ramping = row(1);
   }
@@ -73,10 +86,24 @@ export class Gauges {
     return this.#versionStreams[versionSlot] ?? 0;
   }
 
-  /** Counts a request in. Called in the same turn as the choice of the upstream. */
-  enter(versionSlot: number, upstreamSlot: number): void {
+  /** Idle ones and those being opened included. */
+  connections(upstreamSlot: number): number {
+    return this.#connections[upstreamSlot] ?? 0;
+  }
+
+  versionQueued(versionSlot: number): number {
+    return this.#versionQueued[versionSlot] ?? 0;
+  }
+
+  /**
+   * Counts a request in, unless `limit` are there already: then it returns false and has counted nothing. Called in the
+   * same turn as the choice of the upstream.
+   */
+  enter(versionSlot: number, upstreamSlot: number, limit = Number.POSITIVE_INFINITY): boolean {
+    if (this.#inFlight[upstreamSlot]! >= limit) return false;
     this.#inFlight[upstreamSlot]!++;
     this.#versionInFlight[versionSlot]!++;
+    return true;
   }
 
   leave(versionSlot: number, upstreamSlot: number): void {
@@ -91,4 +118,62 @@ export class Gauges {
   streamClosed(versionSlot: number): void {
     this.#versionStreams[versionSlot]!--;
   }
+
+  connectionOpened(upstreamSlot: number): void {
+    this.#connections[upstreamSlot]!++;
+  }
+
+  connectionClosed(upstreamSlot: number): void {
+    this.#connections[upstreamSlot]!--;
+  }
+
+  queueJoined(versionSlot: number): void {
+    this.#versionQueued[versionSlot]!++;
+  }
+
+  queueLeft(versionSlot: number): void {
+    this.#versionQueued[versionSlot]!--;
+  }
+
+  connectFaults(upstreamSlot: number): number {
+    return this.#connectFaults[upstreamSlot] ?? 0;
+  }
+
+  answerFaults(upstreamSlot: number): number {
+    return this.#answerFaults[upstreamSlot] ?? 0;
+  }
+
+  /** Of its answer faults: 0..32, and no more than there were. */
+  faultClients(upstreamSlot: number): number {
+    return bitsOf(this.#faultClients[upstreamSlot] ?? 0);
+  }
+
+  /** Returns how many there are in a row now. */
+  connectFailed(upstreamSlot: number): number {
+    return ++this.#connectFaults[upstreamSlot]!;
+  }
+
+  /** `clientHash`: of the client's network. Returns how many there are in a row now. */
+  answerFailed(upstreamSlot: number, clientHash: number): number {
+    this.#faultClients[upstreamSlot]! |= 1 << (clientHash & 31);
+    return ++this.#answerFaults[upstreamSlot]!;
+  }
+
+  /** It took a connection. On every request's way, so it writes only where something stands. */
+  connected(upstreamSlot: number): void {
+    if (this.#connectFaults[upstreamSlot] !== 0) this.#connectFaults[upstreamSlot] = 0;
+  }
+
+  /** It gave an answer that is none of its own failure. */
+  answered(upstreamSlot: number): void {
+    if (this.#answerFaults[upstreamSlot] === 0) return;
+    this.#answerFaults[upstreamSlot] = 0;
+    this.#faultClients[upstreamSlot] = 0;
+  }
+}
+
+function bitsOf(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }
