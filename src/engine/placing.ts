@@ -62,12 +62,17 @@ export class Placing {
     this.decision = steering.decideUnavailable(this.decision, this.#facts, newest, waitedMs, wallMs());
   }
 
-  /** Whether it may be asked for once more; then `next` says where. */
+  /**
+   * Whether it may be asked for once more; then `next` says where. Once when nothing was sent, once when a reused connection
+   * died under it, and both where a server died with its idle connections: it refuses what it let go (HARDENING T21).
+   */
   mayRetry(failure: FailureCode, upstream: TableUpstream, asked: Asked): boolean {
-    if (this.retries > 0 || !mayAskAgain(failure, asked)) return false;
+    const isUnsent = FAILURES[failure].retrySafe;
+    const isSpent = isUnsent ? this.#tried.length > 0 : this.retries > 0;
+    if (isSpent || !mayAskAgain(failure, asked)) return false;
     this.retries++;
     this.#lastFailure = failure;
-    if (FAILURES[failure].retrySafe) this.#tried.push(upstream);
+    if (isUnsent) this.#tried.push(upstream);
     return true;
   }
 }

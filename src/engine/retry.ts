@@ -1,4 +1,4 @@
-// When a request may be sent a second time (RFC 9112 §9.3.1): the engines do it once, and never with a body that has begun.
+// When a request may be sent a second time (RFC 9112 §9.3.1), and never with a body that has begun; Placing says how often.
 
 import { FAILURES, type FailureCode } from '../core/errors.ts';
 

@@ -272,6 +272,36 @@ onEveryEngine((engine) => {
       expect(upstream.connections.length).toBe(3);
     });
 
+    test('T21: that dies with its idle connections and refuses new ones is left for another one', async () => {
+      const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+      const dying = await upstreamThat(() => ({
+        onBytes: ({ socket, received }) => {
+          if (received().includes('/last')) void dying.stop();
+          else socket.write(ok);
+        },
+      }));
+      const busy = await upstreamThat(() => ({
+        onBytes: ({ socket, received }) => {
+          if (!received().includes('/hold')) socket.write(ok);
+        },
+      }));
+      const scene = await sceneWith([dying.address, busy.address]);
+      // With a request under way, the living one is the second choice.
+      while (busy.connections.length === 0) {
+        const client = await clientOf(scene);
+        await client.send(get('/hold'));
+        await waitFor(() => client.received().length > 0 || busy.connections.length > 0, {
+          what: 'the request to arrive',
+        });
+      }
+      await rawRequest(scene, []);
+      const idle = dying.openConnections();
+      expect(idle).toBeGreaterThan(0);
+      const answer = await rawRequest(scene, [], { target: '/last' });
+      expect([answer.status, answer.body.toString()]).toEqual([200, 'ok']);
+      expect(scene.records.at(-1)).toMatchObject({ upstream: busy.address, retries: 2 });
+    });
+
     test('that resets a fresh connection gets nothing twice', async () => {
       const upstream = await upstreamThat(() => resets);
       const scene = await sceneWith([upstream.address]);
