@@ -1,9 +1,13 @@
 // What changes with every request or health check, kept beside the immutable table in flat shared arrays:
 // health, requests in flight, open connections and faults in a row of each upstream; requests in flight, streams and
-// queued requests of each version. Rows are handed out by the control plane (an upstream slot belongs to one
-// (version, address) pair). One writer for health and shares (the control plane), the data plane for counts.
+// queued requests of each version. Slots are handed out by the control plane (an upstream slot belongs to one
+// (version, address) pair).
+// - One writer for health and shares: the control plane. Counts have a cell for each data-plane thread (ThreadCounts).
+//   Faults in a row are of all threads together: any success ends the run, so they are one cell, written by Atomics.
+// - Who makes the gauges is thread 0, and counts only where that is the data plane. Workers attach to the handle.
 
 import { FULL_SHARE } from './ramp.ts';
+import { ThreadCounts } from './thread-counts.ts';
 
 export const UPSTREAM_SLOTS = 4096;
 export const VERSION_SLOTS = 65536;
@@ -11,13 +15,39 @@ export const VERSION_SLOTS = 65536;
 export type Health = 'unknown' | 'up' | 'down';
 const HEALTH: readonly Health[] = ['unknown', 'up', 'down'];
 
+/** A cell for each slot; a cell for each slot and thread. */
+const CELLS = {
+  health: UPSTREAM_SLOTS,
+  connectFaults: UPSTREAM_SLOTS,
+  answerFaults: UPSTREAM_SLOTS,
+  faultClients: UPSTREAM_SLOTS,
+  withheld: UPSTREAM_SLOTS,
+  ramping: 1,
+} as const;
+const COUNTS = {
+  inFlight: UPSTREAM_SLOTS,
+  connections: UPSTREAM_SLOTS,
+  versionInFlight: VERSION_SLOTS,
+  versionStreams: VERSION_SLOTS,
+  versionQueued: VERSION_SLOTS,
+} as const;
+
+/** What a worker needs to attach; it can be posted to one. */
+export interface GaugesHandle {
+  /** Data-plane threads: 0..threads-1. */
+  readonly threads: number;
+  readonly cells: Readonly<Record<keyof typeof CELLS, SharedArrayBuffer>>;
+  readonly counts: Readonly<Record<keyof typeof COUNTS, SharedArrayBuffer>>;
+}
+
 export class Gauges {
+  readonly handle: GaugesHandle;
   readonly #health: Int32Array;
-  readonly #inFlight: Int32Array;
-  readonly #connections: Int32Array;
-  readonly #versionInFlight: Int32Array;
-  readonly #versionStreams: Int32Array;
-  readonly #versionQueued: Int32Array;
+  readonly #inFlight: ThreadCounts;
+  readonly #connections: ThreadCounts;
+  readonly #versionInFlight: ThreadCounts;
+  readonly #versionStreams: ThreadCounts;
+  readonly #versionQueued: ThreadCounts;
   /** Connections that failed since the last one that did not. Of all threads together: any success ends the run. */
   readonly #connectFaults: Int32Array;
   /** Answers that failed (5xx, none in time, reset) since the last good one. */
@@ -29,19 +59,40 @@ export class Gauges {
   /** One cell: how many upstreams ramp, so that a choice costs one more read when none does. */
   readonly #ramping: Int32Array;
 
-  constructor() {
-    const row = (slots: number) => new Int32Array(new SharedArrayBuffer(slots * 4));
-    this.#health = row(UPSTREAM_SLOTS);
-    this.#inFlight = row(UPSTREAM_SLOTS);
-    this.#connections = row(UPSTREAM_SLOTS);
-    this.#versionInFlight = row(VERSION_SLOTS);
-    this.#versionStreams = row(VERSION_SLOTS);
-    this.#versionQueued = row(VERSION_SLOTS);
-    this.#connectFaults = row(UPSTREAM_SLOTS);
-    this.#answerFaults = row(UPSTREAM_SLOTS);
-    this.#faultClients = row(UPSTREAM_SLOTS);
-    this.#withheld = row(UPSTREAM_SLOTS);
-    this.#ramping = row(1);
+  /** `thread`: whose counts this one keeps. */
+  static attach(handle: GaugesHandle, thread: number): Gauges {
+    return new Gauges(handle, thread);
+  }
+
+  constructor(from: { readonly threads?: number } | GaugesHandle = {}, thread = 0) {
+    const handle = 'cells' in from ? from : allocate(from.threads ?? 1);
+    const { threads, cells } = handle;
+    if (!(thread >= 0 && thread < threads)) throw new RangeError(`no thread of ${threads}: ${thread}`);
+    const counts = (name: keyof typeof COUNTS) => new ThreadCounts(handle.counts[name], threads, thread);
+    this.handle = handle;
+    this.#health = new Int32Array(cells.health);
+    this.#inFlight = counts('inFlight');
+    this.#connections = counts('connections');
+    this.#versionInFlight = counts('versionInFlight');
+    this.#versionStreams = counts('versionStreams');
+    this.#versionQueued = counts('versionQueued');
+    this.#connectFaults = new Int32Array(cells.connectFaults);
+    this.#answerFaults = new Int32Array(cells.answerFaults);
+    this.#faultClients = new Int32Array(cells.faultClients);
+    this.#withheld = new Int32Array(cells.withheld);
+    this.#ramping = new Int32Array(cells.ramping);
+  }
+
+  /**
+   * What a thread counted is gone with it. Called by the control plane when the thread has ended (its `exit` event) and
+   * before another one attaches in its place.
+   */
+  zeroThread(thread: number): void {
+    this.#inFlight.zeroThread(thread);
+    this.#connections.zeroThread(thread);
+    this.#versionInFlight.zeroThread(thread);
+    this.#versionStreams.zeroThread(thread);
+    this.#versionQueued.zeroThread(thread);
   }
 
   health(upstreamSlot: number): Health {
@@ -75,24 +126,24 @@ export class Gauges {
   }
 
   inFlight(upstreamSlot: number): number {
-    return this.#inFlight[upstreamSlot] ?? 0;
+    return this.#inFlight.sum(upstreamSlot);
   }
 
   versionInFlight(versionSlot: number): number {
-    return this.#versionInFlight[versionSlot] ?? 0;
+    return this.#versionInFlight.sum(versionSlot);
   }
 
   versionStreams(versionSlot: number): number {
-    return this.#versionStreams[versionSlot] ?? 0;
+    return this.#versionStreams.sum(versionSlot);
   }
 
   /** Idle ones and those being opened included. */
   connections(upstreamSlot: number): number {
-    return this.#connections[upstreamSlot] ?? 0;
+    return this.#connections.sum(upstreamSlot);
   }
 
   versionQueued(versionSlot: number): number {
-    return this.#versionQueued[versionSlot] ?? 0;
+    return this.#versionQueued.sum(versionSlot);
   }
 
   /**
@@ -100,39 +151,39 @@ export class Gauges {
    * same turn as the choice of the upstream.
    */
   enter(versionSlot: number, upstreamSlot: number, limit = Number.POSITIVE_INFINITY): boolean {
-    if (this.#inFlight[upstreamSlot]! >= limit) return false;
-    this.#inFlight[upstreamSlot]!++;
-    this.#versionInFlight[versionSlot]!++;
+    if (limit === Number.POSITIVE_INFINITY) this.#inFlight.increment(upstreamSlot);
+    else if (!this.#inFlight.incrementUpTo(upstreamSlot, limit)) return false;
+    this.#versionInFlight.increment(versionSlot);
     return true;
   }
 
   leave(versionSlot: number, upstreamSlot: number): void {
-    this.#inFlight[upstreamSlot]!--;
-    this.#versionInFlight[versionSlot]!--;
+    this.#inFlight.decrement(upstreamSlot);
+    this.#versionInFlight.decrement(versionSlot);
   }
 
   streamOpened(versionSlot: number): void {
-    this.#versionStreams[versionSlot]!++;
+    this.#versionStreams.increment(versionSlot);
   }
 
   streamClosed(versionSlot: number): void {
-    this.#versionStreams[versionSlot]!--;
+    this.#versionStreams.decrement(versionSlot);
   }
 
   connectionOpened(upstreamSlot: number): void {
-    this.#connections[upstreamSlot]!++;
+    this.#connections.increment(upstreamSlot);
   }
 
   connectionClosed(upstreamSlot: number): void {
-    this.#connections[upstreamSlot]!--;
+    this.#connections.decrement(upstreamSlot);
   }
 
   queueJoined(versionSlot: number): void {
-    this.#versionQueued[versionSlot]!++;
+    this.#versionQueued.increment(versionSlot);
   }
 
   queueLeft(versionSlot: number): void {
-    this.#versionQueued[versionSlot]!--;
+    this.#versionQueued.decrement(versionSlot);
   }
 
   connectFaults(upstreamSlot: number): number {
@@ -150,26 +201,44 @@ export class Gauges {
 
   /** Returns how many there are in a row now. */
   connectFailed(upstreamSlot: number): number {
-    return ++this.#connectFaults[upstreamSlot]!;
+    return Atomics.add(this.#connectFaults, upstreamSlot, 1) + 1;
   }
 
   /** `clientHash`: of the client's network. Returns how many there are in a row now. */
   answerFailed(upstreamSlot: number, clientHash: number): number {
-    this.#faultClients[upstreamSlot]! |= 1 << (clientHash & 31);
-    return ++this.#answerFaults[upstreamSlot]!;
+    Atomics.or(this.#faultClients, upstreamSlot, 1 << (clientHash & 31));
+    return Atomics.add(this.#answerFaults, upstreamSlot, 1) + 1;
   }
 
   /** It took a connection. On every request's way, so it writes only where something stands. */
   connected(upstreamSlot: number): void {
-    if (this.#connectFaults[upstreamSlot] !== 0) this.#connectFaults[upstreamSlot] = 0;
+    if (this.#connectFaults[upstreamSlot] !== 0) Atomics.store(this.#connectFaults, upstreamSlot, 0);
   }
 
   /** It gave an answer that is none of its own failure. */
   answered(upstreamSlot: number): void {
     if (this.#answerFaults[upstreamSlot] === 0) return;
-    this.#answerFaults[upstreamSlot] = 0;
-    this.#faultClients[upstreamSlot] = 0;
+    Atomics.store(this.#answerFaults, upstreamSlot, 0);
+    Atomics.store(this.#faultClients, upstreamSlot, 0);
   }
+}
+
+function allocate(threads: number): GaugesHandle {
+  if (!(Number.isInteger(threads) && threads >= 1)) throw new RangeError(`no number of threads: ${threads}`);
+  return {
+    threads,
+    cells: buffersFor(CELLS, (slots) => slots * 4),
+    counts: buffersFor(COUNTS, (slots) => ThreadCounts.byteLength(slots, threads)),
+  };
+}
+
+function buffersFor<Name extends string>(
+  slots: Readonly<Record<Name, number>>,
+  byteLength: (slots: number) => number,
+): Record<Name, SharedArrayBuffer> {
+  const buffers = {} as Record<Name, SharedArrayBuffer>;
+  for (const name in slots) buffers[name] = new SharedArrayBuffer(byteLength(slots[name]));
+  return buffers;
 }
 
 function bitsOf(mask: number): number {

@@ -25,15 +25,20 @@ export class SessionTotals {
   readonly #streams: Int32Array;
 
   /** `byteOffset` is a multiple of 8. */
-  constructor(buffer: SharedArrayBuffer, byteOffset: number, startMs: number, idleMs: number) {
+  constructor(buffer: SharedArrayBuffer, byteOffset: number, startMs: number) {
     const totalsAt = byteOffset + TIMES * 8;
     const confirmedAt = totalsAt + TOTALS * 4;
     this.#startMs = startMs;
-    this.#times = new Float64Array(buffer, byteOffset, TIMES).fill(Number.NaN);
-    this.#times[IDLE] = idleMs;
+    this.#times = new Float64Array(buffer, byteOffset, TIMES);
     this.#totals = new Int32Array(buffer, totalsAt, TOTALS);
     this.#confirmed = new Int32Array(buffer, confirmedAt, VERSION_SLOTS);
     this.#streams = new Int32Array(buffer, confirmedAt + VERSION_SLOTS * 4, VERSION_SLOTS);
+  }
+
+  /** To be called once, by who made the buffer. */
+  begin(idleMs: number): void {
+    this.#times.fill(Number.NaN);
+    this.#times[IDLE] = idleMs;
   }
 
   confirmed(versionSlot: number): number {

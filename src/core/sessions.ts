@@ -43,12 +43,23 @@ export interface SessionLedger extends SessionView {
 }
 
 export interface LedgerOptions {
+  /** Data-plane threads that will attach; 1: the one that makes the ledger is the data plane itself. */
+  readonly threads?: number;
   /** limits.sessions: entries, that is (session, version) pairs. */
   readonly capacity: number;
   readonly idleMs: number;
   readonly nowMs: number;
   /** Any 32 bits that outsiders do not know; without, clients could pick sessions that share one chain. */
   readonly seed?: number;
+}
+
+/** What a worker needs to attach; it can be posted to one. */
+export interface LedgerHandle {
+  readonly buffer: SharedArrayBuffer;
+  readonly threads: number;
+  readonly capacity: number;
+  readonly startMs: number;
+  readonly seed: number;
 }
 
 export interface VersionSessions extends SessionCounts {
@@ -61,18 +72,27 @@ const MINTS_AT = SessionTotals.BYTE_LENGTH;
 const TABLE_AT = MINTS_AT + SessionMints.BYTE_LENGTH;
 
 export class Ledger implements SessionLedger {
-  readonly #buffer: SharedArrayBuffer;
+  readonly handle: LedgerHandle;
   readonly #startMs: number;
   readonly #totals: SessionTotals;
   readonly #mints: SessionMints;
   readonly #table: SessionTable;
 
-  constructor({ capacity, idleMs, nowMs, seed = 0 }: LedgerOptions) {
-    this.#buffer = new SharedArrayBuffer(TABLE_AT + SessionTable.byteLength(capacity));
-    this.#startMs = nowMs;
-    this.#totals = new SessionTotals(this.#buffer, 0, nowMs, idleMs);
-    this.#mints = new SessionMints(this.#buffer, MINTS_AT, nowMs);
-    this.#table = new SessionTable(this.#buffer, TABLE_AT, capacity, seed);
+  /** `thread`: 0..threads-1, whose streams this one keeps. Only one may be attached as it at a time. */
+  static attach(handle: LedgerHandle, thread: number): Ledger {
+    if (!(thread >= 0 && thread < handle.threads)) throw new RangeError(`no thread: ${thread}`);
+    return new Ledger(handle);
+  }
+
+  constructor(from: LedgerOptions | LedgerHandle) {
+    const handle = 'buffer' in from ? from : allocate(from);
+    const { buffer, capacity, startMs, seed } = handle;
+    this.handle = handle;
+    this.#startMs = startMs;
+    this.#totals = new SessionTotals(buffer, 0, startMs);
+    this.#mints = new SessionMints(buffer, MINTS_AT, startMs);
+    this.#table = new SessionTable(buffer, TABLE_AT, capacity, seed);
+    if ('idleMs' in from) this.#totals.begin(from.idleMs);
   }
 
   get capacity(): number {
@@ -85,7 +105,7 @@ export class Ledger implements SessionLedger {
   }
 
   get bytes(): number {
-    return this.#buffer.byteLength;
+    return this.handle.buffer.byteLength;
   }
 
   /** Touches that found no room; 0 again once none was refused for one idle, which is when no session is uncounted. */
@@ -295,4 +315,9 @@ export class Ledger implements SessionLedger {
   #msOf(tick: number): number | null {
     return tick === 0 ? null : this.#startMs + (tick - 1) * TICK_MS;
   }
+}
+
+function allocate({ capacity, nowMs, seed = 0, threads = 1 }: LedgerOptions): LedgerHandle {
+  const buffer = new SharedArrayBuffer(TABLE_AT + SessionTable.byteLength(capacity));
+  return { buffer, threads, capacity, startMs: nowMs, seed };
 }
