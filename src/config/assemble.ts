@@ -77,7 +77,7 @@ function warmPolicy(warm: Sections['warm']): Config['warm'] {
 }
 
 function limitsInUnits(limits: Sections['limits']): Config['limits'] {
-  const { headerTimeout, clientIdle, bodyProgress, sendProgress, connect, ...rest } = limits;
+  const { headerTimeout, clientIdle, bodyProgress, sendProgress, halfClose, connect, ...rest } = limits;
   const { firstByte, upstreamIdle, tunnelIdle, shutdown, ...counts } = rest;
   return {
     ...counts,
@@ -85,6 +85,7 @@ function limitsInUnits(limits: Sections['limits']): Config['limits'] {
     clientIdleMs: clientIdle,
     bodyProgressMs: bodyProgress,
     sendProgressMs: sendProgress,
+    halfCloseMs: halfClose,
     connectMs: connect,
     firstByteMs: firstByte,
     upstreamIdleMs: upstreamIdle,

@@ -277,6 +277,11 @@ export const SECTIONS = {
     sendProgress: timer(100)
       .prefault('60s')
       .describe('Without the client reading a byte, then the connection is cut.'),
+    halfClose: timer(0)
+      .prefault('50ms')
+      .describe(
+        'For a client that has ended its side, without an octet of its answer; then it counts as gone. Longer for clients that half-close and wait.',
+      ),
     connect: timer(10).prefault('3s').describe('For a connection to an upstream, else 504.'),
     firstByte: timer(100).prefault('60s').describe('For an upstream to begin its answer, else 504.'),
     upstreamIdle: timer(100)
@@ -284,7 +289,9 @@ export const SECTIONS = {
       .describe('Idle upstream connections are closed; less than their own keep-alive timeout.'),
     tunnelIdle: timer(SECOND_MS)
       .prefault('1h')
-      .describe('WebSockets without a byte in either direction are closed.'),
+      .describe(
+        'WebSockets without a byte in either direction are closed; of those that one side has ended, limits.clientIdle is enough.',
+      ),
     requestsPerConnection: field(orNull(count(1, 2 ** 31)))
       .prefault(null)
       .describe('Then the client has to connect anew; null: never.'),

@@ -84,6 +84,8 @@ export interface Limits {
   readonly clientIdleMs: number;
   readonly bodyProgressMs: number;
   readonly sendProgressMs: number;
+  /** A client that has ended its side, without an octet of its answer. */
+  readonly halfCloseMs: number;
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly upstreamIdleMs: number;

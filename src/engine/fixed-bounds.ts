@@ -12,12 +12,6 @@ export const MAX_INTERIM = 32;
 /** A connection that was ended for writing is read on for this long, so that the client gets to read its answer. */
 export const LINGER_MS = 2_000;
 
-/**
- * A client that ended its side may still read (half-close), or be gone: it cannot be told apart. An answer that comes
- * within this time is still delivered; then the upstream side is ended.
- */
-export const HALF_CLOSE_GRACE_MS = 50;
-
 /** Kept-alive connections get this long to send one more request, which is answered with `Connection: close`. */
 export const FAREWELL_MS = 1_000;
 

@@ -8,7 +8,8 @@ import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
 import type { HttpContext } from './context.ts';
 import type { Watched } from './deadlines.ts';
-import { HALF_CLOSE_GRACE_MS, LINGER_MS } from './fixed-bounds.ts';
+import { LINGER_MS } from './fixed-bounds.ts';
+import { HalfCloseGrace } from './half-close-grace.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { reset } from './reset.ts';
 import { refuseUnreadable } from './unreadable-request.ts';
@@ -34,6 +35,8 @@ export class HttpClient implements Watched {
   /** What came behind the requests is none: its answer, when theirs are given. */
   #unreadable: FailureCode | null = null;
   #served = 0;
+  /** Requests that node:http has made of what it read. */
+  #handedOut = 0;
   #isClosing = false;
   #isGone = false;
   #hasEnded = false;
@@ -42,7 +45,7 @@ export class HttpClient implements Watched {
   #lingersSince = 0;
   #blockedSince = 0;
   #flushed = 0;
-  #graceTimer: NodeJS.Timeout | null = null;
+  readonly #grace: HalfCloseGrace;
   /** What came behind a handshake that is not answered yet. */
   #early: Buffer[] = [];
   readonly #destroySoon: () => void;
@@ -57,6 +60,7 @@ export class HttpClient implements Watched {
     this.socket = socket;
     this.isTls = isTls;
     this.peer = socket.remoteAddress ?? '';
+    this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
     this.#destroySoon = socket.destroySoon.bind(socket);
     // How node:http closes after a last answer; with octets of the client unread, the kernel would reset the connection
     // and throw the answer away.
@@ -87,6 +91,7 @@ export class HttpClient implements Watched {
 
   onRequest(message: IncomingMessage, response: ServerResponse): void {
     message.on('error', () => {}); // aborted: the connection reports it as well
+    this.#handedOut++;
     if (this.#isClosing) {
       message.resume();
       return;
@@ -98,6 +103,7 @@ export class HttpClient implements Watched {
 
   /** The rest of the connection is this handshake's; nothing of another request is under way. */
   onUpgrade(message: IncomingMessage, early: Buffer): void {
+    this.#handedOut++;
     this.#isTunnel = true;
     const response = new ServerResponse(message);
     response.shouldKeepAlive = false;
@@ -111,6 +117,26 @@ export class HttpClient implements Watched {
 
   /** Octets that are no request, or one that cannot be served: no other one follows. */
   onUnreadable(failure: FailureCode): void {
+    if (failure !== 'slow-head') {
+      this.#judgeUnreadable(failure);
+      return;
+    }
+    // node:http looks at its clock before it reads: a head that was here in time has begun a request by then (T20).
+    const handedOut = this.#handedOut;
+    setImmediate(() => {
+      if (this.#handedOut === handedOut) this.guard(() => this.#judgeUnreadable(failure));
+    });
+  }
+
+  /** node:http's keep-alive timeout; the same holds of its clock. */
+  onIdleTimeout(): void {
+    const { bytesRead } = this.socket;
+    setImmediate(() => {
+      if (this.isIdle && this.#waiting.length === 0 && this.socket.bytesRead === bytesRead) this.close();
+    });
+  }
+
+  #judgeUnreadable(failure: FailureCode): void {
     if (this.#isClosing || this.#isGone) return;
     const newest = this.#waiting.at(-1) ?? null;
     const isCut = newest === null ? this.#exchange?.isRequestComplete === false : !newest.message.complete;
@@ -162,7 +188,7 @@ export class HttpClient implements Watched {
   /** The exchange's answer is written. */
   exchangeDone(): void {
     this.#exchange = null;
-    this.#clearGrace();
+    this.#grace.clear();
     if (this.#isClosing || this.#isGone) return;
     if ((this.#hasEnded || this.context.isShuttingDown) && this.#waiting.length === 0) {
       this.close();
@@ -274,7 +300,7 @@ export class HttpClient implements Watched {
 
   #onGone(): void {
     this.#isGone = true;
-    this.#clearGrace();
+    this.#grace.clear();
     this.context.deadlines.delete(this);
     const exchange = this.#exchange;
     this.#exchange = null;
@@ -283,12 +309,6 @@ export class HttpClient implements Watched {
   }
 
   #armGrace(): void {
-    this.#graceTimer ??= setTimeout(() => this.#giveUp('client-gone'), HALF_CLOSE_GRACE_MS);
-  }
-
-  #clearGrace(): void {
-    if (this.#graceTimer === null) return;
-    clearTimeout(this.#graceTimer);
-    this.#graceTimer = null;
+    this.#grace.arm(this.context.settings.limits.halfCloseMs);
   }
 }

@@ -304,7 +304,7 @@ export class HttpExchange implements AnswerSink, BodySink {
   onSwitched(upstream: Socket): void {
     const { limits } = this.#settings;
     this.#tunnel = new WebSocketTunnel(this.#client.socket, upstream, {
-      idleMs: limits.tunnelIdleMs,
+      limits,
       isTls: this.#client.isTls,
       onDone: (bytesIn, bytesOut) => this.#tunnelDone(bytesIn, bytesOut),
     });

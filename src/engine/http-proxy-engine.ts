@@ -30,7 +30,7 @@ import { HttpClient } from './http-client.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { HttpProxy } from './http-proxy.ts';
 import { isWebSocketHandshake } from './http-request.ts';
-import { bind, certificateOf } from './listener.ts';
+import { bind, certificateOf, refuseHandshake } from './listener.ts';
 import { endSpread } from './streams.ts';
 import { unreadableFailure } from './unreadable-request.ts';
 import { UpstreamAgents } from './upstream-agents.ts';
@@ -196,9 +196,8 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     if (tls !== null) server.on('secureConnection', (socket: Socket) => this.#accept(socket, true));
     server.on('checkContinue', onRequest);
     server.on('checkExpectation', onRequest);
-    server.on('clientError', (error: Error, socket) =>
-      this.#clients.get(socket as Socket)?.onUnreadable(unreadableFailure(error)),
-    );
+    server.on('clientError', (error: Error, socket) => this.#onClientError(error, socket as Socket));
+    server.on('timeout', (socket) => this.#clients.get(socket)?.onIdleTimeout());
     server.on('connect', (_message, socket) =>
       this.#clients.get(socket as Socket)?.onUnreadable('method-not-allowed'),
     );
@@ -206,6 +205,12 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
       this.#clients.get(socket as Socket)?.onUpgrade(message, early),
     );
     return server;
+  }
+
+  #onClientError(error: Error, socket: Socket): void {
+    const client = this.#clients.get(socket);
+    if (client === undefined) refuseHandshake(error, socket);
+    else client.onUnreadable(unreadableFailure(error));
   }
 
   /** Behind a request that is under way it is a request like any other: node:http reads no further after an upgrade. */

@@ -29,7 +29,8 @@ export interface ProxiedRequest {
 }
 
 export interface Switching {
-  onSwitching(answer: IncomingMessage): OutgoingFields;
+  /** Null: it is refused, and its connection closed. */
+  onSwitching(answer: IncomingMessage): OutgoingFields | null;
   onSwitched(upstream: Socket): void;
 }
 
@@ -70,9 +71,6 @@ export class HttpProxy {
   handshake(asked: ProxiedRequest, { onSwitching, onSwitched }: Switching): ClientRequest {
     const message = new HandshakeMessage(asked.socket, (request) => {
       prepared(request, asked);
-      request.once('upgrade', (answer) => {
-        answer.headers = onSwitching(answer) as IncomingMessage['headers'];
-      });
     });
     message.method = 'GET'; // it refuses all else
     message.headers = asked.fields as IncomingMessage['headers'];
@@ -82,7 +80,17 @@ export class HttpProxy {
     // upstream's hop-by-hop fields, and a chunked one decoded, under a head that says chunked.
     request.removeAllListeners('error');
     request.removeAllListeners('response');
-    request.once('upgrade', (_answer, upstream) => {
+    const openings = request.listeners('upgrade');
+    request.removeAllListeners('upgrade');
+    request.once('upgrade', (answer, upstream, early) => {
+      const fields = onSwitching(answer);
+      if (fields === null) {
+        upstream.on('error', () => {});
+        upstream.destroy(); // it would open its tunnel at any 101
+        return;
+      }
+      answer.headers = fields as IncomingMessage['headers'];
+      for (const open of openings) open.call(request, answer, upstream, early);
       upstream.removeAllListeners('error'); // it would end the client's side as if all were well
       onSwitched(upstream);
     });

@@ -2,10 +2,11 @@
 // be V1 today and V3 tomorrow, and an answer of the one must never be read as the other's.
 
 import { Agent, type ClientRequestArgs } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
+import { UpstreamSocket } from './upstream-socket.ts';
 
 export class UpstreamAgents {
   /** In force for agents made from now on. */
@@ -82,12 +83,10 @@ class UpstreamAgent extends Agent {
   }
 
   override createConnection(options: ClientRequestArgs): Duplex {
-    const socket = connect({
-      host: options.host ?? '',
-      port: Number(options.port),
-      noDelay: true,
-      keepAlive: true,
-    });
+    const socket = new UpstreamSocket();
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true);
+    socket.connect({ host: options.host ?? '', port: Number(options.port) });
     this.#all.add(socket);
     socket.once('close', () => this.#all.delete(socket));
     return socket;

@@ -10,6 +10,8 @@ import type { Deadlines, Watched } from './deadlines.ts';
 import { MAX_INTERIM } from './fixed-bounds.ts';
 import type { OutgoingFields } from './http-heads.ts';
 import type { HttpProxy, ProxiedRequest } from './http-proxy.ts';
+import { UpstreamSocket } from './upstream-socket.ts';
+import { switchesToWebSocket } from './web-socket.ts';
 
 /** Who asked. In this order: connected, any number of interim heads, answer, data…, end; or failed instead. */
 export interface AnswerSink {
@@ -21,7 +23,7 @@ export interface AnswerSink {
   onAnswer(answer: IncomingMessage): void;
   onAnswerData(data: Buffer): void;
   onAnswerEnd(rawTrailers: readonly string[]): void;
-  /** 101 to a WebSocket handshake, in two steps: see HttpProxy.handshake. */
+  /** A 101 that answers a WebSocket handshake, in two steps: see HttpProxy.handshake. */
   onSwitching(answer: IncomingMessage): OutgoingFields;
   onSwitched(upstream: Socket): void;
   /** The upstream can take more of the body. */
@@ -36,6 +38,8 @@ export interface UpstreamContext {
   readonly limits: Limits;
   readonly proxy: HttpProxy;
 }
+
+const UNASKED_101 = 'a 101 that nobody asked for';
 
 export class UpstreamRequest implements Watched {
   readonly #context: UpstreamContext;
@@ -166,6 +170,8 @@ export class UpstreamRequest implements Watched {
     if (this.#state !== 'connecting') return;
     this.#state = 'head';
     this.#since = this.#context.deadlines.nowMs;
+    // Else it would wait for the first octets of the body, and a client that waits for an early answer for ever.
+    if (!this.#isSent && !this.#request.headersSent) this.#request.flushHeaders();
     this.#sink.onUpstreamConnected();
   }
 
@@ -187,6 +193,12 @@ export class UpstreamRequest implements Watched {
       answer.on('error', () => {});
       return;
     }
+    // Without both `Upgrade` and `Connection` node:http takes it for an answer like any other.
+    if (answer.statusCode === 101) {
+      answer.on('error', () => {});
+      this.#fail('upstream-invalid', UNASKED_101);
+      return;
+    }
     this.#state = 'body';
     this.#answer = answer;
     this.#since = this.#context.deadlines.nowMs;
@@ -206,7 +218,7 @@ export class UpstreamRequest implements Watched {
 
   #onEnd(answer: IncomingMessage): void {
     if (this.#state !== 'body') return;
-    if (!answer.complete) {
+    if (!answer.complete || this.#wasCutUnseen(answer)) {
       this.#fail('upstream-truncated', 'ended in the middle of its answer');
       return;
     }
@@ -216,7 +228,17 @@ export class UpstreamRequest implements Watched {
     this.#sink.onAnswerEnd(answer.rawTrailers);
   }
 
-  #onSwitching(answer: IncomingMessage): OutgoingFields {
+  /** Its end is that of the connection, and a reset that a write has met looks like one to the reading side. */
+  #wasCutUnseen({ headers }: IncomingMessage): boolean {
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) return false;
+    return this.#request.socket instanceof UpstreamSocket && this.#request.socket.hasWriteFailed;
+  }
+
+  #onSwitching(answer: IncomingMessage): OutgoingFields | null {
+    if (!switchesToWebSocket(answer)) {
+      this.#fail('upstream-invalid', UNASKED_101);
+      return null;
+    }
     this.#close();
     return this.#sink.onSwitching(answer);
   }

@@ -6,10 +6,10 @@ import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
 import type { Watched } from '../engine/deadlines.ts';
 import { LINGER_MS } from '../engine/fixed-bounds.ts';
+import { HalfCloseGrace } from '../engine/half-close-grace.ts';
 import { ClientOutput } from './client-output.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
-import { HalfCloseGrace } from './half-close-grace.ts';
 import { Gathering, headEnd, headFailure, skipEmptyLines } from './head-end.ts';
 import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -47,7 +47,7 @@ export class ClientConnection implements Watched {
   #idleSince: number;
   #headStartedAt = 0;
   #hasEnded = false;
-  readonly #grace = new HalfCloseGrace(() => this.#giveUp('client-gone'));
+  readonly #grace: HalfCloseGrace;
   #body: RequestBody | null = null;
   /** The exchange is not ready for the body: no upstream is connected yet, or it needs a rest. */
   #isBodyHeld = false;
@@ -57,6 +57,7 @@ export class ClientConnection implements Watched {
     this.#socket = socket;
     this.isTls = isTls;
     this.output = new ClientOutput(socket, isTls, context.deadlines);
+    this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
     this.peer = socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
     this.#idleSince = this.#since;
@@ -316,7 +317,7 @@ export class ClientConnection implements Watched {
     this.#body = head.hasBody ? new RequestBody(head, this.context.options.limits) : null;
     this.#isBodyHeld = head.hasBody;
     this.#since = this.context.deadlines.nowMs;
-    if (this.#hasEnded) this.#grace.arm();
+    if (this.#hasEnded) this.#grace.arm(this.context.options.limits.halfCloseMs);
     const exchange = new Exchange(this, text, startedAt);
     this.#exchange = exchange;
     exchange.begin();
@@ -373,14 +374,15 @@ export class ClientConnection implements Watched {
         this.#tunnel!.onClientEnd();
         return;
       case 'answer':
-        this.#grace.arm();
+        this.#grace.arm(this.context.options.limits.halfCloseMs);
         return;
       case 'head':
         this.#linger(); // what was written still goes out
         return;
       case 'body':
         // Its rest may be here already, and only wait for the upstream.
-        if (this.#isBodyHeld && this.#pending.length > 0) this.#grace.arm();
+        if (this.#isBodyHeld && this.#pending.length > 0)
+          this.#grace.arm(this.context.options.limits.halfCloseMs);
         else this.#giveUp('client-gone');
         return;
       case 'linger':

@@ -16,7 +16,7 @@ import type {
 import { Deadlines, shortestOf, type Watched } from '../engine/deadlines.ts';
 import { FailureAnswers } from '../engine/failure-answer.ts';
 import { FAREWELL_MS, STREAM_JITTER_MS } from '../engine/fixed-bounds.ts';
-import { bind, certificateOf } from '../engine/listener.ts';
+import { bind, certificateOf, refuseHandshake } from '../engine/listener.ts';
 import { endSpread } from '../engine/streams.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
@@ -167,7 +167,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     );
     // Counted from here on: a handshake that is never finished takes a place as well.
     server.on('connection', (socket) => this.#admits(socket));
-    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    server.on('tlsClientError', refuseHandshake);
     return server;
   }
 

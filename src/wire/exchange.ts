@@ -306,7 +306,7 @@ export class Exchange implements AnswerSink, BodySink {
     const { cookie, limits } = this.#settings;
     this.#answer.status = 101;
     this.#client.output.write(clientSwitchingHead(head, this.version, cookie.name));
-    const tunnel = new Tunnel(this, this.#client, this.#connection!, limits.tunnelIdleMs);
+    const tunnel = new Tunnel(this, this.#client, this.#connection!, limits);
     this.#tunnel = tunnel;
     this.#beginStream();
     this.#client.becomeTunnel(tunnel);

@@ -1,7 +1,9 @@
 // A WebSocket after its handshake: octets both ways, each side rested when the other is slow, each end passed on.
 // Frames towards the client are followed as far as their boundaries, so that the gateway can end the socket with a close
-// frame of its own (1012, "service restart") when the version is drained or cut off.
+// frame of its own (1012, "service restart") when the version is drained or cut off. When one side has ended, the other may
+// go on, but be silent for `limits.clientIdle` only.
 
+import type { Limits } from '../core/policy.ts';
 import { FRAME_PATIENCE_MS } from '../engine/fixed-bounds.ts';
 import { CLOSE_1012, FrameBoundaries } from '../engine/websocket-frames.ts';
 import type { ClientConnection } from './client-connection.ts';
@@ -12,7 +14,8 @@ export class Tunnel {
   readonly #exchange: Exchange;
   readonly #client: ClientConnection;
   readonly #upstream: UpstreamConnection;
-  readonly #idleMs: number;
+  #idleMs: number;
+  readonly #halfEndedMs: number;
   readonly #frames = new FrameBoundaries();
   #bytesIn = 0;
   #bytesOut = 0;
@@ -23,11 +26,12 @@ export class Tunnel {
   #restartAskedAt = 0;
   #isDone = false;
 
-  constructor(exchange: Exchange, client: ClientConnection, upstream: UpstreamConnection, idleMs: number) {
+  constructor(exchange: Exchange, client: ClientConnection, upstream: UpstreamConnection, limits: Limits) {
     this.#exchange = exchange;
     this.#client = client;
     this.#upstream = upstream;
-    this.#idleMs = idleMs;
+    this.#idleMs = limits.tunnelIdleMs;
+    this.#halfEndedMs = Math.min(limits.tunnelIdleMs, limits.clientIdleMs);
   }
 
   fromClient(data: Buffer): void {
@@ -55,12 +59,14 @@ export class Tunnel {
 
   onClientEnd(): void {
     this.#clientEnded = true;
+    this.#idleMs = this.#halfEndedMs;
     this.#upstream.endWriting();
     if (this.#upstreamEnded) this.#close(false);
   }
 
   onUpstreamEnd(): void {
     this.#upstreamEnded = true;
+    this.#idleMs = this.#halfEndedMs;
     this.#client.output.end();
     if (this.#clientEnded) this.#close(false);
   }

@@ -3,12 +3,12 @@
 // Octets that come when nobody asked, or after an answer's end, mean that the connection is closed, never reused
 // (response queue poisoning).
 
-import { connect, type Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
 import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
+import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import { ChunkedReader } from './chunked.ts';
 import { Gathering, headEnd } from './head-end.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -58,7 +58,7 @@ export class UpstreamConnection implements Watched {
   /** Close after the answer under way: the pool it belonged to is no more. */
   isStale = false;
   readonly #context: UpstreamContext;
-  readonly #socket: Socket;
+  readonly #socket: UpstreamSocket;
   #sink: AnswerSink | null = null;
   #state: State = 'connecting';
   #method = '';
@@ -84,8 +84,10 @@ export class UpstreamConnection implements Watched {
     this.upstream = upstream;
     this.#since = performance.now();
     this.#silenceLimitMs = context.limits.connectMs;
-    const socket = connect({ host: upstream.host, port: upstream.port, noDelay: true, allowHalfOpen: true });
+    const socket = new UpstreamSocket({ allowHalfOpen: true });
     this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.connect({ host: upstream.host, port: upstream.port });
     socket.on('connect', () => this.#guard(() => this.#onConnect()));
     socket.on('data', (data: Buffer) => this.#guard(() => this.#onData(data)));
     socket.on('end', () => this.#guard(() => this.#onEnd()));
@@ -355,7 +357,8 @@ export class UpstreamConnection implements Watched {
     this.served++;
     this.#sink = null;
     this.#chunks = null;
-    if (isClean && this.#keepsAlive && this.#requestSent && !this.isStale && !this.#socket.readableEnded) {
+    const isOpen = !this.#socket.readableEnded && !this.#socket.hasWriteFailed;
+    if (isClean && this.#keepsAlive && this.#requestSent && !this.isStale && isOpen) {
       this.#state = 'idle';
       this.resume();
       this.#watch(this.#context.limits.upstreamIdleMs);
@@ -368,7 +371,8 @@ export class UpstreamConnection implements Watched {
 
   /** The upstream will send no more. */
   #onEnd(): void {
-    if (this.#state === 'body' && this.#framing === 'close') this.#finish(false, '');
+    const isBodyOver = this.#state === 'body' && this.#framing === 'close' && !this.#socket.hasWriteFailed;
+    if (isBodyOver) this.#finish(false, '');
     else if (this.#state === 'tunnel') this.#sink?.onTunnelEnd();
     else this.#fail(this.#failureCode(), 'closed by the upstream');
   }

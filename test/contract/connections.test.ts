@@ -414,9 +414,12 @@ onEveryEngine((engine) => {
       ]);
     });
 
-    test('that switches protocols unasked is a 502', async () => {
+    test.each([
+      { how: 'to some protocol', fields: 'Upgrade: x\r\nConnection: upgrade\r\n' },
+      { how: 'to none', fields: '' },
+    ])('that switches unasked $how is a 502', async ({ fields }) => {
       const upstream = await upstreamThat(() =>
-        answers('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nraw'),
+        answers(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\nraw`),
       );
       const scene = await sceneWith([upstream.address]);
       const answer = await rawRequest(scene, []);

@@ -62,6 +62,7 @@ export const LIMITS: Limits = {
   clientIdleMs: 60_000,
   bodyProgressMs: 30_000,
   sendProgressMs: 60_000,
+  halfCloseMs: 50,
   connectMs: 3_000,
   firstByteMs: 60_000,
   upstreamIdleMs: 50_000,

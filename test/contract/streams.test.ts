@@ -217,6 +217,22 @@ onEveryEngine((engine) => {
       await expectNothingLeft();
     });
 
+    test('whose client has ended its side is closed when the other says nothing for limits.clientIdle', async () => {
+      const upstream = await upstreamThat(() => ({
+        onBytes: ({ socket }) =>
+          void socket.write(
+            'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+          ),
+      }));
+      const half = await sceneWith([upstream.address], { limits: { clientIdleMs: 200 } });
+      const client = await rawClientOf(half);
+      await client.send(handshake());
+      expect((await client.answer()).status).toBe(101);
+      client.halfClose();
+      await client.waitForEnd(3_000);
+      await expectNothingLeft(half);
+    });
+
     test('outlives the limits of ordinary requests', async () => {
       scene = await sceneWith([app.address], {
         limits: { firstByteMs: 100, clientIdleMs: 100, headerTimeoutMs: 100 },

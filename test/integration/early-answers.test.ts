@@ -21,6 +21,7 @@ afterEach(async () => {
 const sceneOf = async (
   behave: (index: number) => Behaviour,
   limits: Readonly<Record<string, unknown>> = {},
+  engine = 'wire',
 ): Promise<{ gateway: TestGateway; upstream: RawUpstream }> => {
   const upstream = await startRawUpstream(behave);
   cleanUp.push(() => upstream.stop());
@@ -29,6 +30,7 @@ const sceneOf = async (
     active: 'v1',
     limits,
     health: { interval: '60s' },
+    more: { engine },
   });
   cleanUp.push(() => gateway.stop());
   return { gateway, upstream };
@@ -77,24 +79,61 @@ describe('T10: an answer before the request has ended', () => {
     await isCountedOut(gateway);
   });
 
-  // A write that meets the reset before the answer is read loses the answer: Node closes a socket whose write has failed.
-  test('reaches the client, or a 502 does, when the upstream resets at once', async () => {
-    const { gateway } = await sceneOf(() =>
-      refuses((socket) => setTimeout(() => socket.resetAndDestroy(), 5)),
-    );
-    const statuses = new Map<number, number>();
-    for (let n = 0; n < 30; n++) {
+  test.each(['wire', 'http-proxy'])(
+    'reaches the client when the upstream resets at once, on the %s engine',
+    async (engine) => {
+      // Now and then the body's next piece meets the reset before the answer is read; in the last rows it always does.
+      for (const endsAfterMs of [5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 0, 0, 0, 0]) {
+        let sendOn = (): void => {};
+        const { gateway } = await sceneOf(
+          () =>
+            refuses((socket) => {
+              const end = (): void => {
+                socket.resetAndDestroy();
+                sendOn();
+              };
+              if (endsAfterMs === 0) end();
+              else setTimeout(end, endsAfterMs);
+            }),
+          {},
+          engine,
+        );
+        const client = await clientOf(gateway);
+        sendOn = () => void client.send(Buffer.alloc(65_536));
+        await client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${50 * MEGABYTE}\r\n\r\n`);
+        if (endsAfterMs > 0) void client.send(Buffer.alloc(4 * MEGABYTE));
+        expect((await client.finalAnswer('POST')).status).toBe(413);
+        await client.waitForEnd();
+        await isCountedOut(gateway);
+      }
+    },
+  );
+
+  test.each(['wire', 'http-proxy'])(
+    'whose end is that of its connection is not whole when that is reset, on the %s engine',
+    async (engine) => {
+      let hasAnswered = false;
+      const { gateway } = await sceneOf(
+        () => ({
+          onBytes: ({ socket, received }) => {
+            if (hasAnswered || !received().includes('\r\n\r\n')) return;
+            hasAnswered = true;
+            socket.write('HTTP/1.1 413 Content Too Large\r\n\r\nhalf of', () => {
+              socket.resetAndDestroy();
+              void client.send(Buffer.alloc(65_536));
+            });
+          },
+        }),
+        {},
+        engine,
+      );
       const client = await clientOf(gateway);
       await client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${50 * MEGABYTE}\r\n\r\n`);
-      void client.send(Buffer.alloc(4 * MEGABYTE));
-      const { status } = await client.finalAnswer('POST');
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
       await client.waitForEnd();
-    }
-    process.stdout.write(`T10: an upstream that answers and resets: ${JSON.stringify([...statuses])}\n`);
-    expect([...statuses.keys()].filter((status) => status !== 413 && status !== 502)).toEqual([]);
-    await isCountedOut(gateway);
-  });
+      expect(client.received().toString()).not.toContain('0\r\n\r\n');
+      await isCountedOut(gateway);
+    },
+  );
 
   test('is not lost with the connection to a client that sends a chunked body without end', async () => {
     const { gateway } = await sceneOf(() => refuses(() => {}));

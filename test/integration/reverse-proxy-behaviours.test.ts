@@ -287,10 +287,11 @@ onEveryEngine((engine) => {
       expect((await client.answer()).body.toString()).toBe('no');
     });
 
-    // http-proxy opens its tunnel at any 101: the mark goes when its engine looks first.
-    (engine.name === 'wire' ? test : test.fails).each([
+    test.each([
       { what: 'to another protocol', head: 'Connection: Upgrade\r\nUpgrade: chat' },
+      { what: 'to two', head: 'Connection: Upgrade\r\nUpgrade: websocket, chat' },
       { what: 'to none', head: 'Connection: Upgrade' },
+      { what: 'without saying so of its connection', head: 'Upgrade: websocket' },
     ])('that the application switches $what is a 502', async ({ head }) => {
       const { client } = await handshakeAt(answers(`HTTP/1.1 101 Switching Protocols\r\n${head}\r\n\r\nraw`));
       const answer = await client.answer();

@@ -14,7 +14,7 @@ import { waitFor } from '../kit/wait-for.ts';
 const LIMIT_MS = 600;
 const STALL_MS = 2_000;
 
-describe('T20: a stall of two seconds', () => {
+describe.each(['wire', 'http-proxy'])('T20: a stall of two seconds on the %s engine', (engine) => {
   const cleanUp: (() => unknown)[] = [];
   afterEach(async () => {
     for (const step of cleanUp.splice(0).reverse()) await step();
@@ -36,6 +36,7 @@ describe('T20: a stall of two seconds', () => {
       active: 'v1',
       limits: { headerTimeout: limit, bodyProgress: limit, firstByte: limit, clientIdle: limit },
       health: { interval: '60s' },
+      more: { engine },
     });
     cleanUp.push(() => gateway.stop());
     const client = await rawClient(gateway);
@@ -65,10 +66,22 @@ describe('T20: a stall of two seconds', () => {
     expect((await client.finalAnswer()).status).toBe(200);
   });
 
-  test('costs nobody an answer that the application gave meanwhile', async () => {
+  test('costs nobody the connection on which another request was sent meanwhile', async () => {
+    const { client } = await start();
+    await client.send('GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n');
+    await client.answer();
+    await stallAfter(() => void client.send('GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n'));
+    expect((await client.answer()).status).toBe(200);
+  });
+
+  test.each([
+    { who: 'a client', ends: false },
+    { who: 'a client that has ended its side', ends: true },
+  ])('costs $who no answer that the application gave meanwhile', async ({ ends }) => {
     const { client } = await start();
     await client.send('GET /wait HTTP/1.1\r\nHost: a\r\n\r\n');
     const response = await waitFor(() => waiting.shift(), { what: 'the request to arrive' });
+    if (ends) client.halfClose();
     const written = once(response, 'finish');
     await stallAfter(() => response.end('ok'));
     await written;

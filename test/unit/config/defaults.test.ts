@@ -52,6 +52,7 @@ const DEFAULTS: Config = {
     clientIdleMs: 60_000,
     bodyProgressMs: 30_000,
     sendProgressMs: 60_000,
+    halfCloseMs: 50,
     connectMs: 3_000,
     firstByteMs: 60_000,
     upstreamIdleMs: 50_000,
