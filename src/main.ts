@@ -241,6 +241,7 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
   const { dataPlane, control, webhooks, accessLog, log, life } = parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
+  await control.callOffWarmUps();
   await dataPlane.engine.shutdown(graceMs);
   await admin.close();
   await control.stop();

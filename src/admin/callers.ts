@@ -23,6 +23,39 @@ export interface Caller {
 /** Throws the 401 or 429 of a caller who is not known. `authorization` is the field's value. */
 export type IdentifyCaller = (authorization: string | undefined) => Caller;
 
+/** Requests that are answered for longer, and whose tokens may be taken back meanwhile. */
+export class CallersOnLine {
+  readonly #all = new Map<
+    AbortController,
+    { readonly authorization: string | undefined; readonly name: string }
+  >();
+
+  /** Aborted when the token is taken back; `gone` when the request has ended. */
+  add(authorization: string | undefined, { name }: Caller, gone: (forget: () => void) => void): AbortSignal {
+    const revoked = new AbortController();
+    this.#all.set(revoked, { authorization, name });
+    gone(() => this.#all.delete(revoked));
+    return revoked.signal;
+  }
+
+  /** Ends those of callers whom `identify`, fresh and with a budget of its own, does not know by the same name. */
+  review(identify: IdentifyCaller): void {
+    for (const [revoked, { authorization, name }] of [...this.#all]) {
+      if (isStill(name, () => identify(authorization))) continue;
+      this.#all.delete(revoked);
+      revoked.abort();
+    }
+  }
+}
+
+function isStill(name: string, caller: () => Caller): boolean {
+  try {
+    return caller().name === name;
+  } catch {
+    return false;
+  }
+}
+
 const LOCAL: Caller = { name: 'local', role: 'operator' };
 /** A person mistypes a handful of times; beyond this a second, failures are a machine's. */
 const FAILURE_BURST = 30;
@@ -61,7 +94,7 @@ function failureBudget(nowMs: () => number): () => boolean {
   };
 }
 
-function unauthorized(): ApiProblem {
+export function unauthorized(): ApiProblem {
   return new ApiProblem(401, 'unauthorized', 'A valid bearer token is needed.', {
     headers: { 'www-authenticate': 'Bearer realm="lockstep"' },
   });

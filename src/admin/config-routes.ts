@@ -1,10 +1,10 @@
 // The configuration: what is in force and from where, and the file read again.
 
 import { ApiProblem } from './problem.ts';
-import type { Routes } from './routes.ts';
+import { CHANGE_HEADERS, type Routes } from './routes.ts';
 import { changeQuery, etag, readIfMatch } from './schemas.ts';
 
-export const configRoutes: Routes = (api, { config, control }) => {
+export const configRoutes: Routes = (api, { config, control, changes }) => {
   api.route(
     {
       method: 'GET',
@@ -24,7 +24,7 @@ export const configRoutes: Routes = (api, { config, control }) => {
         'Reads the configuration file again and puts it in force; with a problem in it nothing changes.',
       access: 'operator',
       query: changeQuery,
-      headers: { 'If-Match': 'The epoch in quotes, as in ETag: only if nothing was changed since.' },
+      headers: CHANGE_HEADERS,
       successes: {
         200: {
           is: 'What changed, or would change.',
@@ -32,11 +32,13 @@ export const configRoutes: Routes = (api, { config, control }) => {
           headers: { etag: 'The epoch, in quotes.' },
         },
       },
-      problems: [409, 412, 503],
+      problems: [409, 412, 422, 503],
     },
     async ({ query: { dryRun }, request, reply }) => {
       const ifMatch = readIfMatch(request.headers['if-match']);
-      const outcome = await config.reload({ ifMatch, dryRun, by: request.caller?.name ?? 'unknown' });
+      const by = request.caller?.name ?? 'unknown';
+      const act = () => config.reload({ ifMatch, dryRun, by });
+      const outcome = await changes.once(request, reply, null, act);
       if (outcome.ok) {
         reply.header('etag', etag(outcome.report.epoch));
         return outcome.report;

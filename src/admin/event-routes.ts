@@ -32,7 +32,7 @@ export const eventRoutes: Routes = (api, context) => {
     ({ request, reply }) => {
       const lastSeen = readLastEventId(request.headers['last-event-id']);
       reply.hijack();
-      streamEvents(reply, lastSeen, context);
+      streamEvents(reply, lastSeen, context, request.revoked);
     },
   );
 };
@@ -44,8 +44,14 @@ function readLastEventId(field: string | string[] | undefined): number | null {
   throw badValue([{ path: 'Last-Event-ID', message: 'expected the id of an event, a whole number' }]);
 }
 
-function streamEvents(reply: FastifyReply, lastSeen: number | null, context: RouteContext): void {
-  const { control, stopping, heartbeatMs } = context;
+function streamEvents(
+  reply: FastifyReply,
+  lastSeen: number | null,
+  context: RouteContext,
+  revoked: AbortSignal,
+): void {
+  const { control, heartbeatMs } = context;
+  const over = AbortSignal.any([context.stopping, revoked]);
   const response = reply.raw;
   const send = (text: string) => {
     if (response.writableLength > MOST_UNREAD_BYTES) response.destroy();
@@ -62,11 +68,11 @@ function streamEvents(reply: FastifyReply, lastSeen: number | null, context: Rou
   const unsubscribe = control.onEvent((event) => send(writeEvent(event)));
   const heartbeat = setInterval(() => send(': alive\n\n'), heartbeatMs);
   const finish = () => response.end();
-  stopping.addEventListener('abort', finish, { once: true });
+  over.addEventListener('abort', finish, { once: true });
   response.once('close', () => {
     unsubscribe();
     clearInterval(heartbeat);
-    stopping.removeEventListener('abort', finish);
+    over.removeEventListener('abort', finish);
   });
 }
 

@@ -79,6 +79,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   413: 'The body is too large.',
   415: 'The body is not application/json.',
   421: 'This Host is not served here.',
+  422: 'The Idempotency-Key was used for another request.',
   429: 'Too many wrong tokens.',
   500: 'The gateway failed; its log says why.',
   503: 'It cannot be done now: the gateway is stopping, or the change could not be stored or installed.',

@@ -40,7 +40,7 @@ export interface Route<
   readonly headers?: Readonly<Record<string, string>>;
   readonly successes: Readonly<Record<number, Success>>;
   /** Statuses of its own refusals. */
-  readonly problems?: readonly (404 | 409 | 412 | 503)[];
+  readonly problems?: readonly (404 | 409 | 412 | 422 | 503)[];
 }
 
 export interface Asked<Params, Query, Body> {

@@ -6,7 +6,8 @@ import type { z } from 'zod';
 import type { Change } from '../core/deployment.ts';
 import type { ChangeReport } from '../core/status.ts';
 import type { Caller } from './callers.ts';
-import type { ConfigPort, ControlPort, ExplainPort } from './port.ts';
+import { IDEMPOTENCY_HEADERS, type IdempotentChanges } from './idempotency.ts';
+import type { ChangeOutcome, ConfigPort, ControlPort, ExplainPort } from './port.ts';
 import { ApiProblem } from './problem.ts';
 import type { Api, Route } from './route.ts';
 import { changeQuery, etag, type noBody, type noParams, readIfMatch } from './schemas.ts';
@@ -15,6 +16,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Null on the probes, which anyone may ask. */
     caller: Caller | null;
+    /** Aborted when its token is taken back; never, where none is asked for. */
+    revoked: AbortSignal;
   }
 }
 
@@ -31,6 +34,8 @@ export interface RouteContext {
   readonly explainer: ExplainPort;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   readonly log: AdminLog;
+  /** Of every route that changes something. */
+  readonly changes: IdempotentChanges;
   /** Aborted when the API closes: waits and event streams end then. */
   readonly stopping: AbortSignal;
   /** How often an event stream says that it is alive. */
@@ -51,7 +56,7 @@ export function changeRoute<
   Body extends z.ZodType = typeof noBody,
 >(
   api: Api,
-  control: ControlPort,
+  { control, changes }: Pick<RouteContext, 'control' | 'changes'>,
   route: ChangeRoute<Params, Body>,
   changeOf: (params: z.output<Params>, body: z.output<Body>) => Change,
   more: (report: ChangeReport, reply: FastifyReply) => void = () => {},
@@ -60,18 +65,26 @@ export function changeRoute<
     {
       access: 'operator',
       query: changeQuery,
-      headers: { 'If-Match': 'The epoch in quotes, as in ETag: only if nothing was changed since.' },
+      headers: CHANGE_HEADERS,
       successes: { 200: CHANGED },
-      problems: [404, 409, 412],
+      problems: [404, 409, 412, 422],
       ...route,
     },
     async ({ params, query, body, request, reply }) => {
-      const report = await makeChange(control, changeOf(params, body), query.dryRun, request, reply);
+      const change = changeOf(params, body);
+      const act = () => makeChange(control, change, query.dryRun, request, reply);
+      const report = reportOf(await changes.once(request, reply, change, act), control);
+      reply.header('etag', etag(report.epoch));
       more(report, reply);
       return report;
     },
   );
 }
+
+export const CHANGE_HEADERS = {
+  'If-Match': 'The epoch in quotes, as in ETag: only if nothing was changed since.',
+  ...IDEMPOTENCY_HEADERS,
+};
 
 export const CHANGED = {
   is: 'What it did, or would do.',
@@ -86,16 +99,21 @@ async function makeChange(
   dryRun: boolean,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<ChangeReport> {
+): Promise<ChangeOutcome> {
   const ifMatch = readIfMatch(request.headers['if-match']);
   const by = request.caller?.name ?? 'unknown';
-  const outcome = await control.change(change, { ifMatch, dryRun, by, leave: clientGone(reply) });
-  if (!outcome.ok) {
-    const { status, code, detail } = outcome.problem;
-    throw new ApiProblem(status, code, detail, { headers: { etag: etag(control.status().epoch) } });
-  }
-  reply.header('etag', etag(outcome.report.epoch));
-  return outcome.report;
+  return control.change(change, {
+    ifMatch,
+    dryRun,
+    by,
+    leave: AbortSignal.any([clientGone(reply), request.revoked]),
+  });
+}
+
+function reportOf(outcome: ChangeOutcome, control: ControlPort): ChangeReport {
+  if (outcome.ok) return outcome.report;
+  const { status, code, detail } = outcome.problem;
+  throw new ApiProblem(status, code, detail, { headers: { etag: etag(control.status().epoch) } });
 }
 
 /** Aborted when the client has left; also once it has its answer. */

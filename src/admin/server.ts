@@ -5,11 +5,12 @@
 
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { type AdminTokenLike, callerIdentifier, type IdentifyCaller } from './callers.ts';
+import { type AdminTokenLike, CallersOnLine, callerIdentifier, type IdentifyCaller } from './callers.ts';
 import { configRoutes } from './config-routes.ts';
 import { eventRoutes } from './event-routes.ts';
 import { explainRoutes } from './explain-routes.ts';
 import { gateFor, isLoopback, isReading } from './gate.ts';
+import { IdempotentChanges } from './idempotency.ts';
 import { parseStrictJson } from './json-body.ts';
 import { type ListenAt, type Listening, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
@@ -38,7 +39,7 @@ export interface Admin {
   readonly url: string;
   /** Null for a socket. */
   readonly address: Listening['address'];
-  /** Requests from now on are asked for one of these. */
+  /** Requests from now on are asked for one of these; streams and waits of others end. */
   setTokens(tokens: readonly AdminTokenLike[]): void;
   /** Idempotent. */
   close(): Promise<void>;
@@ -70,12 +71,14 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     explainer: options.explainer,
     metrics: options.metrics,
     log: options.log,
+    changes: new IdempotentChanges(),
     stopping: closing.signal,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
   };
   const app = createApp(options.log);
   let identify = callerIdentifier(options.tokens, Date.now);
-  guard(app, options, (authorization) => identify(authorization), closing.signal);
+  const online = new CallersOnLine();
+  guard(app, options, (authorization) => identify(authorization), online, closing.signal);
   const closeRoutes = refuseOtherMethods(app);
   const api = new Api(app);
   for (const routes of [statusRoutes, versionRoutes, eventRoutes, explainRoutes, probeRoutes, configRoutes])
@@ -99,6 +102,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     address: listening.address,
     setTokens: (tokens) => {
       identify = callerIdentifier(tokens, Date.now);
+      online.review(callerIdentifier(tokens, Date.now));
     },
     close: () => {
       closed ??= close();
@@ -138,19 +142,25 @@ function guard(
   app: FastifyInstance,
   options: AdminOptions,
   identify: IdentifyCaller,
+  online: CallersOnLine,
   closing: AbortSignal,
 ): void {
   // What connects to a socket is no browser, and names it as it likes.
   const pass = gateFor('host' in options ? options.host : 'localhost');
+  const never = new AbortController().signal;
   app.decorateRequest('caller', null);
+  app.decorateRequest('revoked');
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     const { host, origin } = request.headers;
     pass({ method: request.method, host, origin, secFetchSite: oneOf(request.headers['sec-fetch-site']) });
     if (closing.aborted) throw stopping();
     const { access } = request.routeOptions.config;
+    request.revoked = never;
     if (access === 'open') return;
-    request.caller = identify(request.headers.authorization);
+    const { authorization } = request.headers;
+    request.caller = identify(authorization);
+    request.revoked = online.add(authorization, request.caller, (forget) => reply.raw.once('close', forget));
     const isForViewers = access === 'viewer' || (access === undefined && isReading(request.method));
     if (request.caller.role === 'viewer' && !isForViewers) {
       throw new ApiProblem(

@@ -1,6 +1,7 @@
 // What can be asked: the whole status, a version's sessions, the audit log, and waiting until a version is drained or
 // healthy. A wait ends with its client: a closed connection aborts it.
 
+import { unauthorized } from './callers.ts';
 import { ApiProblem, unknownVersion } from './problem.ts';
 import { clientGone, type Routes } from './routes.ts';
 import { auditQuery, etag, versionParams, waitQuery } from './schemas.ts';
@@ -65,11 +66,12 @@ export const statusRoutes: Routes = (api, context) => {
       successes: { 200: { is: 'It is so (done), or not yet (timed-out).', schema: 'Waited' } },
       problems: [404, 409],
     },
-    async ({ params: { id }, query: { for: goal, timeout }, reply }) => {
-      const signal = AbortSignal.any([context.stopping, clientGone(reply)]);
+    async ({ params: { id }, query: { for: goal, timeout }, request, reply }) => {
+      const signal = AbortSignal.any([context.stopping, request.revoked, clientGone(reply)]);
       const waited = await control.wait(id, goal, timeout, signal);
       if (waited === null) throw unknownVersion(id);
       if (waited.outcome === 'failed') throw new ApiProblem(409, 'wait-failed', waited.detail);
+      if (waited.outcome === 'timed-out' && request.revoked.aborted) throw unauthorized();
       if (waited.outcome === 'timed-out' && context.stopping.aborted) throw stopping();
       return waited;
     },

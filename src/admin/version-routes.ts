@@ -27,7 +27,8 @@ export const versionRoutes: Routes = (api, context) => {
 };
 
 /** What a version is made of. */
-const poolRoutes: Routes = (api, { control }) => {
+const poolRoutes: Routes = (api, context) => {
+  const { control } = context;
   api.route(
     {
       method: 'GET',
@@ -47,7 +48,7 @@ const poolRoutes: Routes = (api, { control }) => {
 
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'PUT',
       path: '/v1/versions/{id}',
@@ -68,7 +69,7 @@ const poolRoutes: Routes = (api, { control }) => {
 
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'DELETE',
       path: '/v1/versions/{id}',
@@ -80,7 +81,7 @@ const poolRoutes: Routes = (api, { control }) => {
 
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'PATCH',
       path: '/v1/versions/{id}/upstreams/{address}',
@@ -93,10 +94,10 @@ const poolRoutes: Routes = (api, { control }) => {
 };
 
 /** How it gets new sessions. */
-const promoteRoutes: Routes = (api, { control }) => {
+const promoteRoutes: Routes = (api, context) => {
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'POST',
       path: '/v1/versions/{id}/promote',
@@ -116,7 +117,7 @@ const promoteRoutes: Routes = (api, { control }) => {
 
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'PATCH',
       path: '/v1/versions/{id}/canary',
@@ -129,10 +130,10 @@ const promoteRoutes: Routes = (api, { control }) => {
 };
 
 /** How it loses them. */
-const stateRoutes: Routes = (api, { control }) => {
+const stateRoutes: Routes = (api, context) => {
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'POST',
       path: '/v1/versions/{id}/drain',
@@ -144,7 +145,7 @@ const stateRoutes: Routes = (api, { control }) => {
 
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'POST',
       path: '/v1/versions/{id}/cutoff',
@@ -157,7 +158,7 @@ const stateRoutes: Routes = (api, { control }) => {
 
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'POST',
       path: '/v1/versions/{id}/retire',
@@ -170,7 +171,7 @@ const stateRoutes: Routes = (api, { control }) => {
 
   changeRoute(
     api,
-    control,
+    context,
     {
       method: 'POST',
       path: '/v1/rollback',

@@ -3,6 +3,7 @@
 import type { ChangeReport } from '../core/status.ts';
 import type { CallOptions } from './client.ts';
 import { EXIT, type ExitCode, usageFailure } from './failure.ts';
+import { callOnce } from './once.ts';
 import { tellReport } from './report.ts';
 import { type Call, clientOf, isSet, printJson, textOf } from './verb.ts';
 
@@ -13,7 +14,7 @@ export async function change(
   options: CallOptions & { readonly method: 'POST' | 'PUT' | 'PATCH' },
   fallback: string,
 ): Promise<ExitCode> {
-  const report = (await clientOf(call).call(path, {
+  const report = (await callOnce(clientOf(call), path, {
     ...options,
     query: isSet(call, 'dry-run') ? { dryRun: 'true' } : {},
     headers: ifMatchOf(call),

@@ -7,7 +7,11 @@ import { printable } from './text.ts';
 
 export const DEFAULT_ADMIN = 'http://127.0.0.1:9090';
 const ANSWER_MS = 30_000;
+const BROKEN: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
 const HOW_TO_SET_ADMIN = 'is the gateway running? Set another address with --admin URL or LOCKSTEP_ADMIN';
+
+/** There was a connection, and it ended before the whole answer was there: it may have been done, or not. */
+export class BrokenConnection extends Unreachable {}
 
 export interface CallOptions {
   readonly method?: Dispatcher.HttpMethod;
@@ -115,7 +119,10 @@ function unreachable(base: string, error: unknown): CommandFailure {
     UND_ERR_SOCKET: 'the connection was closed',
   };
   const reason = reasons[String(code)] ?? (typeof code === 'string' ? code : 'the connection failed');
-  return new Unreachable(`no answer from ${base} (${reason})`, HOW_TO_SET_ADMIN);
+  const what = `no answer from ${base} (${reason})`;
+  return BROKEN.has(code)
+    ? new BrokenConnection(what, 'a change may have been done: see lockstep status')
+    : new Unreachable(what, HOW_TO_SET_ADMIN);
 }
 
 function readJson(text: string, base: string): unknown {
@@ -150,6 +157,8 @@ function adviceFor(code: string, hasToken: boolean): string {
         : 'set LOCKSTEP_TOKEN or give --token';
     case 'viewers-only-read':
       return 'set LOCKSTEP_TOKEN to one';
+    case 'restarted':
+      return 'see lockstep status, then try again';
     case 'stale-epoch':
       return 'somebody changed something in between: look at lockstep status, then try again';
     case 'unhealthy':

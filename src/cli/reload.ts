@@ -4,6 +4,7 @@ import type { ReloadReport } from '../core/settings.ts';
 import { ifMatchOf } from './change.ts';
 import { tellValue } from './config.ts';
 import { EXIT } from './failure.ts';
+import { callOnce } from './once.ts';
 import { printable, wrap } from './text.ts';
 import { CHANGE_OPTIONS, clientOf, isSet, printJson, type Verb } from './verb.ts';
 
@@ -14,7 +15,7 @@ export const reload: Verb = {
   options: CHANGE_OPTIONS,
   positionals: [0, 0],
   async run(call) {
-    const report = (await clientOf(call).call('/v1/reload', {
+    const report = (await callOnce(clientOf(call), '/v1/reload', {
       method: 'POST',
       query: isSet(call, 'dry-run') ? { dryRun: 'true' } : {},
       headers: ifMatchOf(call),

@@ -119,6 +119,11 @@ export class Controller {
     if (state.wasEmpty) await tellEmptyState(next.active, this.#options, events);
   }
 
+  /** Promotes that are warmed up for are refused, now and from now on: the gateway stops, and they may take minutes. */
+  callOffWarmUps(): Promise<void> {
+    return this.#parts.warmer.stop();
+  }
+
   /** Waits for the change under way, stops all timers and lets go of the state directory. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();

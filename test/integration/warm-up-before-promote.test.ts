@@ -58,6 +58,17 @@ const typesOf = (events: readonly GatewayEvent[], id: string) =>
   events.filter(({ version }) => version === id).map(({ type }) => type);
 
 describe('a promote with warm-up', () => {
+  test('is refused in words when the gateway stops meanwhile', async () => {
+    const { v2, gateway } = await scene({});
+    v2.coldRequests = 1_000;
+    const promoted = promote(gateway, 'v2');
+    await isAsked(v2);
+    const stopped = gateway.stop(5_000);
+    const answer = await promoted;
+    expect([answer.status, answer.json<{ code: string }>().code]).toEqual([503, 'stopping']);
+    await stopped;
+  });
+
   test('waits until a slow upstream has become fast, tells of it, and then promotes', async () => {
     const { v1, v2, gateway } = await scene({});
     v2.coldRequests = 6;

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { request } from 'undici';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { statusOf, version } from '../../unit/cli/status-fixtures.ts';
 import { type FakeControl, fakeControl, startAdmin, type TestAdmin } from './fake-control.ts';
 import { ask } from './http.ts';
@@ -61,6 +62,31 @@ describe('tokens', () => {
     expect([...statuses.keys()].sort()).toEqual([401, 429]);
     expect(statuses.get(429)).toBeGreaterThan(400);
     expect((await ask(`${admin.url}/v1/status`, { headers: bearer(OPERATOR) })).status).toBe(200);
+  });
+
+  test('M01: what a token has open ends when it is taken back; what others have goes on', async () => {
+    const open = (token: string) =>
+      request(`${admin.url}/v1/events`, { headers: bearer(token), signal: AbortSignal.timeout(20_000) });
+    const [taken, kept] = [await open(VIEWER), await open(OPERATOR)];
+    const ended = taken.body.text();
+    control.onWait = (_id, _timeoutMs, signal) =>
+      new Promise((resolve) =>
+        signal.addEventListener('abort', () =>
+          resolve({ outcome: 'timed-out', detail: '', version: control.now.versions[0]! }),
+        ),
+      );
+    const waiting = ask(`${admin.url}/v1/versions/v1/wait?for=healthy`, { headers: bearer(VIEWER) });
+    await vi.waitUntil(() => control.waits.length === 1 && control.listeners() === 2);
+    admin.setTokens([tokens[0]]);
+    expect(await ended).toContain('retry:');
+    expect(await waiting).toMatchObject({ status: 401, json: { code: 'unauthorized' } });
+    expect(control.listeners()).toBe(1);
+    control.emit('promoted', 'v1');
+    for await (const text of kept.body) if (String(text).includes('promoted')) break;
+    // The same token under another name is another caller's.
+    const renamed = await open(OPERATOR);
+    admin.setTokens([{ ...tokens[0], name: 'night' }]);
+    await renamed.body.text();
   });
 
   test('a change is made in the name of its token', async () => {

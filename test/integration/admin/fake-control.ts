@@ -9,7 +9,7 @@ import type {
   WaitOutcome,
 } from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
-import { type AdminSettings, createAdmin } from '../../../src/admin/server.ts';
+import { type Admin, type AdminSettings, createAdmin } from '../../../src/admin/server.ts';
 import type { AskedRequest } from '../../../src/core/asked-request.ts';
 import type { Change } from '../../../src/core/deployment.ts';
 import type { AuditEntry, GatewayEvent, Status } from '../../../src/core/status.ts';
@@ -154,6 +154,7 @@ export interface TestAdmin {
   readonly port: number;
   /** Everything that was logged, as one text. */
   logged(): string;
+  setTokens: Admin['setTokens'];
   close(): Promise<void>;
 }
 
@@ -180,6 +181,7 @@ export async function startAdmin(
     url: `http://127.0.0.1:${port}`,
     port,
     logged: () => lines.join('\n'),
+    setTokens: admin.setTokens,
     close: admin.close,
   };
 }
