@@ -1,6 +1,6 @@
 // The two fields that say where a body ends, read so that no two readers can differ over them.
 
-import { isDigit } from './characters.ts';
+import { isDigit, isToken, trimBlanks } from './characters.ts';
 import { equalsIgnoringCase } from './field-names.ts';
 
 /** RFC 9110 §8.6, strictly: 1*DIGIT without padding, at most 2^53-1. -1 when it is anything else. */
@@ -23,8 +23,14 @@ export function contentLength(text: string, start: number, end: number): number 
  */
 export function transferCoding(value: string): 'chunked' | 'unknown' | 'invalid' {
   if (value.length === 7 && equalsIgnoringCase(value, 0, 'chunked')) return 'chunked';
-  const codings = value.split(',').map((coding) => coding.trim().toLowerCase());
-  if (codings.some((coding) => coding === '')) return 'invalid';
+  const codings = value.split(',').map((coding) => trimBlanks(coding).toLowerCase());
+  if (codings.some((coding) => !isCoding(coding))) return 'invalid';
   if (codings.at(-1) !== 'chunked' || codings.indexOf('chunked') !== codings.length - 1) return 'invalid';
   return 'unknown';
+}
+
+/** A token, parameters behind it left to those who know the coding. */
+function isCoding(text: string): boolean {
+  const semicolon = text.indexOf(';');
+  return isToken(trimBlanks(semicolon === -1 ? text : text.slice(0, semicolon)));
 }

@@ -14,8 +14,8 @@ for (let c = 0; c < 256; c++) {
   if (c === 9 || (c >= 0x20 && c !== 0x7f)) CLASSES[c]! |= VALUE;
   // Visible ASCII; no fragment (RFC 9112 §3.2), nothing above 7 bit (RFC 3986 §2), as HAProxy has it.
   if (c > 0x20 && c < 0x7f && char !== '#') CLASSES[c]! |= TARGET;
-  // RFC 3986 §3.2.2 reg-name without the comma, which some read as a list of two hosts.
-  if (/[A-Za-z0-9\-._~%!$&'()*+;=]/.test(char)) CLASSES[c]! |= HOST;
+  // Of RFC 3986 §3.2.2 reg-name the unreserved ones: no name of DNS has more, and others read a comma as two hosts, say.
+  if (/[A-Za-z0-9\-._~]/.test(char)) CLASSES[c]! |= HOST;
 }
 
 export const isTokenChar = (c: number): boolean => c < 256 && (CLASSES[c]! & TOKEN) !== 0;
@@ -23,6 +23,23 @@ export const isValueChar = (c: number): boolean => c < 256 && (CLASSES[c]! & VAL
 export const isTargetChar = (c: number): boolean => c < 256 && (CLASSES[c]! & TARGET) !== 0;
 export const isHostChar = (c: number): boolean => c < 256 && (CLASSES[c]! & HOST) !== 0;
 export const isDigit = (c: number): boolean => c >= 0x30 && c <= 0x39;
+
+/** A field value or reason phrase. */
+export function isPlainValue(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (!isValueChar(text.charCodeAt(i))) return false;
+  return true;
+}
+
+/** Without the spaces and tabs around it (RFC 9110 §5.6.3); `trim` takes a no-break space as well, which is obs-text. */
+export function trimBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+const isBlank = (c: number): boolean => c === 0x20 || c === 9;
 
 /** A field name, method or coding. */
 export function isToken(text: string): boolean {

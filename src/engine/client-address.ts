@@ -63,6 +63,7 @@ export interface ClientAddress {
   readonly forwardedProto: 'http' | 'https';
   /** '' when nobody who is believed has said: the request's own Host it is. */
   readonly forwardedHost: string;
+  readonly isOfTrustedPeer: boolean;
 }
 
 export function clientAddress(claimed: ClaimedAddress): ClientAddress {
@@ -70,7 +71,14 @@ export function clientAddress(claimed: ClaimedAddress): ClientAddress {
   const peer = canonical(claimed.peer);
   if (!trusted.isTrusted(peer)) {
     const forwardedProto = isTls ? 'https' : 'http';
-    return { clientIp: peer, isSecure: isTls, forwardedFor: peer, forwardedProto, forwardedHost: '' };
+    return {
+      clientIp: peer,
+      isSecure: isTls,
+      forwardedFor: peer,
+      forwardedProto,
+      forwardedHost: '',
+      isOfTrustedPeer: false,
+    };
   }
   const { clientIp, chain } = walk(claimed.forwardedFor, peer, trusted);
   const forwardedProto = believedProto(claimed.forwardedProto) ?? (isTls ? 'https' : 'http');
@@ -80,6 +88,7 @@ export function clientAddress(claimed: ClaimedAddress): ClientAddress {
     forwardedFor: chain,
     forwardedProto,
     forwardedHost: isHostLike(claimed.forwardedHost) ? claimed.forwardedHost : '',
+    isOfTrustedPeer: true,
   };
 }
 

@@ -11,8 +11,6 @@ const FORWARDED = 4;
 const CACHING = 32;
 /** Makes an answer depend on what the client has already: dropped for new and re-pinned navigations. */
 const CONDITIONAL = 8;
-/** Meaningful only in a head: dropped from trailers (RFC 9110 §6.5.1). */
-const NOT_IN_TRAILER = 16;
 
 export const FIELD = {
   OTHER: 0,
@@ -59,25 +57,30 @@ export const FIELD = {
   /** Speaks to shared caches over the head of Cache-Control, as SURROGATE_CONTROL does. */
   CDN_CACHE_CONTROL: 41,
   SURROGATE_CONTROL: 42,
-  X_LOCKSTEP_VERSION: 43,
-  X_LOCKSTEP_HOPS: 44,
+  /** Any other name that begins so: of the path, of TLS, of whatever a proxy before us has to say. */
+  X_FORWARDED: 43,
+  /** Some applications take it for their own proxy (CVE-2016-5385). */
+  PROXY: 44,
+  DATE: 45,
+  X_LOCKSTEP_VERSION: 46,
+  X_LOCKSTEP_HOPS: 47,
   /** Any other name of our own prefix. */
-  X_LOCKSTEP: 45,
+  X_LOCKSTEP: 48,
 } as const;
 
 const ROWS: readonly (readonly [id: number, name: string, traits: number])[] = [
-  [FIELD.HOST, 'host', KEPT | NOT_IN_TRAILER],
-  [FIELD.CONTENT_LENGTH, 'content-length', KEPT | NOT_IN_TRAILER],
-  [FIELD.TRANSFER_ENCODING, 'transfer-encoding', KEPT | NOT_IN_TRAILER],
-  [FIELD.CONNECTION, 'connection', HOP | KEPT | NOT_IN_TRAILER],
-  [FIELD.KEEP_ALIVE, 'keep-alive', HOP | NOT_IN_TRAILER],
-  [FIELD.PROXY_CONNECTION, 'proxy-connection', HOP | NOT_IN_TRAILER],
-  [FIELD.TE, 'te', HOP | NOT_IN_TRAILER],
-  [FIELD.TRAILER, 'trailer', NOT_IN_TRAILER],
-  [FIELD.UPGRADE, 'upgrade', HOP | KEPT | NOT_IN_TRAILER],
-  [FIELD.EXPECT, 'expect', KEPT | NOT_IN_TRAILER],
-  [FIELD.COOKIE, 'cookie', KEPT | NOT_IN_TRAILER],
-  [FIELD.SET_COOKIE, 'set-cookie', KEPT | NOT_IN_TRAILER],
+  [FIELD.HOST, 'host', KEPT],
+  [FIELD.CONTENT_LENGTH, 'content-length', KEPT],
+  [FIELD.TRANSFER_ENCODING, 'transfer-encoding', KEPT],
+  [FIELD.CONNECTION, 'connection', HOP | KEPT],
+  [FIELD.KEEP_ALIVE, 'keep-alive', HOP],
+  [FIELD.PROXY_CONNECTION, 'proxy-connection', HOP],
+  [FIELD.TE, 'te', HOP],
+  [FIELD.TRAILER, 'trailer', 0],
+  [FIELD.UPGRADE, 'upgrade', HOP | KEPT],
+  [FIELD.EXPECT, 'expect', KEPT],
+  [FIELD.COOKIE, 'cookie', KEPT],
+  [FIELD.SET_COOKIE, 'set-cookie', KEPT],
   [FIELD.ACCEPT, 'accept', 0],
   [FIELD.ACCEPT_LANGUAGE, 'accept-language', 0],
   [FIELD.USER_AGENT, 'user-agent', 0],
@@ -85,43 +88,44 @@ const ROWS: readonly (readonly [id: number, name: string, traits: number])[] = [
   [FIELD.SEC_FETCH_MODE, 'sec-fetch-mode', KEPT],
   [FIELD.SEC_FETCH_SITE, 'sec-fetch-site', KEPT],
   [FIELD.SEC_PURPOSE, 'sec-purpose', KEPT],
-  [FIELD.X_FORWARDED_FOR, 'x-forwarded-for', KEPT | FORWARDED | NOT_IN_TRAILER],
-  [FIELD.X_FORWARDED_PROTO, 'x-forwarded-proto', KEPT | FORWARDED | NOT_IN_TRAILER],
-  [FIELD.X_FORWARDED_HOST, 'x-forwarded-host', KEPT | FORWARDED | NOT_IN_TRAILER],
-  [FIELD.X_FORWARDED_PORT, 'x-forwarded-port', KEPT | FORWARDED | NOT_IN_TRAILER],
-  [FIELD.X_FORWARDED_SERVER, 'x-forwarded-server', KEPT | FORWARDED | NOT_IN_TRAILER],
-  [FIELD.FORWARDED, 'forwarded', KEPT | FORWARDED | NOT_IN_TRAILER],
-  [FIELD.X_REAL_IP, 'x-real-ip', KEPT | FORWARDED | NOT_IN_TRAILER],
-  [FIELD.IF_MATCH, 'if-match', CONDITIONAL | NOT_IN_TRAILER],
-  [FIELD.IF_NONE_MATCH, 'if-none-match', CONDITIONAL | NOT_IN_TRAILER],
-  [FIELD.IF_MODIFIED_SINCE, 'if-modified-since', CONDITIONAL | NOT_IN_TRAILER],
-  [FIELD.IF_UNMODIFIED_SINCE, 'if-unmodified-since', CONDITIONAL | NOT_IN_TRAILER],
-  [FIELD.IF_RANGE, 'if-range', CONDITIONAL | NOT_IN_TRAILER],
-  [FIELD.RANGE, 'range', CONDITIONAL | NOT_IN_TRAILER],
-  [FIELD.CACHE_CONTROL, 'cache-control', CACHING | NOT_IN_TRAILER],
-  [FIELD.EXPIRES, 'expires', NOT_IN_TRAILER],
-  [FIELD.CONTENT_TYPE, 'content-type', KEPT | NOT_IN_TRAILER],
-  [FIELD.CONTENT_DISPOSITION, 'content-disposition', NOT_IN_TRAILER],
-  [FIELD.AUTHORIZATION, 'authorization', KEPT | NOT_IN_TRAILER],
-  [FIELD.CONTENT_ENCODING, 'content-encoding', KEPT | NOT_IN_TRAILER],
-  [FIELD.CONTENT_RANGE, 'content-range', NOT_IN_TRAILER],
+  [FIELD.X_FORWARDED_FOR, 'x-forwarded-for', KEPT | FORWARDED],
+  [FIELD.X_FORWARDED_PROTO, 'x-forwarded-proto', KEPT | FORWARDED],
+  [FIELD.X_FORWARDED_HOST, 'x-forwarded-host', KEPT | FORWARDED],
+  [FIELD.X_FORWARDED_PORT, 'x-forwarded-port', KEPT | FORWARDED],
+  [FIELD.X_FORWARDED_SERVER, 'x-forwarded-server', KEPT | FORWARDED],
+  [FIELD.FORWARDED, 'forwarded', KEPT | FORWARDED],
+  [FIELD.X_REAL_IP, 'x-real-ip', KEPT | FORWARDED],
+  [FIELD.IF_MATCH, 'if-match', CONDITIONAL],
+  [FIELD.IF_NONE_MATCH, 'if-none-match', CONDITIONAL],
+  [FIELD.IF_MODIFIED_SINCE, 'if-modified-since', CONDITIONAL],
+  [FIELD.IF_UNMODIFIED_SINCE, 'if-unmodified-since', CONDITIONAL],
+  [FIELD.IF_RANGE, 'if-range', CONDITIONAL],
+  [FIELD.RANGE, 'range', CONDITIONAL],
+  [FIELD.CACHE_CONTROL, 'cache-control', CACHING],
+  [FIELD.EXPIRES, 'expires', 0],
+  [FIELD.CONTENT_TYPE, 'content-type', KEPT],
+  [FIELD.CONTENT_DISPOSITION, 'content-disposition', 0],
+  [FIELD.AUTHORIZATION, 'authorization', KEPT],
+  [FIELD.CONTENT_ENCODING, 'content-encoding', KEPT],
+  [FIELD.CONTENT_RANGE, 'content-range', 0],
   [FIELD.HTTP2_SETTINGS, 'http2-settings', HOP],
-  [FIELD.CDN_CACHE_CONTROL, 'cdn-cache-control', CACHING | NOT_IN_TRAILER],
-  [FIELD.SURROGATE_CONTROL, 'surrogate-control', CACHING | NOT_IN_TRAILER],
-  [FIELD.X_LOCKSTEP_VERSION, 'x-lockstep-version', KEPT | NOT_IN_TRAILER],
-  [FIELD.X_LOCKSTEP_HOPS, 'x-lockstep-hops', KEPT | NOT_IN_TRAILER],
-  [FIELD.X_LOCKSTEP, 'x-lockstep-', KEPT | NOT_IN_TRAILER],
+  [FIELD.CDN_CACHE_CONTROL, 'cdn-cache-control', CACHING],
+  [FIELD.SURROGATE_CONTROL, 'surrogate-control', CACHING],
+  [FIELD.X_FORWARDED, 'x-forwarded-', KEPT],
+  [FIELD.PROXY, 'proxy', HOP],
+  [FIELD.DATE, 'date', 0],
+  [FIELD.X_LOCKSTEP_VERSION, 'x-lockstep-version', KEPT],
+  [FIELD.X_LOCKSTEP_HOPS, 'x-lockstep-hops', KEPT],
+  [FIELD.X_LOCKSTEP, 'x-lockstep-', KEPT],
 ];
 
 const OWN_PREFIX = 'x-lockstep-';
+const FORWARDED_PREFIX = 'x-forwarded-';
 const LONGEST = 24;
 
 /** Candidates by length of name: at most a handful each, told apart by their first letters. */
 const BY_LENGTH: readonly (readonly [number, string][])[] = Array.from({ length: LONGEST }, (_, length) =>
-  ROWS.filter(([id, name]) => id !== FIELD.X_LOCKSTEP && name.length === length).map(([id, name]) => [
-    id,
-    name,
-  ]),
+  ROWS.filter(([, name]) => !name.endsWith('-') && name.length === length).map(([id, name]) => [id, name]),
 );
 
 const TRAITS = new Uint8Array(64);
@@ -132,7 +136,6 @@ export const isKept = (id: number): boolean => (TRAITS[id]! & KEPT) !== 0;
 export const isForwarded = (id: number): boolean => (TRAITS[id]! & FORWARDED) !== 0;
 export const isCaching = (id: number): boolean => (TRAITS[id]! & CACHING) !== 0;
 export const isConditional = (id: number): boolean => (TRAITS[id]! & CONDITIONAL) !== 0;
-export const isBarredFromTrailers = (id: number): boolean => (TRAITS[id]! & NOT_IN_TRAILER) !== 0;
 export const isOwn = (id: number): boolean => id >= FIELD.X_LOCKSTEP_VERSION;
 
 /** The field's number; names compare without case. `text[start..end)` is a valid token. */
@@ -145,27 +148,57 @@ export function fieldId(text: string, start: number, end: number): number {
       if (equalsIgnoringCase(text, start, candidate[1])) return candidate[0];
     }
   }
-  return length > OWN_PREFIX.length && equalsIgnoringCase(text, start, OWN_PREFIX)
-    ? FIELD.X_LOCKSTEP
-    : FIELD.OTHER;
+  if (length < OWN_PREFIX.length) return FIELD.OTHER;
+  if (equalsIgnoringCase(text, start, OWN_PREFIX)) return FIELD.X_LOCKSTEP;
+  return equalsIgnoringCase(text, start, FORWARDED_PREFIX) ? FIELD.X_FORWARDED : FIELD.OTHER;
 }
 
 /**
- * A name written with `_` where a name that matters here has `-`: many applications (CGI, WSGI, Rack, PHP) read both as one
- * variable, so that `x_forwarded_for` would speak for `x-forwarded-for`. True for twins of fields that route, frame or are ours.
+ * A name written with `_` or `.` where a name that matters here has `-`: many applications (CGI, WSGI, Rack; PHP for dots)
+ * read both as one variable, so that `x_forwarded_for` would speak for `x-forwarded-for`. True for twins of every name in
+ * the table.
  */
-export function isUnderscoreTwin(text: string, start: number, end: number): boolean {
-  let hasUnderscore = false;
-  for (let i = start; i < end; i++) {
-    if (text.charCodeAt(i) === 0x5f) {
-      hasUnderscore = true;
-      break;
-    }
+export function isTwin(text: string, start: number, end: number): boolean {
+  let isPlain = true;
+  for (let i = start; i < end && isPlain; i++) {
+    const c = text.charCodeAt(i);
+    isPlain = c !== 0x5f && c !== 0x2e;
   }
-  if (!hasUnderscore) return false;
-  const name = text.slice(start, end).replaceAll('_', '-');
-  const id = fieldId(name, 0, name.length);
-  return isKept(id) || isHopByHop(id);
+  if (isPlain) return false;
+  const name = text.slice(start, end).replace(/[_.]/g, '-');
+  return fieldId(name, 0, name.length) !== FIELD.OTHER;
+}
+
+/** Names that the engines need not know, but that control, route or authenticate all the same. */
+const ONLY_IN_HEADS: ReadonlySet<string> = new Set([
+  ...[
+    'age',
+    'allow',
+    'location',
+    'max-forwards',
+    'origin',
+    'pragma',
+    'referer',
+    'retry-after',
+    'vary',
+    'via',
+  ],
+  ...['authentication-info', 'proxy-authenticate', 'proxy-authentication-info', 'proxy-authorization'],
+  ...[
+    'cookie2',
+    'set-cookie2',
+    'www-authenticate',
+    'x-http-method-override',
+    'x-original-url',
+    'x-rewrite-url',
+  ],
+]);
+
+/** RFC 9110 §6.5.1: what frames, routes, controls or authenticates is meant for heads, and dropped from trailers. */
+export function mayBeTrailer(name: string): boolean {
+  const length = name.length;
+  const isKnown = fieldId(name, 0, length) !== FIELD.OTHER || isTwin(name, 0, length);
+  return !isKnown && !ONLY_IN_HEADS.has(name.toLowerCase().replace(/[_.]/g, '-'));
 }
 
 /** `text` holds `name` (lower case) at `start`. The length is the caller's business. */

@@ -1,6 +1,7 @@
 // Whom a request is for: what may stand in its Host, in the authority of an absolute-form target, and whether that is
 // served here.
 
+import { isIPv6 } from 'node:net';
 import { isDigit, isHostChar } from './characters.ts';
 
 /** uri-host [":" port], RFC 9110 §7.2, without userinfo; not empty. */
@@ -8,7 +9,8 @@ export function isAuthority(text: string): boolean {
   let at = 0;
   if (text.charCodeAt(0) === 0x5b) {
     at = text.indexOf(']') + 1;
-    if (at < 4 || !isAddressLiteral(text, 1, at - 1)) return false;
+    const address = text.slice(1, Math.max(at - 1, 1));
+    if (!isIPv6(address) || address.includes('%')) return false; // a zone means something on one machine only
   } else {
     while (isHostChar(text.charCodeAt(at))) at++;
     if (at === 0) return false;
@@ -41,9 +43,13 @@ export function isHttpScheme(target: string): boolean {
 
 /**
  * An absolute-form target (RFC 9112 §3.2.2) as path and authority. Null when its authority is none, or not the one of
- * the Host field; `host` is '' when there was no such field.
+ * the Host field; `host` is '' when there was no such field. OPTIONS without a path is for the whole server (§3.2.4).
  */
-export function originForm(target: string, host: string): { target: string; host: string } | null {
+export function originForm(
+  target: string,
+  host: string,
+  method: string,
+): { target: string; host: string } | null {
   const start = target.indexOf('//') + 2;
   let end = start;
   while (end < target.length && target[end] !== '/' && target[end] !== '?') end++;
@@ -51,15 +57,6 @@ export function originForm(target: string, host: string): { target: string; host
   if (!isAuthority(authority)) return null;
   if (host !== '' && authority.toLowerCase() !== host.toLowerCase()) return null;
   const rest = target.slice(end);
-  return { target: rest.startsWith('/') ? rest : `/${rest}`, host: host === '' ? authority : host };
-}
-
-/** Characters of an IPv6 literal; whether it is one, is nobody's question here. */
-function isAddressLiteral(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
-    const c = text.charCodeAt(i) | 0x20;
-    const isHex = isDigit(text.charCodeAt(i)) || (c >= 0x61 && c <= 0x66);
-    if (!isHex && text[i] !== ':' && text[i] !== '.') return false;
-  }
-  return true;
+  const path = rest === '' && method === 'OPTIONS' ? '*' : rest.startsWith('/') ? rest : `/${rest}`;
+  return { target: path, host: host === '' ? authority : host };
 }

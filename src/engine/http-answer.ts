@@ -5,6 +5,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FailureAnswer } from './failure-answer.ts';
 import { type AnswerExtras, clientFields, passedTrailers, type ReadAnswer } from './http-heads.ts';
 
+const NOTHING = Buffer.alloc(0);
+
 export class HttpAnswer {
   /** Of the head that was written; 0 before. */
   status = 0;
@@ -37,7 +39,8 @@ export class HttpAnswer {
     const fields = clientFields(answer, read, { ...extras, closes: this.closes });
     this.#response.writeHead(answer.statusCode!, answer.statusMessage, fields);
     this.status = answer.statusCode!;
-    if (framing !== 'none') this.#response.flushHeaders();
+    // Not flushHeaders: it writes the head as UTF-8, and makes two octets of each one beyond ASCII.
+    if (framing !== 'none') this.#response.write(NOTHING);
   }
 
   /** False when the client needs a rest. */

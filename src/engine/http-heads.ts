@@ -9,18 +9,19 @@ import type { CookiePolicy, Limits } from '../core/policy.ts';
 import type { Decision } from '../core/route.ts';
 import type { AnswerEdits, AnswerFacts } from '../core/steering.ts';
 import type { TableUpstream } from '../core/table.ts';
-import { transferCoding } from './body-framing.ts';
+import { contentLength, transferCoding } from './body-framing.ts';
+import { isPlainValue } from './characters.ts';
 import {
   FIELD,
   fieldId,
-  isBarredFromTrailers,
   isCaching,
   isConditional,
   isForwarded,
   isHopByHop,
   isKept,
   isOwn,
-  isUnderscoreTwin,
+  isTwin,
+  mayBeTrailer,
 } from './field-names.ts';
 import { type HttpRequest, nominatedBy } from './http-request.ts';
 
@@ -67,9 +68,10 @@ function isDroppedFromRequest(
   dropConditionals: boolean,
 ): boolean {
   if (id === FIELD.OTHER) {
-    if (isUnderscoreTwin(name, 0, name.length)) return true;
+    if (isTwin(name, 0, name.length)) return true;
   } else if (isHopByHop(id) || isForwarded(id) || isOwn(id)) return true;
   else if (id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING || id === FIELD.EXPECT) return true;
+  else if (id === FIELD.X_FORWARDED) return !request.isOfTrustedPeer;
   else if (id === FIELD.TRAILER && !request.isChunked)
     return true; // node:http throws on it
   else if (dropConditionals && isConditional(id)) return true;
@@ -86,7 +88,7 @@ export interface ReadAnswer {
 /** As the answer to `method`. Null when its body could be read in two ways, and for more fields than anyone needs. */
 export function readHttpAnswer(answer: IncomingMessage, method: string, limits: Limits): ReadAnswer | null {
   const { statusCode: status = 0, rawHeaders } = answer;
-  if (rawHeaders.length / 2 > limits.headers * 2) return null;
+  if (rawHeaders.length / 2 > limits.headers * 2 || !hasPlainStatusLine(answer)) return null;
   const facts = { status, contentType: '', cacheControl: '', expires: '', contentDisposition: '' };
   let connection = '';
   let length = -1;
@@ -111,8 +113,8 @@ export function readHttpAnswer(answer: IncomingMessage, method: string, limits: 
         break;
       case FIELD.CONTENT_LENGTH:
         if (length !== -1) return null;
-        length = /^\d{1,15}$/.test(value) ? Number(value) : -2;
-        if (length === -2) return null;
+        length = contentLength(value, 0, value.length);
+        if (length === -1) return null;
         break;
       case FIELD.TRANSFER_ENCODING:
         if (++codings > 1 || transferCoding(value) !== 'chunked') return null;
@@ -130,6 +132,15 @@ export interface AnswerExtras {
   readonly edits: AnswerEdits;
   readonly closes: boolean;
   readonly cookieName: string;
+}
+
+/** node:http takes any digits for a version or status, any octets for a phrase, and a 101 without Upgrade for an answer. */
+function hasPlainStatusLine({
+  httpVersionMajor,
+  statusCode = 0,
+  statusMessage = '',
+}: IncomingMessage): boolean {
+  return httpVersionMajor === 1 && statusCode >= 200 && isPlainValue(statusMessage);
 }
 
 /** Names and values by turns. Without a length among them node:http frames the body as the client can read it. */
@@ -203,10 +214,7 @@ export function passedTrailers(rawTrailers: readonly string[]): [string, string]
   const out: [string, string][] = [];
   for (let i = 0; i < rawTrailers.length; i += 2) {
     const name = rawTrailers[i]!;
-    const id = fieldId(name, 0, name.length);
-    if (isBarredFromTrailers(id) || isHopByHop(id) || isOwn(id) || isUnderscoreTwin(name, 0, name.length))
-      continue;
-    out.push([name, rawTrailers[i + 1]!]);
+    if (mayBeTrailer(name)) out.push([name, rawTrailers[i + 1]!]);
   }
   return out;
 }

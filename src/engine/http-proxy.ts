@@ -119,7 +119,7 @@ function prepared(request: ClientRequest, asked: ProxiedRequest): ClientRequest 
   if (asked.expectsContinue) {
     // Among the fields it would be sent at once, with http-proxy's own path.
     request.setHeader('Expect', '100-continue');
-    request.flushHeaders();
+    request.write(NOTHING); // flushHeaders would write the head as UTF-8
   }
   return request;
 }

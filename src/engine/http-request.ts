@@ -6,8 +6,8 @@ import type { IncomingMessage } from 'node:http';
 import type { FailureCode } from '../core/errors.ts';
 import type { Limits } from '../core/policy.ts';
 import type { RequestFacts } from '../core/route.ts';
-import { transferCoding } from './body-framing.ts';
-import { isTargetChar, isValueChar } from './characters.ts';
+import { contentLength, transferCoding } from './body-framing.ts';
+import { isPlainValue, isTargetChar, trimBlanks } from './characters.ts';
 import { clientAddress, type TrustedProxies } from './client-address.ts';
 import { FIELD, fieldId } from './field-names.ts';
 import { isAuthority, isHttpScheme, originForm } from './host.ts';
@@ -39,6 +39,8 @@ export interface HttpRequest {
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
+  /** What it says with other X-Forwarded names goes on. */
+  readonly isOfTrustedPeer: boolean;
   /** Gateways of ours that this request has passed. */
   readonly hops: number;
 }
@@ -59,6 +61,7 @@ export function readHttpRequest(
   limits: Limits,
 ): HttpRequest | FailureCode {
   const { method = '', url = '', rawHeaders, httpVersionMinor } = message;
+  if (message.httpVersionMajor !== 1) return 'bad-version'; // node:http lets 0.9 pass
   if (url.length > limits.uri) return 'uri-too-long';
   if (rawHeaders.length / 2 > limits.headers) return 'head-too-large';
   const found = gather(rawHeaders);
@@ -67,7 +70,7 @@ export function readHttpRequest(
   if (whom === null) return 'malformed';
   const unframed = framingFailure(found, minor);
   if (unframed !== null) return unframed;
-  if (found.expect !== '' && found.expect.toLowerCase() !== '100-continue') return 'expectation-failed';
+  if (found.expectations > 0 && found.expect.toLowerCase() !== '100-continue') return 'expectation-failed';
   if (method === 'TRACE') return 'method-not-allowed';
   return assemble(method, whom, minor, isWebSocket, found, rawHeaders, sender);
 }
@@ -81,6 +84,7 @@ class Gathered {
   coding = '';
   connection = '';
   expect = '';
+  expectations = 0;
   hasBadValue = false;
   cookie = '';
   tab = '';
@@ -106,12 +110,12 @@ function authorityOf(method: string, url: string, found: Gathered, minor: number
   if (hosts === 1 && !isAuthority(host)) return null;
   for (let i = 0; i < url.length; i++) if (!isTargetChar(url.charCodeAt(i))) return null;
   if (url.startsWith('/') || (url === '*' && method === 'OPTIONS')) return { target: url, host };
-  return isHttpScheme(url) ? originForm(url, host) : null;
+  return isHttpScheme(url) ? originForm(url, host, method) : null;
 }
 
 /** node:http has refused both lengths and bad ones; codings it understands by their last one alone. */
 function framingFailure(found: Gathered, minor: number): FailureCode | null {
-  if (found.lengths > 1 || Number.isNaN(found.contentLength)) return 'malformed';
+  if (found.lengths > 1 || (found.lengths === 1 && found.contentLength === -1)) return 'malformed';
   if (found.codings === 0) return null;
   const coding = transferCoding(found.coding);
   if (found.codings > 1 || coding === 'invalid' || found.lengths > 0 || minor === 0) return 'malformed';
@@ -132,6 +136,7 @@ function assemble(
   const forwardedHost = found.forwardedHost === '' ? host : found.forwardedHost;
   const address = clientAddress({ peer, forwardedFor, forwardedProto, forwardedHost, isTls, trusted });
   const nominated = nominatedBy(found.connection);
+  const hasBody = found.codings > 0 || contentLength > 0;
   return {
     facts: {
       method,
@@ -152,16 +157,17 @@ function assemble(
     host,
     hasHostField: found.hosts === 1,
     minor,
-    hasBody: found.codings > 0 || contentLength > 0,
+    hasBody,
     isChunked: found.codings > 0,
     contentLength,
     keepsAlive: minor === 1 && !nominated.has('close'),
-    expectsContinue: minor === 1 && found.expect !== '',
+    expectsContinue: minor === 1 && hasBody && found.expectations > 0,
     fields,
     nominated,
     forwardedFor: address.forwardedFor,
     forwardedProto: address.forwardedProto,
     forwardedHost: address.forwardedHost === '' ? host : address.forwardedHost,
+    isOfTrustedPeer: address.isOfTrustedPeer,
     hops,
   };
 }
@@ -169,7 +175,7 @@ function assemble(
 /** The connection options, lower case, `close` and `keep-alive` among them. */
 export function nominatedBy(connection: string): ReadonlySet<string> {
   const options = new Set<string>();
-  for (const part of connection.split(',')) options.add(part.trim().toLowerCase());
+  for (const part of connection.split(',')) options.add(trimBlanks(part).toLowerCase());
   return options;
 }
 
@@ -192,7 +198,7 @@ function take(found: Gathered, id: number, value: string): void {
       return;
     case FIELD.CONTENT_LENGTH:
       found.lengths++;
-      found.contentLength = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+      found.contentLength = contentLength(value, 0, value.length);
       return;
     case FIELD.TRANSFER_ENCODING:
       found.codings++;
@@ -202,7 +208,7 @@ function take(found: Gathered, id: number, value: string): void {
       found.connection += `,${value}`;
       return;
     case FIELD.EXPECT:
-      found.expect += found.expect === '' ? value : `, ${value}`;
+      found.expect += found.expectations++ === 0 ? value : `, ${value}`;
       return;
     case FIELD.COOKIE:
       found.cookie += found.cookie === '' ? value : `; ${value}`;
@@ -251,9 +257,4 @@ function takeFact(found: Gathered, id: number, value: string): void {
       found.acceptLanguage = value;
       return;
   }
-}
-
-function isPlainValue(value: string): boolean {
-  for (let i = 0; i < value.length; i++) if (!isValueChar(value.charCodeAt(i))) return false;
-  return true;
 }

@@ -37,7 +37,7 @@ export class AnswerWriter {
     head: ResponseHead,
     minor: number,
     closes: boolean,
-    about: { version: string; edits: AnswerEdits; cookieName: string },
+    about: { version: string; edits: AnswerEdits; cookieName: string; wallMs: number },
   ): void {
     this.status = head.status;
     this.#framing = clientFraming(head, minor);

@@ -3,7 +3,7 @@
 // extensions are checked, bounded and dropped; trailers that speak of framing, routing or cookies are dropped.
 
 import { isTokenChar, isValueChar } from '../engine/characters.ts';
-import { isBarredFromTrailers, isOwn, isUnderscoreTwin } from '../engine/field-names.ts';
+import { mayBeTrailer } from '../engine/field-names.ts';
 import { FieldBlock } from './field-block.ts';
 
 const CR = 13;
@@ -170,10 +170,7 @@ export class ChunkedReader {
       return;
     }
     for (let i = 0; i < block.count; i++) {
-      const id = block.ids[i]!;
-      if (isBarredFromTrailers(id) || isOwn(id)) continue;
-      if (isUnderscoreTwin(block.text, block.nameStart[i]!, block.nameEnd[i]!)) continue;
-      this.trailers += `${block.line(i)}\r\n`;
+      if (mayBeTrailer(block.name(i))) this.trailers += `${block.line(i)}\r\n`;
     }
     this.#state = 'done';
   }

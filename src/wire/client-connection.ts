@@ -293,6 +293,7 @@ export class ClientConnection implements Watched {
       const failure = start === -1 ? 'malformed' : headFailure(this.#pending, start, limits, this.#searched);
       this.#searched = this.#pending.length;
       if (failure !== null) this.#refuse(failure);
+      else if (this.#hasEnded) this.#linger(); // the rest of it will never come
       return false;
     }
     const text = this.#pending.toString('latin1', start, end);

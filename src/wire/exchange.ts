@@ -201,7 +201,7 @@ export class Exchange implements AnswerSink, BodySink {
     const head = this.#context.requestHead;
     // The scratch head holds this request only in the turn in which it was read.
     if (head.fields.text !== this.#headText) head.read(this.#headText, this.#settings.limits);
-    const { forwardedFor, forwardedProto, forwardedHost, hops } = this.#request!;
+    const { forwardedFor, forwardedProto, forwardedHost, isOfTrustedPeer, hops } = this.#request!;
     this.#upstreamHead = upstreamRequestHead(
       head,
       {
@@ -210,6 +210,7 @@ export class Exchange implements AnswerSink, BodySink {
         forwardedFor,
         forwardedProto,
         forwardedHost,
+        isOfTrustedPeer,
         hops: hops + 1,
         dropConditionals: decision.dropConditionals,
         fallbackHost: upstream.address,
@@ -251,17 +252,11 @@ export class Exchange implements AnswerSink, BodySink {
     const { ports, table } = this.#context;
     const { facts, minor, keepsAlive } = this.#request!;
     const answer = readAnswer(head);
-    const edits = ports.steering.answer(
-      this.#decision!,
-      facts,
-      this.#upstream!,
-      answer,
-      table,
-      ports.wallMs(),
-    );
+    const wallMs = ports.wallMs();
+    const edits = ports.steering.answer(this.#decision!, facts, this.#upstream!, answer, table, wallMs);
     if (answer.contentType.startsWith('text/event-stream') && head.framing !== 'none') this.#beginStream();
     const closes = !keepsAlive || !this.#client.isRequestComplete || !this.#client.mayServeMore;
-    const about = { version: this.version, edits, cookieName: this.#settings.cookie.name };
+    const about = { version: this.version, edits, cookieName: this.#settings.cookie.name, wallMs };
     this.#answer.head(head, minor, closes, about);
   }
 

@@ -3,7 +3,7 @@
 // accepted here is written anew by whoever passes it on.
 
 import type { FailureCode } from '../core/errors.ts';
-import { isTokenChar, isValueChar } from '../engine/characters.ts';
+import { isTokenChar, isValueChar, trimBlanks } from '../engine/characters.ts';
 import { equalsIgnoringCase, FIELD, fieldId } from '../engine/field-names.ts';
 
 const CR = 13;
@@ -120,7 +120,7 @@ export class ConnectionOptions {
       return;
     }
     for (const part of block.value(i).split(',')) {
-      const option = part.trim().toLowerCase();
+      const option = trimBlanks(part).toLowerCase();
       if (option === 'close') this.hasClose = true;
       else if (option === 'upgrade') this.hasUpgrade = true;
       else if (option !== '' && option !== 'keep-alive') {

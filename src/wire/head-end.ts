@@ -5,6 +5,7 @@ import type { FailureCode } from '../core/errors.ts';
 import { isTokenChar } from '../engine/characters.ts';
 
 const END = Buffer.from('\r\n\r\n', 'latin1');
+const ANSWER = Buffer.from('HTTP/1.', 'latin1');
 const LF = 10;
 const CR = 13;
 /** Empty lines before a request line (RFC 9112 §2.2 wants one forgiven). */
@@ -79,4 +80,10 @@ function hasBareLineFeed(buffer: Buffer, start: number, searched: number): boole
     if (at === start || buffer[at - 1] !== CR) return true;
   }
   return false;
+}
+
+/** Whether what has come of an answer can be the beginning of one. The octets before `searched` have been looked at. */
+export function mayBecomeAnswer(buffer: Buffer, searched: number): boolean {
+  const length = Math.min(buffer.length, ANSWER.length);
+  return buffer.compare(ANSWER, 0, length, 0, length) === 0 && !hasBareLineFeed(buffer, 0, searched);
 }

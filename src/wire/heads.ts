@@ -14,7 +14,7 @@ import {
   isHopByHop,
   isKept,
   isOwn,
-  isUnderscoreTwin,
+  isTwin,
 } from '../engine/field-names.ts';
 import type { FieldBlock } from './field-block.ts';
 import type { RequestHead } from './request-head.ts';
@@ -30,6 +30,7 @@ export interface RequestExtras {
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
+  readonly isOfTrustedPeer: boolean;
   readonly hops: number;
   readonly dropConditionals: boolean;
   /** For clients of HTTP/1.0 that sent none. */
@@ -42,7 +43,7 @@ export function upstreamRequestHead(head: RequestHead, extras: RequestExtras, co
   if (!head.hasHostField) out += `Host: ${head.host === '' ? extras.fallbackHost : head.host}\r\n`;
   const run = new Run(fields);
   for (let i = 0; i < fields.count; i++) {
-    if (isDroppedFromRequest(head, i, extras.dropConditionals)) run.replace(i, '');
+    if (isDroppedFromRequest(head, i, extras)) run.replace(i, '');
     else if (cookie.strip && fields.ids[i] === FIELD.COOKIE) {
       const rest = stripCookie(fields.value(i), cookie.name);
       run.replace(i, rest === '' ? '' : `${fields.name(i)}: ${rest}\r\n`);
@@ -59,14 +60,15 @@ export function upstreamRequestHead(head: RequestHead, extras: RequestExtras, co
   return `${out}x-lockstep-hops: ${extras.hops}\r\n\r\n`;
 }
 
-function isDroppedFromRequest(head: RequestHead, i: number, dropConditionals: boolean): boolean {
+function isDroppedFromRequest(head: RequestHead, i: number, extras: RequestExtras): boolean {
   const fields = head.fields;
   const id = fields.ids[i]!;
   if (id === FIELD.OTHER) {
-    if (isUnderscoreTwin(fields.text, fields.nameStart[i]!, fields.nameEnd[i]!)) return true;
+    if (isTwin(fields.text, fields.nameStart[i]!, fields.nameEnd[i]!)) return true;
   } else if (isHopByHop(id) || isForwarded(id) || isOwn(id)) return true;
   else if (id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING) return true;
-  else if (dropConditionals && isConditional(id)) return true;
+  else if (id === FIELD.X_FORWARDED) return !extras.isOfTrustedPeer;
+  else if (extras.dropConditionals && isConditional(id)) return true;
   else if (id === FIELD.EXPECT && !head.expectsContinue) return true;
   return head.connection.nominated !== null && !isKept(id) && head.connection.nominates(fields, i);
 }
@@ -80,6 +82,8 @@ export interface AnswerExtras {
   readonly framing: ClientFraming;
   readonly closes: boolean;
   readonly cookieName: string;
+  /** Of the answer. */
+  readonly wallMs: number;
 }
 
 export function clientAnswerHead(head: ResponseHead, extras: AnswerExtras): string {
@@ -94,6 +98,8 @@ export function clientAnswerHead(head: ResponseHead, extras: AnswerExtras): stri
   out += run.end();
   if (extras.framing === 'chunked') out += 'Transfer-Encoding: chunked\r\n';
   else if (head.contentLength >= 0 && head.status !== 204) out += `Content-Length: ${head.contentLength}\r\n`;
+  // RFC 9110 §6.6.1: whoever passes an answer on says when it came, where its maker did not.
+  if (!head.hasDate) out += `Date: ${new Date(extras.wallMs).toUTCString()}\r\n`;
   if (extras.closes) out += 'Connection: close\r\n';
   out += `x-lockstep-version: ${extras.version}\r\n`;
   if (edits.isDocument) out += `server-timing: lockstep;desc="${extras.version}"\r\n`;

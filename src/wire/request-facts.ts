@@ -25,6 +25,8 @@ export interface ReadRequest {
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
+  /** What it says with other X-Forwarded names goes on. */
+  readonly isOfTrustedPeer: boolean;
   /** Gateways of ours that this request has passed. */
   readonly hops: number;
 }
@@ -65,6 +67,7 @@ export function readRequest(head: RequestHead, sender: Sender): ReadRequest {
     forwardedFor: address.forwardedFor,
     forwardedProto: address.forwardedProto,
     forwardedHost: address.forwardedHost === '' ? head.host : address.forwardedHost,
+    isOfTrustedPeer: address.isOfTrustedPeer,
     hops: values.hops,
   };
 }

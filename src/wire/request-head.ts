@@ -119,8 +119,8 @@ export class RequestHead {
           this.connection.add(fields, i);
           break;
         case FIELD.EXPECT:
-          if (!fields.valueIs(i, '100-continue')) return 'expectation-failed';
-          this.expectsContinue = this.minor === 1;
+          if (this.expectsContinue || !fields.valueIs(i, '100-continue')) return 'expectation-failed';
+          this.expectsContinue = true;
           break;
         case FIELD.UPGRADE:
           upgrades += fields.valueIs(i, 'websocket') ? 1 : 2;
@@ -133,6 +133,8 @@ export class RequestHead {
       if (coding === 'unknown') return 'unknown-coding';
       this.isChunked = true;
     }
+    // Without a body there is nothing to wait for (RFC 9110 §10.1.1), and 1.0 knows no interim answers.
+    this.expectsContinue &&= this.minor === 1 && this.hasBody;
     this.isWebSocket =
       upgrades === 1 &&
       this.connection.hasUpgrade &&
@@ -155,7 +157,7 @@ export class RequestHead {
   }
 
   #reduceAbsoluteForm(): FailureCode | null {
-    const reduced = originForm(this.target, this.host);
+    const reduced = originForm(this.target, this.host, this.method);
     if (reduced === null) return 'malformed';
     this.target = reduced.target;
     this.host = reduced.host;

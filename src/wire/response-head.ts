@@ -19,6 +19,7 @@ export class ResponseHead {
   framing: BodyFraming = 'none';
   /** -1 when absent. For HEAD and 304 it speaks of the body that is not there. */
   contentLength = -1;
+  hasDate = false;
   /** `Upgrade: websocket` with `Connection: upgrade`, and nothing else to upgrade to. */
   isWebSocket = false;
 
@@ -67,6 +68,7 @@ export class ResponseHead {
     const fields = this.fields;
     this.connection.reset();
     this.contentLength = -1;
+    this.hasDate = false;
     let codings = 0;
     let upgrades = 0;
     for (let i = 0; i < fields.count; i++) {
@@ -79,6 +81,9 @@ export class ResponseHead {
         case FIELD.TRANSFER_ENCODING:
           codings++;
           if (transferCoding(fields.value(i)) !== 'chunked') return false;
+          break;
+        case FIELD.DATE:
+          this.hasDate = true;
           break;
         case FIELD.CONNECTION:
           this.connection.add(fields, i);

@@ -10,7 +10,7 @@ import type { Deadlines, Watched } from '../engine/deadlines.ts';
 import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import { ChunkedReader } from './chunked.ts';
-import { Gathering, headEnd } from './head-end.ts';
+import { Gathering, headEnd, mayBecomeAnswer } from './head-end.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
@@ -265,9 +265,15 @@ export class UpstreamConnection implements Watched {
 
   #readHeads(): void {
     while (this.#state === 'head') {
-      const end = headEnd(this.#pending, 0, this.#searched);
+      const searched = this.#searched;
+      const end = headEnd(this.#pending, 0, searched);
       this.#searched = end === -1 ? this.#pending.length : 0;
-      if (end === -1 && this.#pending.length <= this.#context.limits.responseHead) return;
+      if (end === -1 && this.#pending.length <= this.#context.limits.responseHead) {
+        // Waiting for its end would be waiting for the limit of silence.
+        if (!mayBecomeAnswer(this.#pending, searched))
+          this.#fail('upstream-invalid', 'not the head of an answer');
+        return;
+      }
       if (end === -1 || end > this.#context.limits.responseHead) {
         this.#fail('upstream-invalid', 'answer head too large or broken');
         return;

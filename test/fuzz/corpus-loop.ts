@@ -5,7 +5,7 @@
 import { Session } from 'node:inspector';
 import { createContext, Script } from 'node:vm';
 import fc from 'fast-check';
-import { requestCases, responseCases } from '../kit/corpus.ts';
+import { ownRequestCases, ownResponseCases, requestCases, responseCases } from '../kit/corpus.ts';
 import { judgeAnswer, judgeRequests, type Verdict } from './agreement.ts';
 import { apply, MUTATION, PIECES } from './mutations.ts';
 
@@ -71,8 +71,14 @@ export function mutateCorpus({ runs, seed, isGuided, onProgress }: LoopOptions):
 /** The corpus as it is, unchanged: what the loop begins with. */
 export function corpus(): Seed[] {
   return [
-    ...requestCases().map(({ bytes }) => ({ text: bytes.toString('latin1'), method: null })),
-    ...responseCases().map(({ bytes, method }) => ({ text: bytes.toString('latin1'), method })),
+    ...[...requestCases(), ...ownRequestCases()].map(({ bytes }) => ({
+      text: bytes.toString('latin1'),
+      method: null,
+    })),
+    ...[...responseCases(), ...ownResponseCases()].map(({ bytes, method }) => ({
+      text: bytes.toString('latin1'),
+      method,
+    })),
   ];
 }
 

@@ -113,8 +113,9 @@ export const ANSWER_DIFFERENCES: readonly Difference[] = [
  * Absolute-form targets are reduced to origin-form, whose authority is Host's (RFC 9112 §3.2.2): what Node shows as it
  * came is here without scheme and authority.
  */
-export function targetAsOurs(target: string): string {
+export function targetAsOurs(target: string, method: string): string {
   const rest = /^https?:\/\/[^/?]*(.*)$/i.exec(target)?.[1];
+  if (rest === '' && method === 'OPTIONS') return '*';
   return rest === undefined ? target : rest.startsWith('/') ? rest : `/${rest}`;
 }
 
@@ -190,6 +191,12 @@ export const ORIGIN_DIFFERENCES: readonly OriginDifference[] = [
     reason: "HAProxy's buffer is 16 KiB and it takes 100 fields; the gateway adds some of its own.",
     applies: ({ target, fields }) => target.length + fields.join('').length > 8_000 || fields.length > 60,
     example: `GET /${'p'.repeat(8_100)} HTTP/1.1\r\nHost: a\r\n${'X: 1\r\n'.repeat(98)}\r\n`,
+  },
+  {
+    id: 'asterisk-form',
+    reason: 'OPTIONS for the whole server (RFC 9112 §3.2.4) is nothing to nginx.',
+    applies: ({ target }) => target === '*',
+    example: 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n',
   },
   {
     id: 'another-protocol',

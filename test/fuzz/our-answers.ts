@@ -122,7 +122,14 @@ class Upstream {
       isSwitch: false,
     });
     const framing = this.framing === 'close' ? 'chunked' : this.framing;
-    const about = { version: 'v1', edits: NO_EDITS, framing, closes: false, cookieName: 'lockstep' };
+    const about = {
+      version: 'v1',
+      edits: NO_EDITS,
+      framing,
+      closes: false,
+      cookieName: 'lockstep',
+      wallMs: 0,
+    };
     this.forwarded.push(head.isInterim ? clientInterimHead(head) : clientAnswerHead(head, about));
     this.#isInBody = this.framing !== 'none';
     this.#remaining = head.contentLength;

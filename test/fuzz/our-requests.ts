@@ -35,6 +35,7 @@ const EXTRAS = {
   forwardedFor: '192.0.2.1',
   forwardedProto: 'http',
   forwardedHost: '',
+  isOfTrustedPeer: false,
   hops: 1,
   dropConditionals: false,
   fallbackHost: '192.0.2.9:80',

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { bytesOf, requestCases, responseCases } from './corpus.ts';
+import { OWN_REQUEST_DIFFERENCES, OWN_RESPONSE_DIFFERENCES } from '../contract/own-differences.ts';
+import { bytesOf, ownRequestCases, ownResponseCases, requestCases, responseCases } from './corpus.ts';
+
+const REQUESTS = [...requestCases(), ...ownRequestCases()];
+const RESPONSES = [...responseCases(), ...ownResponseCases()];
 
 test.each([
   { name: 'plain text', given: 'GET /', want: 'GET /' },
@@ -13,8 +17,18 @@ test.each([
 });
 
 test('every case has a name of its own and a first verdict', () => {
-  for (const cases of [requestCases(), responseCases()]) {
+  for (const cases of [REQUESTS, RESPONSES]) {
     expect(new Set(cases.map(({ id }) => id)).size).toBe(cases.length);
     expect(cases.every(({ want }) => /^(fwd\d|\d{3}|ok|abort|none|close)$/.test(want))).toBe(true);
   }
+});
+
+test.each([
+  { side: 'requests', cases: ownRequestCases(), differences: OWN_REQUEST_DIFFERENCES },
+  { side: 'answers', cases: ownResponseCases(), differences: OWN_RESPONSE_DIFFERENCES },
+])('$side: where the engines differ, both verdicts are lawful', ({ cases, differences }) => {
+  const unlawful = Object.entries(differences).filter(
+    ([id, { verdict }]) => !cases.find((one) => one.id === id)?.lawful.includes(verdict),
+  );
+  expect(unlawful.map(([id]) => id)).toEqual([]);
 });

@@ -34,7 +34,7 @@ class Broken extends Error {}
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const TARGET = /^[\x21-\x7e]+$/;
-const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%]+)(:\d{1,5})?$/;
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%]+)(:\d{0,5})?$/;
 const HOP_BY_HOP = new Set(['keep-alive', 'proxy-connection', 'te', 'upgrade']);
 const OWN_CONNECTION_OPTIONS = new Set(['close', 'keep-alive', 'upgrade']);
 /** Names that applications read with `-` and `_` alike (CGI, WSGI, nginx): a twin overrides the real one. */

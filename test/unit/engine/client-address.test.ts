@@ -92,6 +92,7 @@ describe('from a peer that is not trusted', () => {
         forwardedFor: '203.0.113.9',
         forwardedProto: 'http',
         forwardedHost: '',
+        isOfTrustedPeer: false,
       },
     },
     {
@@ -105,6 +106,7 @@ describe('from a peer that is not trusted', () => {
         forwardedFor: '203.0.113.9',
         forwardedProto: 'https',
         forwardedHost: '',
+        isOfTrustedPeer: false,
       },
     },
     {
@@ -116,6 +118,7 @@ describe('from a peer that is not trusted', () => {
         forwardedFor: '203.0.113.9',
         forwardedProto: 'http',
         forwardedHost: '',
+        isOfTrustedPeer: false,
       },
     },
     {
@@ -127,6 +130,7 @@ describe('from a peer that is not trusted', () => {
         forwardedFor: 'fe80::1',
         forwardedProto: 'http',
         forwardedHost: '',
+        isOfTrustedPeer: false,
       },
     },
   ])('$name', ({ name: _, want, ...claim }) => {

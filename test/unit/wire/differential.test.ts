@@ -40,7 +40,11 @@ describe('a difference on purpose is needed and explains its example', () => {
     ['/http://a/', '/http://a/'],
     ['*', '*'],
   ])('target: %s', (given, want) => {
-    expect(targetAsOurs(given)).toBe(want);
+    expect(targetAsOurs(given, 'GET')).toBe(want);
+  });
+  it('target of OPTIONS for the whole server', () => {
+    expect(targetAsOurs('http://a', 'OPTIONS')).toBe('*');
+    expect(targetAsOurs('http://a/', 'OPTIONS')).toBe('/');
   });
 });
 

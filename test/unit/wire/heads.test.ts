@@ -43,6 +43,7 @@ function up(
     forwardedFor: '192.0.2.1',
     forwardedProto: 'http',
     forwardedHost: 'shop.example',
+    isOfTrustedPeer: false,
     hops: 1,
     dropConditionals: options.dropConditionals ?? false,
     fallbackHost: '192.0.2.9:80',
@@ -157,6 +158,8 @@ describe('a request head goes up', () => {
   });
 });
 
+/** What the gateway says where the application says nothing. */
+const OWN_DATE = 'Date: Thu, 01 Jan 1970 00:00:00 GMT';
 const NO_EDITS = { setCookies: [], cacheControl: null, update: null, isDocument: false };
 
 function answerHead(lines: readonly string[]): ResponseHead {
@@ -172,8 +175,10 @@ function down(lines: readonly string[], extras = {}): string[] {
     framing: 'length' as const,
     closes: false,
     cookieName: 'lockstep',
+    wallMs: 0,
   };
-  return clientAnswerHead(answerHead(lines), { ...about, ...extras }).split('\r\n');
+  const head = clientAnswerHead(answerHead(lines), { ...about, ...extras }).split('\r\n');
+  return head.filter((line) => line !== OWN_DATE);
 }
 
 describe('an answer head goes down', () => {
@@ -239,6 +244,24 @@ describe('an answer head goes down', () => {
       '',
       '',
     ]);
+  });
+
+  it.each([
+    ['one of its own where there is none', 'A: 1', OWN_DATE],
+    ["the application's otherwise", 'DATE: yesterday', 'DATE: yesterday'],
+  ])('with a Date: %s', (_name, line, want) => {
+    const head = answerHead([...OK, line, 'Content-Length: 3']);
+    const extras = {
+      version: 'v1',
+      edits: NO_EDITS,
+      framing: 'length',
+      closes: false,
+      cookieName: 'l',
+    } as const;
+    const dates = clientAnswerHead(head, { ...extras, wallMs: 0 })
+      .split('\r\n')
+      .filter((sent) => /^date:/i.test(sent));
+    expect(dates).toEqual([want]);
   });
 
   it('without a length for 204', () => {
