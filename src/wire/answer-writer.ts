@@ -1,15 +1,12 @@
 // Writes an upstream's answer to the client, framed as that client can read it: by length as it came, chunked anew, or by
-// the end of the connection for HTTP/1.0. What one read of the upstream's brings is gathered, and goes out with `flush`
-// in one write: a head and a small body as two buffers (writev) cost 3 µs more than as one text.
+// the end of the connection for HTTP/1.0. What one read of the upstream's brings goes out with `flush`, in one write.
 
 import type { AnswerEdits } from '../core/steering.ts';
-import { encodeChunk, joinSpans } from './chunked.ts';
+import { chunkEnd, encodeChunk, encodeInPlace, moveTogether } from './chunked.ts';
 import type { ClientOutput } from './client-output.ts';
+import { GatheredWrite } from './gathered-write.ts';
 import { type ClientFraming, clientAnswerHead } from './heads.ts';
 import type { ResponseHead } from './response-head.ts';
-
-/** Octets of a piece that are copied into the text; longer ones are written where they lie. */
-const COPY_BELOW = 4_096;
 
 export class AnswerWriter {
   /** Of the head that was written; 0 before. */
@@ -17,14 +14,11 @@ export class AnswerWriter {
   bytesOut = 0;
   /** The connection to the client ends with this answer. */
   closes = false;
-  readonly #client: ClientOutput;
+  readonly #out: GatheredWrite;
   #framing: ClientFraming = 'none';
-  #text = '';
-  #isCorked = false;
-  #isClientReady = true;
 
   constructor(client: ClientOutput) {
-    this.#client = client;
+    this.#out = new GatheredWrite(client);
   }
 
   /** Only a reset shows the client that the answer was cut. */
@@ -42,59 +36,43 @@ export class AnswerWriter {
     this.status = head.status;
     this.#framing = clientFraming(head, minor);
     this.closes = closes || this.#framing === 'close';
-    this.#text += clientAnswerHead(head, { ...about, framing: this.#framing, closes: this.closes });
+    this.#out.text(clientAnswerHead(head, { ...about, framing: this.#framing, closes: this.closes }));
   }
 
-  data(data: Buffer): void {
+  /** The octets of [start, end). What stands around them in `whole` may be written over. */
+  data(whole: Buffer, start: number, end: number): void {
     if (this.#framing === 'chunked') {
-      this.chunks(data, [0, data.length], data.length);
+      this.chunks(whole, [start, end], end - start);
       return;
     }
-    this.bytesOut += data.length;
-    this.#piece(data);
+    this.bytesOut += end - start;
+    this.#out.piece(whole, start, end);
   }
 
   /** `spans` as ChunkedReader gives them. */
-  chunks(buffer: Buffer, spans: readonly number[], bytes: number): void {
+  chunks(whole: Buffer, spans: readonly number[], bytes: number): void {
     this.bytesOut += bytes;
+    const first = spans[0]!;
     if (this.#framing !== 'chunked') {
-      this.#piece(joinSpans(buffer, spans, bytes));
+      moveTogether(whole, spans);
+      this.#out.piece(whole, first, first + bytes);
       return;
     }
-    for (const piece of encodeChunk(buffer, spans, bytes)) this.#piece(piece);
+    const start = encodeInPlace(whole, spans, bytes);
+    if (start !== -1) this.#out.piece(whole, start, chunkEnd(spans, bytes));
+    else {
+      const chunk = encodeChunk(whole, spans, bytes);
+      this.#out.piece(chunk, 0, chunk.length);
+    }
   }
 
   end(trailers: string): void {
-    if (this.#framing === 'chunked') this.#text += `0\r\n${trailers}\r\n`;
+    if (this.#framing === 'chunked') this.#out.text(`0\r\n${trailers}\r\n`);
   }
 
   /** False when the client needs a rest. */
   flush(): boolean {
-    if (this.#text !== '') {
-      this.#isClientReady = this.#client.write(this.#text);
-      this.#text = '';
-    }
-    if (this.#isCorked) {
-      this.#client.uncork();
-      this.#isCorked = false;
-    }
-    const isReady = this.#isClientReady;
-    this.#isClientReady = true;
-    return isReady;
-  }
-
-  #piece(data: Buffer): void {
-    if (data.length < COPY_BELOW) {
-      this.#text += data.toString('latin1');
-      return;
-    }
-    if (!this.#isCorked) {
-      this.#client.cork();
-      this.#isCorked = true;
-    }
-    if (this.#text !== '') this.#client.write(this.#text);
-    this.#text = '';
-    this.#isClientReady = this.#client.write(data);
+    return this.#out.flush();
   }
 }
 

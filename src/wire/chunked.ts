@@ -62,21 +62,24 @@ export class ChunkedReader {
     return this.#state === 'failed';
   }
 
-  /** Reads from `start`; returns the position after what belongs to this body. Data is in `spans` even when it failed later. */
-  read(buffer: Buffer, start: number): number {
+  /**
+   * Reads what stands in [start, limit); returns the position after what belongs to this body. Data is in `spans` even
+   * when it failed later.
+   */
+  read(buffer: Buffer, start: number, limit = buffer.length): number {
     this.spans.length = 0;
     this.spanBytes = 0;
     let at = start;
-    while (at < buffer.length && this.#state !== 'done' && this.#state !== 'failed') {
-      if (this.#state === 'data') at = this.#takeData(buffer, at);
-      else if (this.#state === 'trailers') at = this.#takeTrailers(buffer, at);
+    while (at < limit && this.#state !== 'done' && this.#state !== 'failed') {
+      if (this.#state === 'data') at = this.#takeData(at, limit);
+      else if (this.#state === 'trailers') at = this.#takeTrailers(buffer, at, limit);
       else this.#state = this.#step(buffer[at++]!);
     }
     return at;
   }
 
-  #takeData(buffer: Buffer, at: number): number {
-    const end = Math.min(buffer.length, at + this.#size);
+  #takeData(at: number, limit: number): number {
+    const end = Math.min(limit, at + this.#size);
     this.spans.push(at, end);
     this.spanBytes += end - at;
     this.#size -= end - at;
@@ -145,9 +148,10 @@ export class ChunkedReader {
   }
 
   /** Trailers are rare and small: gathered as text until their empty line is there, then read like any field block. */
-  #takeTrailers(buffer: Buffer, start: number): number {
-    const lineFeed = buffer.indexOf(LF, start);
-    const end = lineFeed === -1 ? buffer.length : lineFeed + 1;
+  #takeTrailers(buffer: Buffer, start: number, limit: number): number {
+    const found = buffer.indexOf(LF, start);
+    const lineFeed = found < limit ? found : -1;
+    const end = lineFeed === -1 ? limit : lineFeed + 1;
     this.#trailerText += buffer.toString('latin1', start, end);
     const text = this.#trailerText;
     if (text.length > this.#limits.trailers) this.#state = 'failed';
@@ -176,33 +180,46 @@ export class ChunkedReader {
   }
 }
 
-/** Spans shorter than this are copied into one chunk; longer ones are written where they lie. */
-const COPY_BELOW = 2048;
-
 /**
- * The data of the reader's last read as one chunk, in pieces to be written one after the other. A piece of many small
- * chunks is copied together, so that 100,000 one-byte chunks cost no 100,000 writes (HARDENING T14).
+ * The data of the reader's last read as one chunk: its size is written before it and its end behind it, where the reader
+ * has been already, and the data of several chunks moves together, so that 100,000 one-byte chunks cost no 100,000 writes
+ * (HARDENING T14). Answers where the chunk begins in `buffer`; it ends at `chunkEnd`. -1 when there is no room for that.
  */
-export function encodeChunk(buffer: Buffer, spans: readonly number[], bytes: number): Buffer[] {
+export function encodeInPlace(buffer: Buffer, spans: readonly number[], bytes: number): number {
   const size = `${bytes.toString(16)}\r\n`;
-  if (spans.length > 2 || bytes < COPY_BELOW) {
-    const chunk = Buffer.allocUnsafe(size.length + bytes + 2);
-    let at = chunk.write(size, 0, 'latin1');
-    for (let i = 0; i < spans.length; i += 2) at += buffer.copy(chunk, at, spans[i]!, spans[i + 1]!);
-    chunk[at] = CR;
-    chunk[at + 1] = LF;
-    return [chunk];
-  }
-  return [Buffer.from(size, 'latin1'), buffer.subarray(spans[0]!, spans[1]!), Buffer.from('\r\n', 'latin1')];
+  const start = spans[0]! - size.length;
+  const end = spans[0]! + bytes;
+  if (start < 0 || end + 2 > buffer.length) return -1;
+  moveTogether(buffer, spans);
+  buffer.write(size, start, 'latin1');
+  buffer[end] = CR;
+  buffer[end + 1] = LF;
+  return start;
 }
 
-/** The data of the reader's last read without its framing, for clients that cannot read chunks. */
-export function joinSpans(buffer: Buffer, spans: readonly number[], bytes: number): Buffer {
-  if (spans.length === 2) return buffer.subarray(spans[0]!, spans[1]!);
-  const joined = Buffer.allocUnsafe(bytes);
-  let at = 0;
-  for (let i = 0; i < spans.length; i += 2) at += buffer.copy(joined, at, spans[i]!, spans[i + 1]!);
-  return joined;
+/** Where what `encodeInPlace` made ends. */
+export function chunkEnd(spans: readonly number[], bytes: number): number {
+  return spans[0]! + bytes + 2;
+}
+
+/** The data of the reader's last read as one chunk of its own memory. */
+export function encodeChunk(buffer: Buffer, spans: readonly number[], bytes: number): Buffer {
+  const size = `${bytes.toString(16)}\r\n`;
+  const chunk = Buffer.allocUnsafe(size.length + bytes + 2);
+  let at = chunk.write(size, 0, 'latin1');
+  for (let i = 0; i < spans.length; i += 2) at += buffer.copy(chunk, at, spans[i]!, spans[i + 1]!);
+  chunk[at] = CR;
+  chunk[at + 1] = LF;
+  return chunk;
+}
+
+/** The data of all spans behind one another, from where the first one begins. Nothing moves over what is still to move. */
+export function moveTogether(buffer: Buffer, spans: readonly number[]): void {
+  let at = spans[1]!;
+  for (let i = 2; i < spans.length; i += 2) {
+    buffer.copyWithin(at, spans[i]!, spans[i + 1]!);
+    at += spans[i + 1]! - spans[i]!;
+  }
 }
 
 function hexDigit(c: number): number {

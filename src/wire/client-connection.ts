@@ -8,9 +8,11 @@ import type { Watched } from '../engine/deadlines.ts';
 import { LINGER_MS } from '../engine/fixed-bounds.ts';
 import { HalfCloseGrace } from '../engine/half-close-grace.ts';
 import { ClientOutput } from './client-output.ts';
+import type { OpenSocket, SocketReader } from './client-socket.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { Gathering, headEnd, headFailure, skipEmptyLines } from './head-end.ts';
+import { ReadBuffer } from './read-buffer.ts';
 import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -23,8 +25,10 @@ type State =
   | 'closed';
 
 const NOTHING = Buffer.alloc(0);
+/** A shorter piece of a body goes on as text, which is a copy already. */
+const COPIED_BELOW = 4_096;
 
-export class ClientConnection implements Watched {
+export class ClientConnection implements SocketReader, Watched {
   readonly context: WireContext;
   readonly peer: string;
   readonly isTls: boolean;
@@ -35,6 +39,10 @@ export class ClientConnection implements Watched {
   #exchange: Exchange | null = null;
   #tunnel: Tunnel | null = null;
   #pending: Buffer = NOTHING;
+  /** `#pending` lies in memory that the next read overwrites: what is left of it at the end of the turn is copied. */
+  #isBorrowed = false;
+  /** Of a body that is longer than one read. */
+  #own: ReadBuffer | null = null;
   readonly #gathering = new Gathering();
   /** Octets of `#pending` in which no head ends. */
   #searched = 0;
@@ -52,8 +60,9 @@ export class ClientConnection implements Watched {
   /** The exchange is not ready for the body: no upstream is connected yet, or it needs a rest. */
   #isBodyHeld = false;
 
-  constructor(context: WireContext, socket: Socket, isTls: boolean) {
+  constructor(context: WireContext, open: OpenSocket, isTls: boolean) {
     this.context = context;
+    const socket = open(this);
     this.#socket = socket;
     this.isTls = isTls;
     this.output = new ClientOutput(socket, isTls, context.deadlines);
@@ -61,8 +70,6 @@ export class ClientConnection implements Watched {
     this.peer = socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
     this.#idleSince = this.#since;
-    socket.setNoDelay(true);
-    socket.on('data', (data: Buffer) => this.guard(() => this.#onData(data)));
     socket.on('end', () => this.guard(() => this.#onEnd()));
     socket.on('drain', () => this.guard(() => this.#onDrain()));
     socket.on('error', () => this.#onGone());
@@ -228,19 +235,40 @@ export class ClientConnection implements Watched {
     }
   }
 
-  #onData(data: Buffer): void {
+  /** Long bodies have memory of their own, so that it can be handed on as it is; all else is copied when it is kept. */
+  readBuffer(): Buffer {
+    if (this.#state !== 'body') return this.context.scratch;
+    this.#own ??= new ReadBuffer();
+    return this.#own.view;
+  }
+
+  onRead(length: number, buffer: Buffer): void {
+    try {
+      this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
+      // What a write still needs is not read into again.
+      if (this.#own !== null && this.#exchange?.hasUnsentBody !== false) this.#own = null;
+    } catch (error) {
+      this.onException(error);
+    }
+  }
+
+  #take(data: Buffer): void {
     if (this.#state === 'linger') return;
     if (this.#state === 'tunnel') {
-      this.#tunnel!.fromClient(data);
+      this.#tunnel!.fromClient(Buffer.from(data));
       return;
     }
     if (this.#pending.length === 0) {
       this.#pending = data;
+      this.#isBorrowed = true;
       if (this.#state === 'head') this.#beginHead();
     } else {
       this.#pending = this.#gathering.append(this.#pending, data);
     }
     this.#pump();
+    if (this.#isBorrowed && this.#pending.length > 0)
+      this.#pending = this.#gathering.append(NOTHING, this.#pending);
+    this.#isBorrowed = false;
     if (this.#isFull()) this.pauseReading();
   }
 
@@ -276,6 +304,7 @@ export class ClientConnection implements Watched {
       else if (this.#state !== 'head' || this.output.isBlocked || !this.#takeHead()) break;
     }
     this.#isPumping = false;
+    if (this.#body !== null) this.#exchange?.onBodyPause();
   }
 
   /** False when the head is not complete yet, or was refused. */
@@ -288,7 +317,7 @@ export class ClientConnection implements Watched {
       this.#since = this.#idleSince;
       return false;
     }
-    const end = start === -1 ? -1 : headEnd(this.#pending, start, this.#searched);
+    const end = start === -1 ? -1 : headEnd(this.#pending, start, this.#pending.length, this.#searched);
     if (end === -1 || end - start > limits.headBytes) {
       const failure = start === -1 ? 'malformed' : headFailure(this.#pending, start, limits, this.#searched);
       this.#searched = this.#pending.length;
@@ -327,9 +356,18 @@ export class ClientConnection implements Watched {
   #takeBody(): void {
     this.#since = this.context.deadlines.nowMs;
     const body = this.#body!;
-    const rest = body.read(this.#pending, this.#exchange!);
+    const own = this.#own;
+    const isOwn = own !== null && this.#isBorrowed && this.#pending.buffer === own.whole.buffer;
+    if (this.#isBorrowed && !isOwn && this.#pending.length >= COPIED_BELOW) {
+      this.#pending = Buffer.from(this.#pending);
+      this.#isBorrowed = false;
+    }
+    const pending = this.#pending;
+    const whole = isOwn ? own.whole : pending;
+    const start = isOwn ? pending.byteOffset - whole.byteOffset : 0;
+    const end = body.read(whole, start, start + pending.length, this.#exchange!);
     if (this.#state !== 'body') return; // the request failed, and with it the connection
-    this.#pending = rest;
+    this.#pending = end === start + pending.length ? NOTHING : pending.subarray(end - start);
     if (body.isComplete) this.#state = 'answer';
   }
 

@@ -18,6 +18,8 @@ export interface WireContext {
   readonly pools: UpstreamPools;
   readonly failures: FailureAnswers;
   readonly trusted: TrustedProxies;
+  /** What clients' sockets read into, all of the thread's: good until the end of the turn. */
+  readonly scratch: Buffer;
   /** Scratch of the thread: valid until the next head is read. */
   readonly requestHead: RequestHead;
   /** The newest one. A request takes it once. */

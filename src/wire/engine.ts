@@ -19,17 +19,23 @@ import { FAREWELL_MS, STREAM_JITTER_MS } from '../engine/fixed-bounds.ts';
 import { bind, certificateOf, refuseHandshake } from '../engine/listener.ts';
 import { endSpread } from '../engine/streams.ts';
 import { ClientConnection } from './client-connection.ts';
+import { type OpenSocket, openStream, takeConnections } from './client-socket.ts';
 import type { WireContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import { READ_BYTES } from './read-buffer.ts';
 import { RequestHead } from './request-head.ts';
 import { ResponseHead } from './response-head.ts';
 import { UpstreamPools } from './upstream-pools.ts';
+
+/** Probes of TCP's own, so that a client that vanished is found. */
+const KEEP_ALIVE_SECONDS = 60;
 
 export class WireEngine implements Engine, WireContext, Watched {
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
   readonly pools: UpstreamPools;
   readonly failures = new FailureAnswers();
+  readonly scratch = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly requestHead = new RequestHead();
   readonly #listen: readonly ListenAddress[];
   #settings: EngineSettings;
@@ -77,6 +83,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     for (const address of this.#listen) {
       const server = this.#createServer(address);
       const port = await bind(server, address);
+      if (address.tls === null) this.#takeConnections(server);
       this.#servers.push({ server, tls: address.tls });
       bound.push({ host: address.host, port });
     }
@@ -150,10 +157,15 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   #createServer(address: ListenAddress): Server {
-    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+    const options = {
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_SECONDS * 1_000,
+    };
     if (address.tls === null) {
       return createServer(options, (socket) => {
-        if (this.#admits(socket)) this.#accept(socket, false);
+        if (this.#admits(socket)) this.#accept(openStream(socket), false);
       });
     }
     const server = createTlsServer(
@@ -163,7 +175,7 @@ export class WireEngine implements Engine, WireContext, Watched {
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: this.options.limits.headerTimeoutMs,
       },
-      (socket) => this.#accept(socket, true),
+      (socket) => this.#accept(openStream(socket), true),
     );
     // Counted from here on: a handshake that is never finished takes a place as well.
     server.on('connection', (socket) => this.#admits(socket));
@@ -179,21 +191,40 @@ export class WireEngine implements Engine, WireContext, Watched {
     }
   }
 
-  /** Refused at once beyond `limits.connections`: nothing is sent, nothing is read. */
-  #admits(socket: Socket): boolean {
-    if (this.#sockets >= this.options.limits.connections) {
-      this.#refused++;
-      socket.on('error', () => {});
-      socket.destroy();
-      return false;
-    }
-    this.#sockets++;
-    socket.once('close', () => this.#sockets--);
-    return true;
+  /** The server makes no sockets of its own from here on. */
+  #takeConnections(server: Server): void {
+    takeConnections(server, {
+      keepAliveSeconds: KEEP_ALIVE_SECONDS,
+      admits: () => this.#hasRoom(),
+      accept: (open) => this.#accept((reader) => this.#counted(open(reader)), false),
+    });
   }
 
-  #accept(socket: Socket, isTls: boolean): void {
-    this.#clients.add(new ClientConnection(this, socket, isTls));
+  /** Refused at once beyond `limits.connections`: nothing is sent, nothing is read. */
+  #admits(socket: Socket): boolean {
+    if (this.#hasRoom()) {
+      this.#counted(socket);
+      return true;
+    }
+    socket.on('error', () => {});
+    socket.destroy();
+    return false;
+  }
+
+  #hasRoom(): boolean {
+    if (this.#sockets < this.options.limits.connections) return true;
+    this.#refused++;
+    return false;
+  }
+
+  #counted(socket: Socket): Socket {
+    this.#sockets++;
+    socket.once('close', () => this.#sockets--);
+    return socket;
+  }
+
+  #accept(open: OpenSocket, isTls: boolean): void {
+    this.#clients.add(new ClientConnection(this, open, isTls));
   }
 
   #exchanges(): Exchange[] {

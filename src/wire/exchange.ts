@@ -21,9 +21,10 @@ import { Placing } from '../engine/placing.ts';
 import type { Asked } from '../engine/retry.ts';
 import { readAnswer } from './answer-facts.ts';
 import { AnswerWriter } from './answer-writer.ts';
-import { encodeChunk } from './chunked.ts';
+import { chunkEnd, encodeChunk, encodeInPlace } from './chunked.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
+import { GatheredWrite } from './gathered-write.ts';
 import { clientInterimHead, clientSwitchingHead, upstreamRequestHead } from './heads.ts';
 import type { BodySink } from './request-body.ts';
 import { type ReadRequest, readRequest } from './request-facts.ts';
@@ -43,6 +44,8 @@ export class Exchange implements AnswerSink, BodySink {
   #placing: Placing | null = null;
   #upstream: TableUpstream | null = null;
   #connection: UpstreamConnection | null = null;
+  /** Of a request that has a body: its head and the body, as they go up. */
+  #upload: GatheredWrite | null = null;
   #wasReused = false;
   #upstreamHead = '';
   #headIsFor: Decision | null = null;
@@ -126,25 +129,37 @@ export class Exchange implements AnswerSink, BodySink {
 
   // The client's side.
 
-  onBodyData(data: Buffer): void {
-    this.#bytesIn += data.length;
-    if (this.#connection?.write(data) === false) this.#client.holdBody();
+  onBodyData(whole: Buffer, start: number, end: number): void {
+    this.#bytesIn += end - start;
+    this.#upload?.piece(whole, start, end);
   }
 
-  onBodyChunks(buffer: Buffer, spans: readonly number[], bytes: number): void {
+  onBodyChunks(whole: Buffer, spans: readonly number[], bytes: number): void {
     this.#bytesIn += bytes;
-    const connection = this.#connection;
-    if (connection === null) return;
-    let isReady = true;
-    connection.cork();
-    for (const piece of encodeChunk(buffer, spans, bytes)) isReady = connection.write(piece);
-    connection.uncork();
-    if (!isReady) this.#client.holdBody();
+    const upload = this.#upload;
+    if (upload === null) return;
+    const start = encodeInPlace(whole, spans, bytes);
+    if (start !== -1) upload.piece(whole, start, chunkEnd(spans, bytes));
+    else {
+      const chunk = encodeChunk(whole, spans, bytes);
+      upload.piece(chunk, 0, chunk.length);
+    }
   }
 
   onBodyEnd(trailers: string): void {
-    if (this.#request!.isChunked) this.#connection?.write(`0\r\n${trailers}\r\n`);
+    if (this.#request!.isChunked) this.#upload?.text(`0\r\n${trailers}\r\n`);
+    this.#upload?.flush();
     this.#connection?.requestSent();
+  }
+
+  /** What is here of the body has been handed on. */
+  onBodyPause(): void {
+    if (this.#upload?.flush() === false) this.#client.holdBody();
+  }
+
+  /** A write of the body has not left yet. */
+  get hasUnsentBody(): boolean {
+    return this.#connection?.hasUnsent ?? false;
   }
 
   /** The request turned out to be broken, too large or too slow: the upstream must see it cut. */
@@ -192,8 +207,15 @@ export class Exchange implements AnswerSink, BodySink {
     this.#wasReused = connection.served > 0;
     if (connection.isConnected) this.#timings.connected();
     const head = this.#headFor(decision, upstream);
-    connection.ask(this, request.facts.method, head, request.hasBody, request.facts.isWebSocket);
-    if (request.hasBody && connection.isConnected) this.#client.resumeBody();
+    connection.ask(this, request.facts.method, request.hasBody, request.facts.isWebSocket);
+    if (!request.hasBody) {
+      connection.write(head);
+      return;
+    }
+    this.#upload = new GatheredWrite(connection);
+    this.#upload.text(head);
+    // With what is here of the body the head leaves in one write.
+    if (connection.isConnected) this.#client.resumeBody();
   }
 
   #headFor(decision: Decision, upstream: TableUpstream): string {
@@ -227,8 +249,9 @@ export class Exchange implements AnswerSink, BodySink {
     this.#client.onException(error);
   }
 
-  onReadEnd(): void {
+  onReadEnd(): boolean {
     if (!this.#answer.flush()) this.#connection?.pause();
+    return !this.#client.output.hasUnsent;
   }
 
   onUpstreamConnected(): void {
@@ -260,8 +283,8 @@ export class Exchange implements AnswerSink, BodySink {
     this.#answer.head(head, minor, closes, about);
   }
 
-  onAnswerData(data: Buffer): void {
-    this.#answer.data(data);
+  onAnswerData(whole: Buffer, start: number, end: number): void {
+    this.#answer.data(whole, start, end);
   }
 
   onAnswerChunks(buffer: Buffer, spans: readonly number[], bytes: number): void {
@@ -270,6 +293,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   onAnswerEnd(trailers: string): void {
     this.#connection = null; // back in its pool, or closed
+    this.#upload = null;
     this.#answer.end(trailers);
     this.#answer.flush();
     this.#finish(null);
@@ -280,6 +304,7 @@ export class Exchange implements AnswerSink, BodySink {
     const upstream = this.#upstream!;
     const wasSilent = this.#connection?.isSilent ?? true;
     this.#connection = null;
+    this.#upload = null;
     this.#context.ports.onFault(`${this.version} ${upstream.address}: ${FAILURES[failure].title}`, detail);
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
     else if (this.#answer.status !== 0) this.#cutAnswer(failure);
@@ -361,6 +386,7 @@ export class Exchange implements AnswerSink, BodySink {
   #dropConnection(): void {
     this.#connection?.destroy();
     this.#connection = null;
+    this.#upload = null;
   }
 
   #leave(): void {

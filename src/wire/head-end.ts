@@ -39,11 +39,13 @@ export class Gathering {
 }
 
 /**
- * Position after the empty line that ends the head beginning at `start`; -1 when it has not come yet. The octets before
- * `searched` are known to hold no such end.
+ * Position after the empty line that ends the head beginning at `start`; -1 when it has not come by `limit`. The octets
+ * before `searched` are known to hold no such end.
  */
-export function headEnd(buffer: Buffer, start: number, searched = start): number {
-  const at = buffer.indexOf(END, Math.max(start, searched - END.length + 1));
+export function headEnd(buffer: Buffer, start: number, limit: number, searched = start): number {
+  // What stands behind `limit` is of an earlier read: it is not searched, however far it goes.
+  const inside = limit === buffer.length ? buffer : buffer.subarray(0, limit);
+  const at = inside.indexOf(END, Math.max(start, searched - END.length + 1));
   return at === -1 ? -1 : at + END.length;
 }
 
@@ -61,7 +63,7 @@ export function headFailure(
   limits: { readonly headBytes: number; readonly uri: number },
   searched = start,
 ): FailureCode | null {
-  const end = headEnd(buffer, start, searched);
+  const end = headEnd(buffer, start, buffer.length, searched);
   const length = (end === -1 ? buffer.length : end) - start;
   if (length > limits.headBytes) {
     const lineEnd = buffer.indexOf('\r\n', start, 'latin1');

@@ -6,14 +6,13 @@ import { ChunkedReader } from './chunked.ts';
 import type { RequestHead } from './request-head.ts';
 
 export interface BodySink {
-  onBodyData(data: Buffer): void;
+  /** The octets of [start, end). What stands around them in `whole` may be written over. */
+  onBodyData(whole: Buffer, start: number, end: number): void;
   /** `spans` as ChunkedReader gives them. */
-  onBodyChunks(buffer: Buffer, spans: readonly number[], bytes: number): void;
+  onBodyChunks(whole: Buffer, spans: readonly number[], bytes: number): void;
   onBodyEnd(trailers: string): void;
   onRequestFailed(failure: FailureCode): void;
 }
-
-const NOTHING = Buffer.alloc(0);
 
 export class RequestBody {
   isComplete = false;
@@ -29,30 +28,30 @@ export class RequestBody {
     this.#maxBytes = limits.body ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Hands on what `data` holds of the body; returns what follows it. A piece in which the body breaks is not handed on. */
-  read(data: Buffer, sink: BodySink): Buffer {
-    return this.#chunks === null ? this.#readLength(data, sink) : this.#readChunks(this.#chunks, data, sink);
-  }
-
-  #readLength(data: Buffer, sink: BodySink): Buffer {
-    const taken = data.length > this.#left ? data.subarray(0, this.#left) : data;
-    this.#left -= taken.length;
+  /**
+   * Hands on what [start, end) holds of the body; returns the position of what follows it. A piece in which the body breaks
+   * is not handed on.
+   */
+  read(whole: Buffer, start: number, end: number, sink: BodySink): number {
+    if (this.#chunks !== null) return this.#readChunks(this.#chunks, whole, start, end, sink);
+    const bodyEnd = start + Math.min(end - start, this.#left);
+    this.#left -= bodyEnd - start;
     this.isComplete = this.#left === 0;
-    sink.onBodyData(taken);
+    sink.onBodyData(whole, start, bodyEnd);
     if (this.isComplete) sink.onBodyEnd('');
-    return taken.length === data.length ? NOTHING : data.subarray(taken.length);
+    return bodyEnd;
   }
 
-  #readChunks(chunks: ChunkedReader, data: Buffer, sink: BodySink): Buffer {
-    const end = chunks.read(data, 0);
+  #readChunks(chunks: ChunkedReader, whole: Buffer, start: number, limit: number, sink: BodySink): number {
+    const end = chunks.read(whole, start, limit);
     this.#bytes += chunks.spanBytes;
     if (chunks.hasFailed || this.#bytes > this.#maxBytes) {
       sink.onRequestFailed(chunks.hasFailed ? 'malformed' : 'body-too-large');
-      return NOTHING;
+      return limit;
     }
     this.isComplete = chunks.isDone;
-    if (chunks.spanBytes > 0) sink.onBodyChunks(data, chunks.spans, chunks.spanBytes);
+    if (chunks.spanBytes > 0) sink.onBodyChunks(whole, chunks.spans, chunks.spanBytes);
     if (chunks.isDone) sink.onBodyEnd(chunks.trailers);
-    return end === data.length ? NOTHING : data.subarray(end);
+    return end;
   }
 }

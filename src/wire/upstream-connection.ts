@@ -11,6 +11,7 @@ import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import { ChunkedReader } from './chunked.ts';
 import { Gathering, headEnd, mayBecomeAnswer } from './head-end.ts';
+import { ReadBuffer } from './read-buffer.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
@@ -20,9 +21,10 @@ export interface AnswerSink {
   /** 101 to a WebSocket handshake; `rest` is what came behind it. From here on the sink gets raw data. */
   onSwitched(head: ResponseHead, rest: Buffer): void;
   onAnswerHead(head: ResponseHead): void;
-  onAnswerData(data: Buffer): void;
+  /** The octets of [start, end), good for this turn. What stands around them in `whole` may be written over. */
+  onAnswerData(whole: Buffer, start: number, end: number): void;
   /** `spans` as ChunkedReader gives them. */
-  onAnswerChunks(buffer: Buffer, spans: readonly number[], bytes: number): void;
+  onAnswerChunks(whole: Buffer, spans: readonly number[], bytes: number): void;
   onAnswerEnd(trailers: string): void;
   /** The upstream can take more of the body. */
   onUpstreamDrain(): void;
@@ -32,8 +34,8 @@ export interface AnswerSink {
   onTunnelEnd(): void;
   /** One of the calls above threw; the connection is closed. */
   onException(error: unknown): void;
-  /** All that one read brought has been handed on. */
-  onReadEnd(): void;
+  /** All that one read brought has been handed on. False when a write still needs the memory it was read into. */
+  onReadEnd(): boolean;
 }
 
 type State = 'connecting' | 'head' | 'body' | 'idle' | 'tunnel' | 'closed';
@@ -59,6 +61,7 @@ export class UpstreamConnection implements Watched {
   isStale = false;
   readonly #context: UpstreamContext;
   readonly #socket: UpstreamSocket;
+  readonly #buffer = new ReadBuffer();
   #sink: AnswerSink | null = null;
   #state: State = 'connecting';
   #method = '';
@@ -84,12 +87,18 @@ export class UpstreamConnection implements Watched {
     this.upstream = upstream;
     this.#since = performance.now();
     this.#silenceLimitMs = context.limits.connectMs;
-    const socket = new UpstreamSocket({ allowHalfOpen: true });
+    const onread = {
+      buffer: () => this.#buffer.view,
+      callback: (length: number) => {
+        this.#onRead(length);
+        return true;
+      },
+    };
+    const socket = new UpstreamSocket({ allowHalfOpen: true, onread });
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.connect({ host: upstream.host, port: upstream.port });
     socket.on('connect', () => this.#guard(() => this.#onConnect()));
-    socket.on('data', (data: Buffer) => this.#guard(() => this.#onData(data)));
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('drain', () => this.#guard(() => this.#onDrain()));
     socket.on('error', (error: NodeJS.ErrnoException) =>
@@ -108,12 +117,8 @@ export class UpstreamConnection implements Watched {
     return !this.#sawBytes;
   }
 
-  get localPort(): number {
-    return this.#socket.localPort ?? 0;
-  }
-
-  /** Asks: writes the head, and expects an answer to `method`. */
-  ask(sink: AnswerSink, method: string, head: string, hasBody: boolean, expectsSwitch: boolean): void {
+  /** Expects an answer to `method`, to a request that is written next. */
+  ask(sink: AnswerSink, method: string, hasBody: boolean, expectsSwitch: boolean): void {
     this.#sink = sink;
     this.#method = method;
     this.#sawBytes = false;
@@ -124,12 +129,16 @@ export class UpstreamConnection implements Watched {
       this.#state = 'head';
       this.#watch(this.#context.limits.firstByteMs);
     }
-    this.#socket.write(head, 'latin1');
+  }
+
+  /** Nothing tells when the last octets have gone but the length of what has not. */
+  get hasUnsent(): boolean {
+    return this.#socket.writableLength > 0;
   }
 
   /** False when the upstream should be given a rest. */
   write(data: Buffer | string): boolean {
-    this.#since = this.#context.deadlines.nowMs;
+    if (this.#state !== 'connecting') this.#since = this.#context.deadlines.nowMs;
     return this.#socket.write(data as string, 'latin1');
   }
 
@@ -242,69 +251,90 @@ export class UpstreamConnection implements Watched {
     this.#sink?.onUpstreamDrain();
   }
 
-  #onData(data: Buffer): void {
+  #onRead(length: number): void {
     this.#since = this.#context.deadlines.nowMs;
     const sink = this.#sink;
     if (sink === null) {
       this.destroy(); // nobody asked
       return;
     }
+    try {
+      this.#take(length, sink);
+      if (!sink.onReadEnd()) this.#buffer.renew();
+    } catch (error) {
+      this.destroy();
+      sink.onException(error);
+    }
+  }
+
+  #take(length: number, sink: AnswerSink): void {
+    const { whole, start } = this.#buffer;
+    const end = start + length;
     if (this.#state === 'tunnel') {
-      sink.onTunnelData(data);
+      sink.onTunnelData(whole.subarray(start, end));
       return;
     }
     this.#sawBytes = true;
-    if (this.#state === 'head') {
-      this.#pending = this.#pending.length === 0 ? data : this.#gathering.append(this.#pending, data);
-      this.#readHeads();
-    } else {
-      this.#readBody(data);
+    if (this.#state !== 'head') this.#readBody(whole, start, end);
+    else if (this.#pending.length === 0) this.#readHeads(whole, start, end);
+    else {
+      // A head in pieces is rare: gathered in memory of its own, and read as if it had come at once.
+      const pending = this.#gathering.append(this.#pending, whole.subarray(start, end));
+      this.#readHeads(pending, 0, pending.length);
     }
-    sink.onReadEnd();
   }
 
-  #readHeads(): void {
+  /** Heads in [start, end), and what follows them. */
+  #readHeads(buffer: Buffer, start: number, end: number): void {
+    const { limits, responseHead: head } = this.#context;
+    let at = start;
     while (this.#state === 'head') {
-      const searched = this.#searched;
-      const end = headEnd(this.#pending, 0, searched);
-      this.#searched = end === -1 ? this.#pending.length : 0;
-      if (end === -1 && this.#pending.length <= this.#context.limits.responseHead) {
-        // Waiting for its end would be waiting for the limit of silence.
-        if (!mayBecomeAnswer(this.#pending, searched))
-          this.#fail('upstream-invalid', 'not the head of an answer');
-        return;
-      }
-      if (end === -1 || end > this.#context.limits.responseHead) {
+      const found = headEnd(buffer, at, end, at + this.#searched);
+      const length = (found === -1 ? end : found) - at;
+      if (length > limits.responseHead) {
         this.#fail('upstream-invalid', 'answer head too large or broken');
         return;
       }
-      const head = this.#context.responseHead;
-      const refused = head.read(
-        this.#pending.toString('latin1', 0, end),
-        this.#method,
-        this.#context.limits.headers * 2,
-      );
+      if (found === -1) {
+        this.#waitForHead(buffer.subarray(at, end));
+        return;
+      }
+      this.#searched = 0;
+      const refused = head.read(buffer.toString('latin1', at, found), this.#method, limits.headers * 2);
       if (refused !== null) {
         this.#fail(refused, 'invalid answer head');
         return;
       }
-      const rest = this.#pending.subarray(end);
-      this.#pending = rest;
-      if (!head.isInterim) this.#beginBody(head, rest);
-      else if (!this.#interimHead(head, rest)) return;
+      at = found;
+      this.#pending = NOTHING;
+      if (!head.isInterim) {
+        this.#beginBody(head, buffer, at, end);
+        return; // with the answer's end the next request may have been sent: what is read is not its answer
+      }
+      if (!this.#interimHead(head, buffer, at, end) || at === end) return;
     }
   }
 
+  /** `begun`: all that is here of a head. */
+  #waitForHead(begun: Buffer): void {
+    // Waiting for the end of what is none would be waiting for the limit of silence.
+    if (!mayBecomeAnswer(begun, this.#searched)) {
+      this.#fail('upstream-invalid', 'not the head of an answer');
+      return;
+    }
+    this.#searched = begun.length;
+    this.#pending = this.#gathering.append(NOTHING, begun);
+  }
+
   /** False when the reading of heads is over. */
-  #interimHead(head: ResponseHead, rest: Buffer): boolean {
+  #interimHead(head: ResponseHead, buffer: Buffer, at: number, end: number): boolean {
     if (head.status === 101) {
       if (!this.#expectsSwitch || !head.isWebSocket) {
         this.#fail('upstream-invalid', 'a 101 that nobody asked for');
         return false;
       }
       this.#state = 'tunnel';
-      this.#pending = NOTHING;
-      this.#sink?.onSwitched(head, rest);
+      this.#sink?.onSwitched(head, buffer.subarray(at, end));
       return false;
     }
     if (++this.#interim > MAX_INTERIM) {
@@ -315,45 +345,44 @@ export class UpstreamConnection implements Watched {
     return this.#state === 'head';
   }
 
-  #beginBody(head: ResponseHead, rest: Buffer): void {
+  #beginBody(head: ResponseHead, buffer: Buffer, at: number, end: number): void {
     this.#state = 'body';
-    this.#pending = NOTHING;
     this.#framing = head.framing;
     this.#keepsAlive = head.keepsAlive;
     this.#remaining = head.contentLength;
     this.#chunks = head.framing === 'chunked' ? new ChunkedReader(this.#context.limits) : null;
     this.#sink?.onAnswerHead(head);
     if (this.#state !== 'body') return; // the sink gave up
-    if (this.#framing === 'none') this.#finish(rest.length === 0, '');
-    else if (rest.length > 0) this.#readBody(rest);
+    if (this.#framing === 'none') this.#finish(at === end, '');
+    else if (at < end) this.#readBody(buffer, at, end);
   }
 
-  #readBody(data: Buffer): void {
+  #readBody(whole: Buffer, start: number, end: number): void {
     switch (this.#framing) {
       case 'length': {
-        const taken = data.length > this.#remaining ? data.subarray(0, this.#remaining) : data;
-        this.#remaining -= taken.length;
-        this.#sink?.onAnswerData(taken);
-        if (this.#remaining === 0) this.#finish(taken.length === data.length, '');
+        const taken = Math.min(end - start, this.#remaining);
+        this.#remaining -= taken;
+        this.#sink?.onAnswerData(whole, start, start + taken);
+        if (this.#remaining === 0) this.#finish(start + taken === end, '');
         return;
       }
       case 'chunked':
-        this.#readChunks(data);
+        this.#readChunks(whole, start, end);
         return;
       case 'close':
-        this.#sink?.onAnswerData(data);
+        this.#sink?.onAnswerData(whole, start, end);
         return;
       case 'none':
         this.destroy(); // octets behind an answer's end
     }
   }
 
-  #readChunks(data: Buffer): void {
+  #readChunks(whole: Buffer, start: number, limit: number): void {
     const chunks = this.#chunks!;
-    const end = chunks.read(data, 0);
-    if (chunks.spanBytes > 0) this.#sink?.onAnswerChunks(data, chunks.spans, chunks.spanBytes);
+    const end = chunks.read(whole, start, limit);
+    if (chunks.spanBytes > 0) this.#sink?.onAnswerChunks(whole, chunks.spans, chunks.spanBytes);
     if (chunks.hasFailed) this.#fail('upstream-truncated', 'broken chunk');
-    else if (chunks.isDone) this.#finish(end === data.length, chunks.trailers);
+    else if (chunks.isDone) this.#finish(end === limit, chunks.trailers);
   }
 
   /** The answer is complete. `isClean`: nothing came behind it. */

@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { ChunkedReader } from '../../src/wire/chunked.ts';
 import { ClientConnection } from '../../src/wire/client-connection.ts';
+import { openStream } from '../../src/wire/client-socket.ts';
 import type { WireContext } from '../../src/wire/context.ts';
 import { ourAnswer } from './our-answers.ts';
 import { ourRequests } from './our-requests.ts';
@@ -66,10 +67,10 @@ export function readChunks(body: Buffer, step: number): void {
 
 /** An unfinished head that arrives octet by octet on a real ClientConnection, whose socket only emits. */
 export function dribbleHead(head: Buffer): void {
-  const stub = { remoteAddress: '', setNoDelay: () => {}, pause: () => {}, resume: () => {} };
+  const stub = { remoteAddress: '', pause: () => {}, resume: () => {} };
   const socket = Object.assign(new EventEmitter(), stub);
   const deadlines = { nowMs: 0, add: () => {}, delete: () => {} };
   const context = { deadlines, options: { limits: LIMITS } };
-  new ClientConnection(context as unknown as WireContext, socket as unknown as Socket, false);
+  new ClientConnection(context as unknown as WireContext, openStream(socket as unknown as Socket), false);
   for (let at = 0; at < head.length - 1; at++) socket.emit('data', head.subarray(at, at + 1));
 }

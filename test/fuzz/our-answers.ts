@@ -2,13 +2,13 @@
 // AnswerWriter do. An upstream that is asked once gives interim answers and one final one; what follows is never read.
 
 import { MAX_INTERIM } from '../../src/engine/fixed-bounds.ts';
-import { ChunkedReader, encodeChunk, joinSpans } from '../../src/wire/chunked.ts';
+import { ChunkedReader } from '../../src/wire/chunked.ts';
 import { headEnd } from '../../src/wire/head-end.ts';
 import { clientAnswerHead, clientInterimHead } from '../../src/wire/heads.ts';
 import { ResponseHead } from '../../src/wire/response-head.ts';
 import { inPieces } from './mutations.ts';
 import { linesOf } from './our-requests.ts';
-import { type Field, LIMITS, type OpenMessage, type Reading } from './readings.ts';
+import { chunkText, type Field, LIMITS, type OpenMessage, type Reading, spanText } from './readings.ts';
 
 export interface OurAnswer extends Reading {
   /** Position behind each message, or behind its head when it is not complete. */
@@ -25,7 +25,7 @@ const NO_EDITS = { setCookies: [], cacheControl: null, update: null, isDocument:
 export function ourAnswer(bytes: Buffer, method: string, pieces: readonly number[]): OurAnswer {
   const reader = new Upstream(method);
   for (const piece of inPieces(bytes, pieces)) {
-    reader.take(piece);
+    reader.take(Buffer.from(piece)); // a copy: the engine writes around what it has read
     if (reader.isOver) break;
   }
   reader.finish();
@@ -75,13 +75,13 @@ class Upstream {
     const last = this.messages.at(-1);
     if (last === undefined || this.framing !== 'close') return;
     last.isComplete = true;
-    this.#forward([Buffer.from('0\r\n\r\n', 'latin1')]);
+    this.#forward('0\r\n\r\n');
     this.#markEnd(0);
   }
 
   /** UpstreamConnection.#readHeads. */
   #takeHead(): boolean {
-    const end = headEnd(this.#pending, 0);
+    const end = headEnd(this.#pending, 0, this.#pending.length);
     if (end === -1 && this.#pending.length <= LIMITS.responseHead) return false;
     if (end === -1 || end > LIMITS.responseHead) {
       this.refused = 'too large';
@@ -144,22 +144,22 @@ class Upstream {
     }
     const taken = this.framing === 'length' ? data.subarray(0, this.#remaining) : data;
     this.#remaining -= taken.length;
-    last.body += taken.toString('latin1');
-    const coded = this.framing === 'close' ? encodeChunk(taken, [0, taken.length], taken.length) : [taken];
-    this.#forward(coded);
+    const text = taken.toString('latin1');
+    last.body += text;
+    this.#forward(this.framing === 'close' ? chunkText(taken, [0, taken.length], taken.length) : text);
     if (this.framing === 'length' && this.#remaining === 0) this.#complete(last, data.length - taken.length);
   }
 
   #takeChunks(chunks: ChunkedReader, data: Buffer, last: OpenMessage): void {
     const end = chunks.read(data, 0);
     if (chunks.spanBytes > 0) {
-      last.body += joinSpans(data, chunks.spans, chunks.spanBytes).toString('latin1');
-      this.#forward(encodeChunk(data, chunks.spans, chunks.spanBytes));
+      last.body += spanText(data, chunks.spans);
+      this.#forward(chunkText(data, chunks.spans, chunks.spanBytes));
     }
     if (chunks.hasFailed) this.refused = 'broken chunk';
     if (!chunks.isDone) return;
     last.trailers = linesOf(chunks.trailers);
-    this.#forward([Buffer.from(`0\r\n${chunks.trailers}\r\n`, 'latin1')]);
+    this.#forward(`0\r\n${chunks.trailers}\r\n`);
     this.#complete(last, data.length - end);
   }
 
@@ -172,7 +172,7 @@ class Upstream {
     this.ends[this.messages.length - 1] = this.#taken - left;
   }
 
-  #forward(pieces: readonly Buffer[]): void {
-    this.forwarded[this.forwarded.length - 1] += pieces.map((piece) => piece.toString('latin1')).join('');
+  #forward(text: string): void {
+    this.forwarded[this.forwarded.length - 1] += text;
   }
 }

@@ -3,13 +3,12 @@
 // on its way to the upstream is kept too, as Exchange writes it.
 
 import type { FailureCode } from '../../src/core/errors.ts';
-import { encodeChunk, joinSpans } from '../../src/wire/chunked.ts';
 import { headEnd, headFailure, skipEmptyLines } from '../../src/wire/head-end.ts';
 import { upstreamRequestHead } from '../../src/wire/heads.ts';
 import { type BodySink, RequestBody } from '../../src/wire/request-body.ts';
 import { RequestHead } from '../../src/wire/request-head.ts';
 import { inPieces } from './mutations.ts';
-import { type Field, LIMITS, type OpenMessage, type Reading } from './readings.ts';
+import { chunkText, type Field, LIMITS, type OpenMessage, type Reading, spanText } from './readings.ts';
 
 export interface OurReading extends Reading {
   /** Position behind each message, or behind its head when it is not complete. */
@@ -45,7 +44,7 @@ const EXTRAS = {
 export function ourRequests(bytes: Buffer, pieces: readonly number[]): OurReading {
   const connection = new Connection();
   for (const piece of inPieces(bytes, pieces)) {
-    connection.take(piece);
+    connection.take(Buffer.from(piece)); // a copy: the engine writes around what it has read
     if (connection.isOver) break;
   }
   return {
@@ -78,7 +77,8 @@ class Connection implements BodySink {
     this.#pending = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece]);
     this.#taken += piece.length;
     while (this.#pending.length > 0 && !this.isOver) {
-      if (this.#body !== null) this.#pending = this.#body.read(this.#pending, this);
+      if (this.#body !== null)
+        this.#pending = this.#pending.subarray(this.#body.read(this.#pending, 0, this.#pending.length, this));
       else if (!this.#takeHead()) return;
       if (this.#body?.isComplete === true) this.#body = null;
       if (this.#body === null && this.refused === null) this.#markEnd();
@@ -92,7 +92,7 @@ class Connection implements BodySink {
       this.#pending = NOTHING;
       return false;
     }
-    const end = start === -1 ? -1 : headEnd(this.#pending, start);
+    const end = start === -1 ? -1 : headEnd(this.#pending, start, this.#pending.length);
     if (end === -1 || end - start > LIMITS.headBytes) {
       this.refused = start === -1 ? 'malformed' : headFailure(this.#pending, start, LIMITS);
       return false;
@@ -131,13 +131,14 @@ class Connection implements BodySink {
     this.ends[this.messages.length - 1] = this.#taken - this.#pending.length;
   }
 
-  onBodyData(data: Buffer): void {
-    this.#add(data.toString('latin1'), data.toString('latin1'));
+  onBodyData(whole: Buffer, start: number, end: number): void {
+    const text = whole.toString('latin1', start, end);
+    this.#add(text, text);
   }
 
-  onBodyChunks(buffer: Buffer, spans: readonly number[], bytes: number): void {
-    const coded = encodeChunk(buffer, spans, bytes).map((piece) => piece.toString('latin1'));
-    this.#add(joinSpans(buffer, spans, bytes).toString('latin1'), coded.join(''));
+  onBodyChunks(whole: Buffer, spans: readonly number[], bytes: number): void {
+    const text = spanText(whole, spans);
+    this.#add(text, chunkText(whole, spans, bytes));
   }
 
   onBodyEnd(trailers: string): void {

@@ -2,6 +2,7 @@
 
 import { parseConfig } from '../../src/config/load.ts';
 import type { Limits } from '../../src/core/policy.ts';
+import { chunkEnd, encodeChunk, encodeInPlace } from '../../src/wire/chunked.ts';
 
 export type Field = readonly [name: string, value: string];
 
@@ -42,4 +43,18 @@ function defaultLimits(): Limits {
   const parsed = parseConfig('listen: 127.0.0.1:0\n', 'fuzz.yaml', {});
   if (!parsed.ok) throw new Error('an empty configuration has limits');
   return parsed.config.limits;
+}
+
+/** What a ChunkedReader found, one behind the other. */
+export function spanText(buffer: Buffer, spans: readonly number[]): string {
+  let text = '';
+  for (let i = 0; i < spans.length; i += 2) text += buffer.toString('latin1', spans[i], spans[i + 1]);
+  return text;
+}
+
+/** As it goes on: in its place where there is room, as the engine does it, else in memory of its own. */
+export function chunkText(buffer: Buffer, spans: readonly number[], bytes: number): string {
+  const start = encodeInPlace(buffer, spans, bytes);
+  if (start === -1) return encodeChunk(buffer, spans, bytes).toString('latin1');
+  return buffer.toString('latin1', start, chunkEnd(spans, bytes));
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ChunkedReader, encodeChunk, joinSpans } from '../../../src/wire/chunked.ts';
+import { ChunkedReader, chunkEnd, encodeChunk, encodeInPlace } from '../../../src/wire/chunked.ts';
+import { spanText } from '../../fuzz/readings.ts';
 
 const LIMITS = { chunkExt: 64, trailers: 256, headers: 10 };
 
@@ -14,7 +15,7 @@ function readAll(text: string, step = text.length) {
     const piece = bytes.subarray(at, at + step);
     const end = reader.read(piece, 0);
     consumed = at + end;
-    if (reader.spanBytes > 0) body += joinSpans(piece, reader.spans, reader.spanBytes).toString('latin1');
+    body += spanText(piece, reader.spans);
   }
   return { reader, body, consumed, state: reader.isDone ? 'done' : reader.hasFailed ? 'failed' : 'more' };
 }
@@ -91,8 +92,39 @@ describe('a chunked body', () => {
     const piece = Buffer.from('1\r\na\r\n1\r\nb\r\n', 'latin1');
     const reader = new ChunkedReader(LIMITS);
     reader.read(piece, 0);
-    expect(Buffer.concat(encodeChunk(piece, reader.spans, reader.spanBytes)).toString()).toBe('2\r\nab\r\n');
-    const long = Buffer.alloc(5000, 'x');
-    expect(Buffer.concat(encodeChunk(long, [0, 5000], 5000)).toString()).toBe(`1388\r\n${long}\r\n`);
+    expect(encodeChunk(piece, reader.spans, reader.spanBytes).toString()).toBe('2\r\nab\r\n');
+    const start = encodeInPlace(piece, reader.spans, reader.spanBytes);
+    expect(piece.toString('latin1', start, chunkEnd(reader.spans, reader.spanBytes))).toBe('2\r\nab\r\n');
+  });
+
+  it('is not written in its place where there is no room for its size or its end', () => {
+    expect(encodeInPlace(Buffer.alloc(20), [2, 10], 8)).toBe(-1);
+    expect(encodeInPlace(Buffer.alloc(20), [3, 19], 16)).toBe(-1);
+    expect(encodeInPlace(Buffer.alloc(20), [4, 18], 14)).toBe(1);
+  });
+
+  it('is the same in its place and in memory of its own, however it was cut, and nothing else changes', () => {
+    const chunk = fc.tuple(fc.string({ minLength: 1, maxLength: 40 }), fc.constantFrom('', ';a=b', ';c="d"'));
+    fc.assert(
+      fc.property(fc.array(chunk, { minLength: 1, maxLength: 12 }), fc.nat(400), (chunks, cut) => {
+        const coded = chunks.map(([data, extension]) => {
+          const { length } = Buffer.from(data);
+          return `${length.toString(16)}${extension}\r\n${data}\r\n`;
+        });
+        const rest = 'GET / HTTP/1.1';
+        const whole = Buffer.from(`${'.'.repeat(64)}${coded.join('')}0\r\n\r\n${rest}`);
+        const limit = Math.min(whole.length, 64 + cut);
+        const reader = new ChunkedReader({ ...LIMITS, chunkExt: 1_000 });
+        const end = reader.read(whole, 64, limit);
+        if (reader.spanBytes === 0) return;
+        const behind = whole.toString('latin1', Math.max(end, limit) + 2);
+        const want = encodeChunk(whole, reader.spans, reader.spanBytes).toString('latin1');
+        const start = encodeInPlace(whole, reader.spans, reader.spanBytes);
+        expect(start).toBeGreaterThan(0);
+        expect(whole.toString('latin1', start, chunkEnd(reader.spans, reader.spanBytes))).toBe(want);
+        expect(whole.toString('latin1', Math.max(end, limit) + 2)).toBe(behind);
+        if (reader.isDone) expect(whole.toString('latin1', end)).toBe(rest);
+      }),
+    );
   });
 });

@@ -1,0 +1,73 @@
+// The socket of a client, opened so that it reads into memory of ours (`onread`) instead of new memory for each read:
+// with that on both sides a small request costs a fifth less. Node has `onread` for sockets that are made by their
+// user only, so connections are taken from the server's handle before it makes sockets of its own. Where a server has no
+// such handle, and for TLS, whose sockets decrypt into memory of their own, the ordinary events serve.
+
+import { type OnReadOpts, type Server, Socket } from 'node:net';
+
+export interface SocketReader {
+  /** What the next read goes into. Asked for before each. */
+  readBuffer(): Buffer;
+  /** `length` octets at the beginning of `buffer`, good for this turn. */
+  onRead(length: number, buffer: Buffer): void;
+}
+
+/** Makes the socket and lets it read. */
+export type OpenSocket = (reader: SocketReader) => Socket;
+
+interface ConnectionHandle {
+  setNoDelay?(isOn: boolean): void;
+  setKeepAlive?(isOn: boolean, delaySeconds: number): void;
+  close(): void;
+}
+
+interface HandleOwner {
+  _handle: { onconnection: unknown } | null;
+}
+
+export interface Acceptance {
+  readonly keepAliveSeconds: number;
+  /** False: there is no room; the connection is closed before a socket is made for it. */
+  admits(): boolean;
+  accept(open: OpenSocket): void;
+}
+
+/** Takes the connections of a listening server. True when it could be done; else its events tell of them. */
+export function takeConnections(server: Server, { keepAliveSeconds, admits, accept }: Acceptance): boolean {
+  const handle = (server as unknown as HandleOwner)._handle;
+  const original = handle?.onconnection;
+  if (handle === null || typeof original !== 'function') return false;
+  handle.onconnection = function onConnection(error: unknown, connection: ConnectionHandle | undefined) {
+    if (error || connection === undefined) {
+      original.call(handle, error, connection); // Node's way to tell of it
+      return;
+    }
+    if (!admits()) {
+      connection.close();
+      return;
+    }
+    connection.setNoDelay?.(true);
+    connection.setKeepAlive?.(true, keepAliveSeconds);
+    accept((reader) => openHandle(connection, reader));
+  };
+  return true;
+}
+
+function openHandle(handle: ConnectionHandle, reader: SocketReader): Socket {
+  const onread: OnReadOpts = {
+    buffer: () => reader.readBuffer(),
+    callback: (length, buffer) => {
+      reader.onRead(length, buffer as Buffer);
+      return true;
+    },
+  };
+  return new Socket({ handle, allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0]);
+}
+
+/** A socket that is there already. */
+export function openStream(socket: Socket): OpenSocket {
+  return (reader) => {
+    socket.on('data', (data: Buffer) => reader.onRead(data.length, data));
+    return socket;
+  };
+}
