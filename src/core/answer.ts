@@ -28,6 +28,15 @@ export function planPin(input: PinInput): PinAction {
   return cookie.sharedCache && isSharedCacheable(answer, nowMs) ? 'none' : decision.pinAction;
 }
 
+/** What most answers of a running session are: its pin is young, and nothing is to be cleared. Judged before all else. */
+export function isPinYoung(
+  { pinAction, pin, hasStrayPins }: Decision,
+  idleMs: number,
+  nowMs: number,
+): boolean {
+  return pinAction === 'refresh' && pin !== null && !hasStrayPins && nowMs - pin.seen <= idleMs / 4;
+}
+
 function isWanted(input: PinInput): boolean {
   const { decision, facts, answer, nowMs } = input;
   switch (decision.pinAction) {

@@ -20,6 +20,8 @@ export interface PinReading {
   readonly verified: number;
 }
 
+export const NO_PIN: PinReading = Object.freeze({ pin: null, found: 0, verified: 0 });
+
 /** Keeps a MAC made for a pin from ever standing for anything else that the same key signs. */
 const PURPOSE = 'lockstep-pin-1';
 const FORMAT = '1.';

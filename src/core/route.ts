@@ -127,6 +127,26 @@ export function decide(
   return bySharesOf(routing, reading.found > 0 ? 'pin-invalid' : 'new');
 }
 
+/**
+ * Whether a decision may be remembered for the next GET whose fields, and so its pins, are the same: a session that stays
+ * where its pin says. Nothing but time changes that while table and sources are the same ones: the target has no say in it.
+ */
+export function isLasting({ reason, version, pinAction }: Decision, { method }: RequestFacts): boolean {
+  if (reason !== 'pinned' || version === null || method !== 'GET') return false;
+  return pinAction === 'refresh' && version.repin === 'stay' && version.repinIdleMs === null;
+}
+
+/** Whether a lasting decision is what `decide` would say now. */
+export function stillStands(
+  { kind, pin }: Decision,
+  facts: RequestFacts,
+  nowMs: number,
+  { policy, sessions }: RouteSources,
+): boolean {
+  if (kind !== 'navigation' || !isTopLevel(facts) || pin === null) return true;
+  return !isPast(pin, sessions.lastSeenMs(pin.session) ?? pin.seen, nowMs, policy);
+}
+
 /** How the request is to be answered when it cannot have its version. A prefetched document belongs to its page. */
 export function requestKind(facts: RequestFacts): RequestKind {
   if (facts.isWebSocket) return 'websocket';
@@ -224,9 +244,13 @@ function repinReason(routing: Routing, pinned: TableVersion): RepinReason | null
 }
 
 function isExpired(routing: Routing): boolean {
-  const { pin, nowMs } = routing;
-  const { idleMs, lifeMs } = routing.sources.policy;
-  return pin !== null && (nowMs - pin.first > lifeMs || nowMs - lastActivityMs(routing) > idleMs);
+  const { pin, nowMs, sources } = routing;
+  return pin !== null && isPast(pin, lastActivityMs(routing), nowMs, sources.policy);
+}
+
+/** Its life or its idle time is over. */
+function isPast({ first }: Pin, lastMs: number, nowMs: number, { idleMs, lifeMs }: RoutePolicy): boolean {
+  return nowMs - first > lifeMs || nowMs - lastMs > idleMs;
 }
 
 function isInRoundTrip({ pin, nowMs, sources }: Routing): boolean {

@@ -4,17 +4,26 @@
 // opened and closed on top. Rules: the ledger learns of a session only when its pin has come back, so that clients
 // without cookies fill nothing; and a re-pin counts only when its pin is really sent.
 
-import { isDocumentAnswer, planPin, privateCacheControl } from './answer.ts';
+import { isDocumentAnswer, isPinYoung, planPin, privateCacheControl } from './answer.ts';
 import { chooseUpstream } from './balance.ts';
 import { Choice } from './choice.ts';
 import { decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { Gauges } from './gauges.ts';
-import { newSessionId, type PinKeys, type PinReading, readPins, signPin } from './pin.ts';
+import { NO_PIN, newSessionId, type PinKeys, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
 import type { Affinity, CookiePolicy, DeadPinPolicy } from './policy.ts';
-import { type Decision, decide, type PinAction, type RequestFacts, type RouteSources } from './route.ts';
+import type { Recollection } from './recollection.ts';
+import {
+  type Decision,
+  decide,
+  isLasting,
+  type PinAction,
+  type RequestFacts,
+  type RouteSources,
+  stillStands,
+} from './route.ts';
 import type { SessionLedger } from './sessions.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from './table.ts';
 
@@ -39,8 +48,11 @@ export interface AnswerEdits {
 }
 
 export interface Steering {
-  /** Judges a request against one table. Touches the ledger for a pin that came back. */
-  decide(facts: RequestFacts, table: RoutingTable, nowMs: number): Decision;
+  /**
+   * Judges a request against one table. Touches the ledger for a pin that came back. `known`: kept from requests whose
+   * fields were the same to the letter, and whose client's address and scheme were.
+   */
+  decide(facts: RequestFacts, table: RoutingTable, nowMs: number, known?: Recollection | null): Decision;
   /**
    * The decided version has no available upstream: hold, move or refuse. `waitedMs` since the request's start.
    * `table` may be newer than the one of decide(). A decision that comes back with `holdMs` > 0 is waited on for at
@@ -101,8 +113,15 @@ export interface PastDecision {
   readonly upstream: string;
 }
 
-const NO_PIN: PinReading = Object.freeze({ pin: null, found: 0, verified: 0 });
 const NO_COOKIES: readonly string[] = Object.freeze([]);
+/** By far the most answers; as one object each, so that a writer recognises them. */
+const NO_EDITS: AnswerEdits = Object.freeze({
+  setCookies: NO_COOKIES,
+  cacheControl: null,
+  update: null,
+  isDocument: false,
+});
+const NO_EDITS_BUT_TIMING: AnswerEdits = Object.freeze({ ...NO_EDITS, isDocument: true });
 const NONE_TRIED: readonly TableUpstream[] = Object.freeze([]);
 /** 96 bits: a collision would merge two sessions in the ledger. */
 const SESSION_ID_BYTES = 12;
@@ -126,13 +145,42 @@ export class GatewaySteering implements Steering {
     this.#sources = sourcesOf(this.#options, this.#choice);
   }
 
-  decide(facts: RequestFacts, table: RoutingTable, nowMs: number): Decision {
+  decide(
+    facts: RequestFacts,
+    table: RoutingTable,
+    nowMs: number,
+    known: Recollection | null = null,
+  ): Decision {
     const { ledger } = this.#options;
-    const decision = decide(facts, table, this.#read(facts, nowMs), nowMs, this.#sources);
+    const decision = this.#recall(facts, table, nowMs, known) ?? this.#decide(facts, table, nowMs, known);
     if (staysPinned(decision)) this.#touch(decision, table, nowMs);
     if (decision.kind === 'unsafe' && decision.action === 'forward' && isConfirmed(decision)) {
       ledger.busy(decision.session, decision.version!.slot, nowMs);
     }
+    return decision;
+  }
+
+  #recall(
+    facts: RequestFacts,
+    table: RoutingTable,
+    nowMs: number,
+    known: Recollection | null,
+  ): Decision | null {
+    if (known === null || facts.method !== 'GET') return null;
+    const decision = known.decision(table, this.#sources);
+    return decision !== null && stillStands(decision, facts, nowMs, this.#sources) ? decision : null;
+  }
+
+  #decide(facts: RequestFacts, table: RoutingTable, nowMs: number, known: Recollection | null): Decision {
+    const { keys } = this.#options;
+    let reading = known?.reading(keys, nowMs) ?? null;
+    if (reading === null) {
+      reading = this.#read(facts, nowMs);
+      known?.keepReading(keys, reading, nowMs);
+    }
+    const decision = decide(facts, table, reading, nowMs, this.#sources);
+    if (known !== null && isLasting(decision, facts) && known.reading(keys, nowMs) === reading)
+      known.keepDecision(table, this.#sources, decision);
     return decision;
   }
 
@@ -166,15 +214,17 @@ export class GatewaySteering implements Steering {
     nowMs: number,
   ): AnswerEdits {
     const { version, session } = decision;
-    if (version === null)
-      return { setCookies: NO_COOKIES, cacheControl: null, update: null, isDocument: false };
+    if (version === null) return NO_EDITS;
     const { ledger } = this.#options;
     const update = updateFor(version, table);
     const isDocument = isDocumentAnswer(facts, answer);
     if (isRedirect(answer.status) && isConfirmed(decision)) ledger.busy(session, version.slot, nowMs);
     const plan = this.#plan(decision, facts, answer, nowMs);
     if (plan === 'none' && decision.pinAction === 'repin') this.#touchPage(decision, table, nowMs);
-    if (plan === 'none') return { setCookies: NO_COOKIES, cacheControl: null, update, isDocument };
+    if (plan === 'none') {
+      if (update !== null) return { setCookies: NO_COOKIES, cacheControl: null, update, isDocument };
+      return isDocument ? NO_EDITS_BUT_TIMING : NO_EDITS;
+    }
     if (plan === 'mint') ledger.mint(version.slot, nowMs);
     if (plan === 'repin') ledger.repin(session, version.slot, nowMs);
     return {
@@ -265,8 +315,8 @@ export class GatewaySteering implements Steering {
 
   #plan(decision: Decision, facts: RequestFacts, answer: AnswerFacts, nowMs: number): PinAction {
     // Judged first: on most answers there is nothing to send.
-    if (decision.pinAction === 'none') return 'none';
     const { cookie, ledger } = this.#options;
+    if (decision.pinAction === 'none' || isPinYoung(decision, cookie.idleMs, nowMs)) return 'none';
     const currentVersionSlot = isConfirmed(decision) ? ledger.currentVersion(decision.session) : null;
     return planPin({ decision, facts, answer, cookie, currentVersionSlot, nowMs });
   }

@@ -2,6 +2,7 @@
 // tried and waited so far. It moves nothing and waits for nothing: whoever asks does.
 
 import { FAILURES, type FailureCode } from '../core/errors.ts';
+import type { Recollection } from '../core/recollection.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
 import type { RoutingTable, TableUpstream } from '../core/table.ts';
 import type { EnginePorts } from './contract.ts';
@@ -24,11 +25,17 @@ export class Placing {
   /** Monotonic ms; 0: not held yet. */
   #heldSince = 0;
 
-  /** Judges the request against `table`. */
-  constructor(ports: EnginePorts, facts: RequestFacts, table: RoutingTable, wallMs: number) {
+  /** Judges the request against `table`. `known`: see Steering.decide. */
+  constructor(
+    ports: EnginePorts,
+    facts: RequestFacts,
+    table: RoutingTable,
+    wallMs: number,
+    known: Recollection | null = null,
+  ) {
     this.#ports = ports;
     this.#facts = facts;
-    this.decision = ports.steering.decide(facts, table, wallMs);
+    this.decision = ports.steering.decide(facts, table, wallMs, known);
   }
 
   /** `newest`: the table in force now. */

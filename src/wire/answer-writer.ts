@@ -1,12 +1,14 @@
 // Writes an upstream's answer to the client, framed as that client can read it: by length as it came, chunked anew, or by
 // the end of the connection for HTTP/1.0. What one read of the upstream's brings goes out with `flush`, in one write.
 
-import type { AnswerEdits } from '../core/steering.ts';
+import type { AnswerHead } from './answer-head.ts';
 import { chunkEnd, encodeChunk, encodeInPlace, moveTogether } from './chunked.ts';
 import type { ClientOutput } from './client-output.ts';
 import { GatheredWrite } from './gathered-write.ts';
-import { type ClientFraming, clientAnswerHead } from './heads.ts';
-import type { ResponseHead } from './response-head.ts';
+import type { AnswerExtras, ClientFraming } from './heads.ts';
+
+/** What an answer says besides its own. */
+export type AnswerAbout = Omit<AnswerExtras, 'framing' | 'closes'>;
 
 export class AnswerWriter {
   /** Of the head that was written; 0 before. */
@@ -27,16 +29,18 @@ export class AnswerWriter {
   }
 
   /** `minor`: of the client's HTTP version. */
-  head(
-    head: ResponseHead,
-    minor: number,
-    closes: boolean,
-    about: { version: string; edits: AnswerEdits; cookieName: string; wallMs: number },
-  ): void {
+  head(head: AnswerHead, minor: number, closes: boolean, about: AnswerAbout): void {
     this.status = head.status;
-    this.#framing = clientFraming(head, minor);
-    this.closes = closes || this.#framing === 'close';
-    this.#out.text(clientAnswerHead(head, { ...about, framing: this.#framing, closes: this.closes }));
+    const framing = clientFraming(head, minor);
+    this.#framing = framing;
+    this.closes = closes || framing === 'close';
+    this.#out.text(head.linesFor({ ...about, framing, closes: this.closes }));
+  }
+
+  /** A whole body of known length, as latin1. */
+  text(body: string): void {
+    this.bytesOut += body.length;
+    this.#out.text(body);
   }
 
   /** The octets of [start, end). What stands around them in `whole` may be written over. */
@@ -76,7 +80,7 @@ export class AnswerWriter {
   }
 }
 
-function clientFraming(head: ResponseHead, minor: number): ClientFraming {
+function clientFraming(head: AnswerHead, minor: number): ClientFraming {
   if (head.framing === 'none' || head.framing === 'length') return head.framing;
   return minor === 0 ? 'close' : 'chunked';
 }

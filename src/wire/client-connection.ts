@@ -12,6 +12,7 @@ import type { OpenSocket, SocketReader } from './client-socket.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { Gathering, headEnd, headFailure, skipEmptyLines } from './head-end.ts';
+import { type KnownHead, readHead } from './known-head.ts';
 import { ReadBuffer } from './read-buffer.ts';
 import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -25,6 +26,8 @@ type State =
   | 'closed';
 
 const NOTHING = Buffer.alloc(0);
+const CR = 13;
+const LF = 10;
 /** A shorter piece of a body goes on as text, which is a copy already. */
 const COPIED_BELOW = 4_096;
 
@@ -64,9 +67,9 @@ export class ClientConnection implements SocketReader, Watched {
     this.context = context;
     const socket = open(this);
     this.#socket = socket;
+    this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
     this.isTls = isTls;
     this.output = new ClientOutput(socket, isTls, context.deadlines);
-    this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
     this.peer = socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
     this.#idleSince = this.#since;
@@ -244,6 +247,7 @@ export class ClientConnection implements SocketReader, Watched {
 
   onRead(length: number, buffer: Buffer): void {
     try {
+      if (this.#takeKnown(buffer, length)) return;
       this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
       // What a write still needs is not read into again.
       if (this.#own !== null && this.#exchange?.hasUnsentBody !== false) this.#own = null;
@@ -327,30 +331,57 @@ export class ClientConnection implements SocketReader, Watched {
     }
     const text = this.#pending.toString('latin1', start, end);
     this.#pending = end === this.#pending.length ? NOTHING : this.#pending.subarray(end);
+    return this.#takeText(text);
+  }
+
+  /** What a read brought is one head and nothing else, of fields that came before: then it is taken without more ado. */
+  #takeKnown(buffer: Buffer, length: number): boolean {
+    if (this.#state !== 'head' || this.#pending.length > 0 || this.#isPumping || this.output.isBlocked)
+      return false;
+    if (length > this.context.options.limits.headBytes || buffer[length - 1] !== LF || buffer[0] === CR)
+      return false;
+    const text = buffer.toString('latin1', 0, length);
+    const lineEnd = text.indexOf('\r\n');
+    // Fields that are known end with the one empty line that they hold.
+    const known = this.context.knownHeads.find(text.slice(lineEnd + 2));
+    if (known?.isFrom(this.peer, this.isTls, this.context.trusted) !== true) return false;
     const head = this.context.requestHead;
-    const refused = head.read(text, limits);
+    this.#beginHead();
+    const refused = head.readLine(text, lineEnd, this.context.options.limits.uri);
+    if (refused !== null) this.#refuse(refused);
+    else if (!head.hasPlainLine) return false;
+    else this.#begin('', known);
+    return true;
+  }
+
+  /** False when it was refused. */
+  #takeText(text: string): boolean {
+    const { requestHead: head, options } = this.context;
+    const refused = head.read(text, options.limits);
     if (refused !== null) {
       this.#refuse(refused);
       return false;
     }
-    this.#served++;
-    this.#beginExchange(text);
+    this.#begin(text, null);
     return true;
   }
 
-  #beginExchange(text: string): void {
+  /** The request that is in the context's `requestHead`: all of it, or its line where its fields are known. */
+  #begin(text: string, known: KnownHead | null): void {
+    this.#served++;
     const head = this.context.requestHead;
     const startedAt = this.#headStartedAt;
     this.#searched = 0;
     this.#headStartedAt = performance.now(); // of the next one, when it is here already
-    this.#state = head.hasBody ? 'body' : 'answer';
-    this.#body = head.hasBody ? new RequestBody(head, this.context.options.limits) : null;
-    this.#isBodyHeld = head.hasBody;
+    const hasBody = known === null && head.hasBody;
+    this.#state = hasBody ? 'body' : 'answer';
+    this.#body = hasBody ? new RequestBody(head, this.context.options.limits) : null;
+    this.#isBodyHeld = hasBody;
     this.#since = this.context.deadlines.nowMs;
     if (this.#hasEnded) this.#grace.arm(this.context.options.limits.halfCloseMs);
-    const exchange = new Exchange(this, text, startedAt);
+    const exchange = new Exchange(this, startedAt);
     this.#exchange = exchange;
-    exchange.begin();
+    exchange.begin(known ?? readHead(head, text, this));
   }
 
   #takeBody(): void {
@@ -373,7 +404,7 @@ export class ClientConnection implements SocketReader, Watched {
 
   /** Answers a request that never became an exchange, and closes. */
   #refuse(failure: FailureCode): void {
-    const exchange = new Exchange(this, '', this.#headStartedAt);
+    const exchange = new Exchange(this, this.#headStartedAt);
     this.#exchange = exchange;
     this.#state = 'answer';
     this.#pending = NOTHING;

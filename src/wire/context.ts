@@ -5,8 +5,11 @@ import type { TrustedProxies } from '../engine/client-address.ts';
 import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
 import type { FailureAnswers } from '../engine/failure-answer.ts';
+import type { HttpDate } from '../engine/http-date.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Exchange } from './exchange.ts';
+import type { KnownHead } from './known-head.ts';
+import type { Recurring } from './recurring.ts';
 import type { RequestHead } from './request-head.ts';
 import type { UpstreamPools } from './upstream-pools.ts';
 
@@ -18,10 +21,13 @@ export interface WireContext {
   readonly pools: UpstreamPools;
   readonly failures: FailureAnswers;
   readonly trusted: TrustedProxies;
+  readonly dates: HttpDate;
   /** What clients' sockets read into, all of the thread's: good until the end of the turn. */
   readonly scratch: Buffer;
   /** Scratch of the thread: valid until the next head is read. */
   readonly requestHead: RequestHead;
+  /** Fields of requests that came before, by their text. */
+  readonly knownHeads: Recurring<KnownHead>;
   /** The newest one. A request takes it once. */
   readonly table: RoutingTable;
   readonly isShuttingDown: boolean;

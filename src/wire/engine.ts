@@ -16,15 +16,17 @@ import type {
 import { Deadlines, shortestOf, type Watched } from '../engine/deadlines.ts';
 import { FailureAnswers } from '../engine/failure-answer.ts';
 import { FAREWELL_MS, STREAM_JITTER_MS } from '../engine/fixed-bounds.ts';
+import { HttpDate } from '../engine/http-date.ts';
 import { bind, certificateOf, refuseHandshake } from '../engine/listener.ts';
 import { endSpread } from '../engine/streams.ts';
 import { ClientConnection } from './client-connection.ts';
 import { type OpenSocket, openStream, takeConnections } from './client-socket.ts';
 import type { WireContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
+import type { KnownHead } from './known-head.ts';
 import { READ_BYTES } from './read-buffer.ts';
+import { Recurring } from './recurring.ts';
 import { RequestHead } from './request-head.ts';
-import { ResponseHead } from './response-head.ts';
 import { UpstreamPools } from './upstream-pools.ts';
 
 /** Probes of TCP's own, so that a client that vanished is found. */
@@ -35,8 +37,10 @@ export class WireEngine implements Engine, WireContext, Watched {
   readonly deadlines: Deadlines;
   readonly pools: UpstreamPools;
   readonly failures = new FailureAnswers();
+  readonly dates = new HttpDate();
   readonly scratch = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly requestHead = new RequestHead();
+  readonly knownHeads = new Recurring<KnownHead>();
   readonly #listen: readonly ListenAddress[];
   #settings: EngineSettings;
   #trusted: TrustedProxies;
@@ -57,7 +61,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.ports = ports;
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.pools = new UpstreamPools(this.deadlines, settings.limits, new ResponseHead());
+    this.pools = new UpstreamPools(this.deadlines, settings.limits, settings.cookie.name);
     this.deadlines.add(this);
   }
 
@@ -95,7 +99,8 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.#settings = settings;
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines.retune(shortestOf(settings.limits));
-    this.pools.limits = settings.limits;
+    this.pools.reconfigure(settings.limits, settings.cookie.name);
+    this.knownHeads.forget();
   }
 
   async install(table: RoutingTable): Promise<void> {

@@ -19,15 +19,16 @@ import { MAX_HOPS } from '../engine/fixed-bounds.ts';
 import { isKnownHost } from '../engine/host.ts';
 import { Placing } from '../engine/placing.ts';
 import type { Asked } from '../engine/retry.ts';
-import { readAnswer } from './answer-facts.ts';
+import type { AnswerHead } from './answer-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { chunkEnd, encodeChunk, encodeInPlace } from './chunked.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
 import { GatheredWrite } from './gathered-write.ts';
-import { clientInterimHead, clientSwitchingHead, upstreamRequestHead } from './heads.ts';
+import { clientInterimHead, clientSwitchingHead, upstreamRequestLine } from './heads.ts';
+import type { KnownHead } from './known-head.ts';
 import type { BodySink } from './request-body.ts';
-import { type ReadRequest, readRequest } from './request-facts.ts';
+import type { ReadRequest } from './request-facts.ts';
 import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
@@ -35,20 +36,18 @@ import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
 export class Exchange implements AnswerSink, BodySink {
   readonly #client: ClientConnection;
   readonly #context: WireContext;
-  readonly #headText: string;
   /** Of the whole request: a reload in its midst is for the next one. */
   readonly #settings: EngineSettings;
   readonly #timings: Timings;
   readonly #answer: AnswerWriter;
   #request: ReadRequest | null = null;
+  #head: KnownHead | null = null;
   #placing: Placing | null = null;
   #upstream: TableUpstream | null = null;
   #connection: UpstreamConnection | null = null;
   /** Of a request that has a body: its head and the body, as they go up. */
   #upload: GatheredWrite | null = null;
   #wasReused = false;
-  #upstreamHead = '';
-  #headIsFor: Decision | null = null;
   #isHolding = false;
   #isStream = false;
   #tunnel: Tunnel | null = null;
@@ -56,10 +55,9 @@ export class Exchange implements AnswerSink, BodySink {
   #bytesIn = 0;
 
   /** `startedAt`: monotonic ms of the request's first octet. */
-  constructor(client: ClientConnection, headText: string, startedAt: number) {
+  constructor(client: ClientConnection, startedAt: number) {
     this.#client = client;
     this.#context = client.context;
-    this.#headText = headText;
     this.#settings = client.context.options;
     this.#timings = new Timings(startedAt, client.context.ports.wallMs());
     this.#answer = new AnswerWriter(client.output);
@@ -82,20 +80,23 @@ export class Exchange implements AnswerSink, BodySink {
     return this.#decision !== null && this.#decision.pin !== null;
   }
 
-  /** The request's head is in the context's `requestHead`. */
-  begin(): void {
-    const { ports, trusted, requestHead, table } = this.#context;
-    const request = readRequest(requestHead, { peer: this.#client.peer, isTls: this.#client.isTls, trusted });
+  /** The request's line is in the context's `requestHead`, and all of it is when it has a body. */
+  begin(head: KnownHead): void {
+    const { ports, requestHead, table } = this.#context;
+    const request = head.request(requestHead.method, requestHead.target);
+    this.#head = head;
     this.#request = request;
     const {
       limits: { body },
       hosts,
     } = this.#settings;
-    if (!isKnownHost(hosts, requestHead.host)) this.refuse('unknown-host');
+    if (!isKnownHost(hosts, request.host)) this.refuse('unknown-host');
     else if (request.hops >= MAX_HOPS) this.refuse('loop');
-    else if (body !== null && requestHead.contentLength > body) this.refuse('body-too-large');
+    else if (body !== null && request.hasBody && requestHead.contentLength > body)
+      this.refuse('body-too-large');
     else {
-      this.#placing = new Placing(ports, request.facts, table, this.#timings.wallStartedAt);
+      const { recollection } = head;
+      this.#placing = new Placing(ports, request.facts, table, this.#timings.wallStartedAt, recollection);
       this.#proceed();
     }
   }
@@ -219,28 +220,9 @@ export class Exchange implements AnswerSink, BodySink {
   }
 
   #headFor(decision: Decision, upstream: TableUpstream): string {
-    if (this.#headIsFor === decision) return this.#upstreamHead;
-    const head = this.#context.requestHead;
-    // The scratch head holds this request only in the turn in which it was read.
-    if (head.fields.text !== this.#headText) head.read(this.#headText, this.#settings.limits);
-    const { forwardedFor, forwardedProto, forwardedHost, isOfTrustedPeer, hops } = this.#request!;
-    this.#upstreamHead = upstreamRequestHead(
-      head,
-      {
-        version: decision.version!.id,
-        session: decision.session,
-        forwardedFor,
-        forwardedProto,
-        forwardedHost,
-        isOfTrustedPeer,
-        hops: hops + 1,
-        dropConditionals: decision.dropConditionals,
-        fallbackHost: upstream.address,
-      },
-      this.#settings.cookie,
-    );
-    this.#headIsFor = decision;
-    return this.#upstreamHead;
+    const { facts, host } = this.#request!;
+    const line = upstreamRequestLine(facts.method, facts.target, host === '' ? upstream.address : '');
+    return line + this.#head!.linesFor(decision);
   }
 
   // The upstream's side.
@@ -270,17 +252,22 @@ export class Exchange implements AnswerSink, BodySink {
     this.#client.output.write(clientInterimHead(head));
   }
 
-  onAnswerHead(head: ResponseHead): void {
+  onAnswerHead(head: AnswerHead): void {
     this.#timings.firstByte();
     const { ports, table } = this.#context;
-    const { facts, minor, keepsAlive } = this.#request!;
-    const answer = readAnswer(head);
+    const { facts: asked, minor, keepsAlive } = this.#request!;
+    const { facts, framing } = head;
+    const decision = this.#decision!;
     const wallMs = ports.wallMs();
-    const edits = ports.steering.answer(this.#decision!, facts, this.#upstream!, answer, table, wallMs);
-    if (answer.contentType.startsWith('text/event-stream') && head.framing !== 'none') this.#beginStream();
+    const edits = ports.steering.answer(decision, asked, this.#upstream!, facts, table, wallMs);
+    if (facts.contentType.startsWith('text/event-stream') && framing !== 'none') this.#beginStream();
     const closes = !keepsAlive || !this.#client.isRequestComplete || !this.#client.mayServeMore;
-    const about = { version: this.version, edits, cookieName: this.#settings.cookie.name, wallMs };
-    this.#answer.head(head, minor, closes, about);
+    const date = this.#context.dates.at(wallMs);
+    this.#answer.head(head, minor, closes, { version: this.version, edits, date });
+  }
+
+  onAnswerText(body: string): void {
+    this.#answer.text(body);
   }
 
   onAnswerData(whole: Buffer, start: number, end: number): void {

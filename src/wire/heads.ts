@@ -23,52 +23,86 @@ import type { ResponseHead } from './response-head.ts';
 const COLON = 58;
 const TAB = 9;
 
-/** What the gateway says to the application besides the client's own request. */
+/** What the gateway says to the application of the client and itself. */
 export interface RequestExtras {
-  readonly version: string;
-  readonly session: string;
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
+  /** What it says with other X-Forwarded names goes on. */
   readonly isOfTrustedPeer: boolean;
   readonly hops: number;
-  readonly dropConditionals: boolean;
-  /** For clients of HTTP/1.0 that sent none. */
-  readonly fallbackHost: string;
 }
 
-export function upstreamRequestHead(head: RequestHead, extras: RequestExtras, cookie: CookiePolicy): string {
+/** The lines behind the request line, as they go up: what does not depend on where the request goes is made once. */
+export class RequestLines {
+  readonly #fields: string;
+  /** Without those that make the answer depend on what the client has. */
+  readonly #unconditional: string;
+  readonly #hops: string;
+
+  constructor(head: RequestHead, extras: RequestExtras, cookie: CookiePolicy) {
+    let ours = '';
+    if (head.isChunked) ours += 'Transfer-Encoding: chunked\r\n';
+    else if (head.contentLength >= 0) ours += `Content-Length: ${head.contentLength}\r\n`;
+    if (head.isWebSocket) ours += 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+    ours += `x-forwarded-for: ${extras.forwardedFor}\r\nx-forwarded-proto: ${extras.forwardedProto}\r\n`;
+    if (extras.forwardedHost !== '') ours += `x-forwarded-host: ${extras.forwardedHost}\r\n`;
+    // Who names none at all, in HTTP/1.0, gets the upstream's: see upstreamRequestLine.
+    const first = head.hasHostField || head.host === '' ? '' : `Host: ${head.host}\r\n`;
+    const { isOfTrustedPeer } = extras;
+    this.#fields = first + requestFields(head, cookie, { isOfTrustedPeer, dropConditionals: false }) + ours;
+    this.#unconditional = head.isConditional
+      ? first + requestFields(head, cookie, { isOfTrustedPeer, dropConditionals: true }) + ours
+      : this.#fields;
+    this.#hops = `x-lockstep-hops: ${extras.hops}\r\n\r\n`;
+  }
+
+  all(version: string, session: string, dropConditionals: boolean): string {
+    const fields = dropConditionals ? this.#unconditional : this.#fields;
+    if (session === '') return `${fields}x-lockstep-version: ${version}\r\n${this.#hops}`;
+    return `${fields}x-lockstep-version: ${version}\r\nx-lockstep-session: ${session}\r\n${this.#hops}`;
+  }
+}
+
+/** `host`: for clients of HTTP/1.0 that sent none, else ''. */
+export function upstreamRequestLine(method: string, target: string, host: string): string {
+  return host === ''
+    ? `${method} ${target} HTTP/1.1\r\n`
+    : `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n`;
+}
+
+interface Passing {
+  readonly isOfTrustedPeer: boolean;
+  readonly dropConditionals: boolean;
+}
+
+/** What passes of the client's own. */
+function requestFields(head: RequestHead, cookie: CookiePolicy, passing: Passing): string {
   const fields = head.fields;
-  let out = `${head.method} ${head.target} HTTP/1.1\r\n`;
-  if (!head.hasHostField) out += `Host: ${head.host === '' ? extras.fallbackHost : head.host}\r\n`;
   const run = new Run(fields);
   for (let i = 0; i < fields.count; i++) {
-    if (isDroppedFromRequest(head, i, extras)) run.replace(i, '');
+    if (isDroppedFromRequest(head, i, passing)) run.replace(i, '');
     else if (cookie.strip && fields.ids[i] === FIELD.COOKIE) {
       const rest = stripCookie(fields.value(i), cookie.name);
       run.replace(i, rest === '' ? '' : `${fields.name(i)}: ${rest}\r\n`);
     } else if (run.isOddlySpaced(i)) run.replace(i, `${fields.line(i)}\r\n`);
   }
-  out += run.end();
-  if (head.isChunked) out += 'Transfer-Encoding: chunked\r\n';
-  else if (head.contentLength >= 0) out += `Content-Length: ${head.contentLength}\r\n`;
-  if (head.isWebSocket) out += 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
-  out += `x-forwarded-for: ${extras.forwardedFor}\r\nx-forwarded-proto: ${extras.forwardedProto}\r\n`;
-  if (extras.forwardedHost !== '') out += `x-forwarded-host: ${extras.forwardedHost}\r\n`;
-  out += `x-lockstep-version: ${extras.version}\r\n`;
-  if (extras.session !== '') out += `x-lockstep-session: ${extras.session}\r\n`;
-  return `${out}x-lockstep-hops: ${extras.hops}\r\n\r\n`;
+  return run.end();
 }
 
-function isDroppedFromRequest(head: RequestHead, i: number, extras: RequestExtras): boolean {
+function isDroppedFromRequest(
+  head: RequestHead,
+  i: number,
+  { isOfTrustedPeer, dropConditionals }: Passing,
+): boolean {
   const fields = head.fields;
   const id = fields.ids[i]!;
   if (id === FIELD.OTHER) {
     if (isTwin(fields.text, fields.nameStart[i]!, fields.nameEnd[i]!)) return true;
   } else if (isHopByHop(id) || isForwarded(id) || isOwn(id)) return true;
   else if (id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING) return true;
-  else if (id === FIELD.X_FORWARDED) return !extras.isOfTrustedPeer;
-  else if (extras.dropConditionals && isConditional(id)) return true;
+  else if (id === FIELD.X_FORWARDED) return !isOfTrustedPeer;
+  else if (dropConditionals && isConditional(id)) return true;
   else if (id === FIELD.EXPECT && !head.expectsContinue) return true;
   return head.connection.nominated !== null && !isKept(id) && head.connection.nominates(fields, i);
 }
@@ -81,42 +115,65 @@ export interface AnswerExtras {
   readonly edits: AnswerEdits;
   readonly framing: ClientFraming;
   readonly closes: boolean;
-  readonly cookieName: string;
-  /** Of the answer. */
-  readonly wallMs: number;
+  /** Of the answer, where its maker says none. */
+  readonly date: string;
 }
 
-export function clientAnswerHead(head: ResponseHead, extras: AnswerExtras): string {
+/** The status line and the fields of an answer as they go to clients. */
+export class AnswerLines {
+  readonly #lines: string;
+  /** Without those that say who may keep the answer. */
+  readonly #unkept: string;
+  readonly #length: string;
+  readonly #hasDate: boolean;
+
+  constructor(head: ResponseHead, cookieName: string) {
+    const status = `HTTP/1.1 ${head.status} ${head.reasonPhrase}\r\n`;
+    this.#lines = status + answerFields(head, cookieName, false);
+    this.#unkept = head.isCaching ? status + answerFields(head, cookieName, true) : this.#lines;
+    this.#hasDate = head.hasDate;
+    this.#length =
+      head.contentLength >= 0 && head.status !== 204 ? `Content-Length: ${head.contentLength}\r\n` : '';
+  }
+
+  all({ version, edits, framing, closes, date }: AnswerExtras): string {
+    let out = edits.cacheControl === null ? this.#lines : this.#unkept;
+    out += framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : this.#length;
+    // RFC 9110 §6.6.1: whoever passes an answer on says when it came, where its maker did not.
+    if (!this.#hasDate) out += `Date: ${date}\r\n`;
+    if (closes) out += 'Connection: close\r\n';
+    out += `x-lockstep-version: ${version}\r\n`;
+    if (edits.isDocument) out += `server-timing: lockstep;desc="${version}"\r\n`;
+    if (edits.update !== null) out += `x-lockstep-update: ${edits.update}\r\n`;
+    if (edits.cacheControl !== null) out += `Cache-Control: ${edits.cacheControl}\r\n`;
+    for (const cookie of edits.setCookies) out += `Set-Cookie: ${cookie}\r\n`;
+    return `${out}\r\n`;
+  }
+}
+
+function answerFields(head: ResponseHead, cookieName: string, dropsCaching: boolean): string {
   const fields = head.fields;
-  const { edits } = extras;
-  let out = `HTTP/1.1 ${head.status} ${head.reasonPhrase}\r\n`;
   const run = new Run(fields);
   for (let i = 0; i < fields.count; i++) {
-    if (isDroppedFromAnswer(head, i, extras)) run.replace(i, '');
+    if (isDroppedFromAnswer(head, i, cookieName, dropsCaching)) run.replace(i, '');
     else if (fields.text.charCodeAt(fields.nameEnd[i]!) !== COLON) run.replace(i, `${fields.line(i)}\r\n`);
   }
-  out += run.end();
-  if (extras.framing === 'chunked') out += 'Transfer-Encoding: chunked\r\n';
-  else if (head.contentLength >= 0 && head.status !== 204) out += `Content-Length: ${head.contentLength}\r\n`;
-  // RFC 9110 §6.6.1: whoever passes an answer on says when it came, where its maker did not.
-  if (!head.hasDate) out += `Date: ${new Date(extras.wallMs).toUTCString()}\r\n`;
-  if (extras.closes) out += 'Connection: close\r\n';
-  out += `x-lockstep-version: ${extras.version}\r\n`;
-  if (edits.isDocument) out += `server-timing: lockstep;desc="${extras.version}"\r\n`;
-  if (edits.update !== null) out += `x-lockstep-update: ${edits.update}\r\n`;
-  if (edits.cacheControl !== null) out += `Cache-Control: ${edits.cacheControl}\r\n`;
-  for (const cookie of edits.setCookies) out += `Set-Cookie: ${cookie}\r\n`;
-  return `${out}\r\n`;
+  return run.end();
 }
 
-function isDroppedFromAnswer(head: ResponseHead, i: number, extras: AnswerExtras): boolean {
+function isDroppedFromAnswer(
+  head: ResponseHead,
+  i: number,
+  cookieName: string,
+  dropsCaching: boolean,
+): boolean {
   const fields = head.fields;
   const id = fields.ids[i]!;
   if (id !== FIELD.OTHER) {
     if (isHopByHop(id) || isOwn(id)) return true;
     if (id === FIELD.CONTENT_LENGTH || id === FIELD.TRANSFER_ENCODING) return true;
-    if (isCaching(id) && extras.edits.cacheControl !== null) return true;
-    if (id === FIELD.SET_COOKIE && isOwnSetCookie(fields.value(i), extras.cookieName)) return true;
+    if (dropsCaching && isCaching(id)) return true;
+    if (id === FIELD.SET_COOKIE && isOwnSetCookie(fields.value(i), cookieName)) return true;
   }
   return head.connection.nominated !== null && !isKept(id) && head.connection.nominates(fields, i);
 }

@@ -21,17 +21,23 @@ export interface ReadRequest {
   readonly isChunked: boolean;
   readonly keepsAlive: boolean;
   readonly expectsContinue: boolean;
-  /** What goes up in X-Forwarded-*. */
+  /** Gateways of ours that this request has passed. */
+  readonly hops: number;
+}
+
+/** What goes up in X-Forwarded-*. */
+export interface Forwarded {
   readonly forwardedFor: string;
   readonly forwardedProto: string;
   readonly forwardedHost: string;
   /** What it says with other X-Forwarded names goes on. */
   readonly isOfTrustedPeer: boolean;
-  /** Gateways of ours that this request has passed. */
-  readonly hops: number;
 }
 
-export function readRequest(head: RequestHead, sender: Sender): ReadRequest {
+export function readRequest(
+  head: RequestHead,
+  sender: Sender,
+): { readonly request: ReadRequest; readonly forwarded: Forwarded } {
   const values = gather(head);
   const address = clientAddress({
     peer: sender.peer,
@@ -41,7 +47,7 @@ export function readRequest(head: RequestHead, sender: Sender): ReadRequest {
     isTls: sender.isTls,
     trusted: sender.trusted,
   });
-  return {
+  const request = {
     facts: {
       method: head.method,
       target: head.target,
@@ -64,12 +70,11 @@ export function readRequest(head: RequestHead, sender: Sender): ReadRequest {
     isChunked: head.isChunked,
     keepsAlive: head.keepsAlive,
     expectsContinue: head.expectsContinue,
-    forwardedFor: address.forwardedFor,
-    forwardedProto: address.forwardedProto,
-    forwardedHost: address.forwardedHost === '' ? head.host : address.forwardedHost,
-    isOfTrustedPeer: address.isOfTrustedPeer,
     hops: values.hops,
   };
+  const { forwardedFor, forwardedProto, isOfTrustedPeer } = address;
+  const forwardedHost = address.forwardedHost === '' ? head.host : address.forwardedHost;
+  return { request, forwarded: { forwardedFor, forwardedProto, forwardedHost, isOfTrustedPeer } };
 }
 
 class Gathered {

@@ -5,7 +5,7 @@
 import type { FailureCode } from '../core/errors.ts';
 import { contentLength, transferCoding } from '../engine/body-framing.ts';
 import { isDigit, isTargetChar, isTokenChar } from '../engine/characters.ts';
-import { FIELD } from '../engine/field-names.ts';
+import { FIELD, isConditional } from '../engine/field-names.ts';
 import { isAuthority, isHttpScheme, originForm } from '../engine/host.ts';
 import { ConnectionOptions, FieldBlock } from './field-block.ts';
 
@@ -34,17 +34,35 @@ export class RequestHead {
   expectsContinue = false;
   /** `Upgrade: websocket` with `Connection: upgrade` on a bodyless GET of HTTP/1.1. */
   isWebSocket = false;
+  /** Some field makes the answer depend on what the client has already. */
+  isConditional = false;
+  /** The fields say no more than that: no body, no upgrade, no expectation. */
+  isPlain = false;
 
   /** Reads `text`, a whole head with its final empty line. Returns null, or why it is refused. */
   read(text: string, limits: HeadLimits): FailureCode | null {
+    const lineEnd = text.indexOf('\r\n');
+    return this.readLine(text, lineEnd, limits.uri) ?? this.readFields(text, lineEnd + 2, limits.headers);
+  }
+
+  /** The request line alone, which ends at `lineEnd`: method, target, minor. */
+  readLine(text: string, lineEnd: number, maxUri: number): FailureCode | null {
     // What is left of the head before must not pass for this one's, nor for its own any more.
     this.fields.text = '';
-    const lineEnd = text.indexOf('\r\n');
-    const refused = this.#readRequestLine(text, lineEnd, limits.uri);
-    if (refused !== null) return refused;
-    const bad = this.fields.read(text, lineEnd + 2, text.length, limits.headers, false);
+    return this.#readRequestLine(text, lineEnd, maxUri);
+  }
+
+  /** All that follows the request line, from `start` to the end of the text. */
+  readFields(text: string, start: number, maxFields: number): FailureCode | null {
+    const bad = this.fields.read(text, start, text.length, maxFields, false);
     if (bad !== null) return bad;
     return this.#judgeFields() ?? this.#judgeMethod();
+  }
+
+  /** By its line alone there is nothing to say against it: what its fields say is the same for every such method. */
+  get hasPlainLine(): boolean {
+    if (this.minor !== 1 || this.target.charCodeAt(0) !== SLASH) return false;
+    return this.method !== 'CONNECT' && this.method !== 'TRACE';
   }
 
   get hasBody(): boolean {
@@ -99,6 +117,7 @@ export class RequestHead {
     let hosts = 0;
     let codings = 0;
     let upgrades = 0;
+    this.isConditional = false;
     let coding: ReturnType<typeof transferCoding> = 'chunked';
     for (let i = 0; i < fields.count; i++) {
       switch (fields.ids[i]) {
@@ -125,6 +144,8 @@ export class RequestHead {
         case FIELD.UPGRADE:
           upgrades += fields.valueIs(i, 'websocket') ? 1 : 2;
           break;
+        default:
+          if (isConditional(fields.ids[i]!)) this.isConditional = true;
       }
     }
     if (codings > 0) {
@@ -133,6 +154,7 @@ export class RequestHead {
       if (coding === 'unknown') return 'unknown-coding';
       this.isChunked = true;
     }
+    const hasExpectation = this.expectsContinue;
     // Without a body there is nothing to wait for (RFC 9110 §10.1.1), and 1.0 knows no interim answers.
     this.expectsContinue &&= this.minor === 1 && this.hasBody;
     this.isWebSocket =
@@ -141,6 +163,7 @@ export class RequestHead {
       this.method === 'GET' &&
       this.minor === 1 &&
       !this.hasBody;
+    this.isPlain = upgrades === 0 && !hasExpectation && codings === 0 && !this.hasBody;
     return this.#judgeHost(hosts);
   }
 

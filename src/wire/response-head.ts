@@ -4,7 +4,7 @@
 import type { FailureCode } from '../core/errors.ts';
 import { contentLength, transferCoding } from '../engine/body-framing.ts';
 import { isDigit, isValueChar } from '../engine/characters.ts';
-import { FIELD } from '../engine/field-names.ts';
+import { FIELD, isCaching } from '../engine/field-names.ts';
 import { ConnectionOptions, FieldBlock } from './field-block.ts';
 
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close';
@@ -22,6 +22,9 @@ export class ResponseHead {
   hasDate = false;
   /** `Upgrade: websocket` with `Connection: upgrade`, and nothing else to upgrade to. */
   isWebSocket = false;
+  /** Some field says who may keep the answer. */
+  isCaching = false;
+  hasSetCookie = false;
 
   /** Reads `text`, a whole head with its final empty line, as the answer to `method`. Returns null, or why it is refused. */
   read(text: string, method: string, maxFields: number): FailureCode | null {
@@ -71,6 +74,8 @@ export class ResponseHead {
     this.hasDate = false;
     let codings = 0;
     let upgrades = 0;
+    this.isCaching = false;
+    this.hasSetCookie = false;
     for (let i = 0; i < fields.count; i++) {
       switch (fields.ids[i]) {
         case FIELD.CONTENT_LENGTH:
@@ -91,6 +96,11 @@ export class ResponseHead {
         case FIELD.UPGRADE:
           upgrades += fields.valueIs(i, 'websocket') ? 1 : 2;
           break;
+        case FIELD.SET_COOKIE:
+          this.hasSetCookie = true;
+          break;
+        default:
+          if (isCaching(fields.ids[i]!)) this.isCaching = true;
       }
     }
     this.isWebSocket = upgrades === 1 && this.connection.hasUpgrade;

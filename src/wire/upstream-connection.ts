@@ -9,9 +9,11 @@ import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
 import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
+import { AnswerHead, isCommon } from './answer-head.ts';
 import { ChunkedReader } from './chunked.ts';
 import { Gathering, headEnd, mayBecomeAnswer } from './head-end.ts';
 import { ReadBuffer } from './read-buffer.ts';
+import type { Recurring } from './recurring.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
@@ -20,7 +22,9 @@ export interface AnswerSink {
   onInterimHead(head: ResponseHead): void;
   /** 101 to a WebSocket handshake; `rest` is what came behind it. From here on the sink gets raw data. */
   onSwitched(head: ResponseHead, rest: Buffer): void;
-  onAnswerHead(head: ResponseHead): void;
+  onAnswerHead(head: AnswerHead): void;
+  /** A whole body of known length, as latin1, in place of data. */
+  onAnswerText(body: string): void;
   /** The octets of [start, end), good for this turn. What stands around them in `whole` may be written over. */
   onAnswerData(whole: Buffer, start: number, end: number): void;
   /** `spans` as ChunkedReader gives them. */
@@ -45,12 +49,18 @@ export interface UpstreamContext {
   readonly limits: Limits;
   /** Scratch of the thread. */
   readonly responseHead: ResponseHead;
+  /** Of the pins: an application's own Set-Cookie of that name is dropped. */
+  readonly cookieName: string;
+  /** Heads of answers that came before. */
+  readonly answers: Recurring<AnswerHead>;
   /** Takes back an idle connection, or forgets a closed one. */
   onIdle(connection: UpstreamConnection): void;
   onClosed(connection: UpstreamConnection): void;
 }
 
 const NOTHING = Buffer.alloc(0);
+/** Answers up to here are taken as text, which is looked at and written at once. */
+const TEXT_UP_TO = 4_096;
 
 export class UpstreamConnection implements Watched {
   readonly version: string;
@@ -276,12 +286,31 @@ export class UpstreamConnection implements Watched {
     }
     this.#sawBytes = true;
     if (this.#state !== 'head') this.#readBody(whole, start, end);
-    else if (this.#pending.length === 0) this.#readHeads(whole, start, end);
-    else {
+    else if (this.#pending.length === 0) {
+      if (!this.#takeKnown(whole, start, end)) this.#readHeads(whole, start, end);
+    } else {
       // A head in pieces is rare: gathered in memory of its own, and read as if it had come at once.
       const pending = this.#gathering.append(this.#pending, whole.subarray(start, end));
       this.#readHeads(pending, 0, pending.length);
     }
+  }
+
+  /** An answer whose head came before to the letter; false when it did not, and nothing is done. */
+  #takeKnown(whole: Buffer, start: number, end: number): boolean {
+    if (end - start > TEXT_UP_TO || this.#method === 'HEAD') return false;
+    const text = whole.toString('latin1', start, end);
+    const headLength = text.indexOf('\r\n\r\n') + 4;
+    if (headLength < 4) return false;
+    const { answers } = this.#context;
+    const head = answers.find(headLength === text.length ? text : text.slice(0, headLength));
+    if (head === undefined) return false;
+    if (head.framing === 'length' && text.length - headLength === head.contentLength) {
+      this.#begin(head);
+      if (this.#state !== 'body') return true; // the sink gave up
+      this.#sink?.onAnswerText(text.slice(headLength));
+      this.#finish(true, '');
+    } else this.#beginBody(head, whole, start + headLength, end);
+    return true;
   }
 
   /** Heads in [start, end), and what follows them. */
@@ -296,11 +325,12 @@ export class UpstreamConnection implements Watched {
         return;
       }
       if (found === -1) {
-        this.#waitForHead(buffer.subarray(at, end));
+        this.#waitForHead(buffer, at, end);
         return;
       }
       this.#searched = 0;
-      const refused = head.read(buffer.toString('latin1', at, found), this.#method, limits.headers * 2);
+      const text = buffer.toString('latin1', at, found);
+      const refused = head.read(text, this.#method, limits.headers * 2);
       if (refused !== null) {
         this.#fail(refused, 'invalid answer head');
         return;
@@ -308,22 +338,24 @@ export class UpstreamConnection implements Watched {
       at = found;
       this.#pending = NOTHING;
       if (!head.isInterim) {
-        this.#beginBody(head, buffer, at, end);
+        this.#beginBody(this.#keep(text, head), buffer, at, end);
         return; // with the answer's end the next request may have been sent: what is read is not its answer
       }
       if (!this.#interimHead(head, buffer, at, end) || at === end) return;
     }
   }
 
-  /** `begun`: all that is here of a head. */
-  #waitForHead(begun: Buffer): void {
+  /** [start, end) is all that is here of a head. */
+  #waitForHead(buffer: Buffer, start: number, end: number): void {
+    const begun = buffer.subarray(start, end);
     // Waiting for the end of what is none would be waiting for the limit of silence.
     if (!mayBecomeAnswer(begun, this.#searched)) {
       this.#fail('upstream-invalid', 'not the head of an answer');
       return;
     }
     this.#searched = begun.length;
-    this.#pending = this.#gathering.append(NOTHING, begun);
+    const isGathered = buffer !== this.#buffer.whole;
+    this.#pending = isGathered ? begun : this.#gathering.append(NOTHING, begun);
   }
 
   /** False when the reading of heads is over. */
@@ -345,13 +377,24 @@ export class UpstreamConnection implements Watched {
     return this.#state === 'head';
   }
 
-  #beginBody(head: ResponseHead, buffer: Buffer, at: number, end: number): void {
+  #keep(text: string, head: ResponseHead): AnswerHead {
+    const { answers, cookieName } = this.#context;
+    const kept = new AnswerHead(head, cookieName);
+    if (isCommon(head, this.#method)) answers.keep(text, kept);
+    return kept;
+  }
+
+  #begin(head: AnswerHead): void {
     this.#state = 'body';
     this.#framing = head.framing;
     this.#keepsAlive = head.keepsAlive;
     this.#remaining = head.contentLength;
     this.#chunks = head.framing === 'chunked' ? new ChunkedReader(this.#context.limits) : null;
     this.#sink?.onAnswerHead(head);
+  }
+
+  #beginBody(head: AnswerHead, buffer: Buffer, at: number, end: number): void {
+    this.#begin(head);
     if (this.#state !== 'body') return; // the sink gave up
     if (this.#framing === 'none') this.#finish(at === end, '');
     else if (at < end) this.#readBody(buffer, at, end);
@@ -406,6 +449,7 @@ export class UpstreamConnection implements Watched {
 
   /** The upstream will send no more. */
   #onEnd(): void {
+    // A reset that a write has met looks like an end.
     const isBodyOver = this.#state === 'body' && this.#framing === 'close' && !this.#socket.hasWriteFailed;
     if (isBodyOver) this.#finish(false, '');
     else if (this.#state === 'tunnel') this.#sink?.onTunnelEnd();

@@ -4,22 +4,32 @@
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
-import type { ResponseHead } from './response-head.ts';
+import type { AnswerHead } from './answer-head.ts';
+import { Recurring } from './recurring.ts';
+import { ResponseHead } from './response-head.ts';
 import { UpstreamConnection, type UpstreamContext } from './upstream-connection.ts';
 
 export class UpstreamPools implements UpstreamContext {
   readonly deadlines: Deadlines;
-  /** Swapped whole by a reload: open connections go by the new ones as well. */
   limits: Limits;
-  readonly responseHead: ResponseHead;
+  cookieName: string;
+  readonly responseHead = new ResponseHead();
+  readonly answers = new Recurring<AnswerHead>();
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
   readonly #all = new Set<UpstreamConnection>();
 
-  constructor(deadlines: Deadlines, limits: Limits, responseHead: ResponseHead) {
+  constructor(deadlines: Deadlines, limits: Limits, cookieName: string) {
     this.deadlines = deadlines;
     this.limits = limits;
-    this.responseHead = responseHead;
+    this.cookieName = cookieName;
+  }
+
+  /** A reload: open connections go by the new ones as well. */
+  reconfigure(limits: Limits, cookieName: string): void {
+    this.limits = limits;
+    this.cookieName = cookieName;
+    this.answers.forget();
   }
 
   get open(): number {

@@ -4,7 +4,7 @@
 import { MAX_INTERIM } from '../../src/engine/fixed-bounds.ts';
 import { ChunkedReader } from '../../src/wire/chunked.ts';
 import { headEnd } from '../../src/wire/head-end.ts';
-import { clientAnswerHead, clientInterimHead } from '../../src/wire/heads.ts';
+import { AnswerLines, clientInterimHead } from '../../src/wire/heads.ts';
 import { ResponseHead } from '../../src/wire/response-head.ts';
 import { inPieces } from './mutations.ts';
 import { linesOf } from './our-requests.ts';
@@ -122,15 +122,10 @@ class Upstream {
       isSwitch: false,
     });
     const framing = this.framing === 'close' ? 'chunked' : this.framing;
-    const about = {
-      version: 'v1',
-      edits: NO_EDITS,
-      framing,
-      closes: false,
-      cookieName: 'lockstep',
-      wallMs: 0,
-    };
-    this.forwarded.push(head.isInterim ? clientInterimHead(head) : clientAnswerHead(head, about));
+    const about = { version: 'v1', edits: NO_EDITS, framing, closes: false, date: 'now' } as const;
+    this.forwarded.push(
+      head.isInterim ? clientInterimHead(head) : new AnswerLines(head, 'lockstep').all(about),
+    );
     this.#isInBody = this.framing !== 'none';
     this.#remaining = head.contentLength;
     this.#chunks = this.framing === 'chunked' ? new ChunkedReader(LIMITS) : null;

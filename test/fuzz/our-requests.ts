@@ -4,7 +4,7 @@
 
 import type { FailureCode } from '../../src/core/errors.ts';
 import { headEnd, headFailure, skipEmptyLines } from '../../src/wire/head-end.ts';
-import { upstreamRequestHead } from '../../src/wire/heads.ts';
+import { RequestLines, upstreamRequestLine } from '../../src/wire/heads.ts';
 import { type BodySink, RequestBody } from '../../src/wire/request-body.ts';
 import { RequestHead } from '../../src/wire/request-head.ts';
 import { inPieces } from './mutations.ts';
@@ -29,15 +29,11 @@ const COOKIE = {
 } as const;
 
 const EXTRAS = {
-  version: 'v1',
-  session: 's',
   forwardedFor: '192.0.2.1',
   forwardedProto: 'http',
   forwardedHost: '',
   isOfTrustedPeer: false,
   hops: 1,
-  dropConditionals: false,
-  fallbackHost: '192.0.2.9:80',
 };
 
 /** Reads until the bytes are used up, one is refused, or the connection would be closed or switched. */
@@ -122,7 +118,8 @@ class Connection implements BodySink {
       keepsAlive: head.keepsAlive,
       isSwitch: head.isWebSocket,
     });
-    this.forwarded.push(upstreamRequestHead(head, EXTRAS, COOKIE));
+    const line = upstreamRequestLine(head.method, head.target, head.host === '' ? '192.0.2.9:80' : '');
+    this.forwarded.push(line + new RequestLines(head, EXTRAS, COOKIE).all('v1', 's', false));
     this.#isChunked = head.isChunked;
     this.#body = head.hasBody ? new RequestBody(head, LIMITS) : null;
   }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { CookiePolicy } from '../../../src/core/policy.ts';
 import {
-  clientAnswerHead,
+  AnswerLines,
   clientInterimHead,
   clientSwitchingHead,
-  upstreamRequestHead,
+  RequestLines,
+  upstreamRequestLine,
 } from '../../../src/wire/heads.ts';
 import { RequestHead } from '../../../src/wire/request-head.ts';
 import { ResponseHead } from '../../../src/wire/response-head.ts';
@@ -32,23 +33,22 @@ const OURS = [
 ];
 
 function up(
-  lines: readonly string[],
+  given: readonly string[],
   options: { strip?: boolean; dropConditionals?: boolean } = {},
 ): string[] {
   const head = new RequestHead();
-  expect(head.read([...lines, '', ''].join('\r\n'), { headers: 100, uri: 8192 })).toBeNull();
+  expect(head.read([...given, '', ''].join('\r\n'), { headers: 100, uri: 8192 })).toBeNull();
   const extras = {
-    version: 'v1',
-    session: 's',
     forwardedFor: '192.0.2.1',
     forwardedProto: 'http',
     forwardedHost: 'shop.example',
     isOfTrustedPeer: false,
     hops: 1,
-    dropConditionals: options.dropConditionals ?? false,
-    fallbackHost: '192.0.2.9:80',
   };
-  return upstreamRequestHead(head, extras, { ...COOKIE, strip: options.strip ?? false }).split('\r\n');
+  const { strip = false, dropConditionals = false } = options;
+  const lines = new RequestLines(head, extras, { ...COOKIE, strip });
+  const line = upstreamRequestLine(head.method, head.target, head.host === '' ? '192.0.2.9:80' : '');
+  return (line + lines.all('v1', 's', dropConditionals)).split('\r\n');
 }
 
 const GET = ['GET / HTTP/1.1', 'Host: shop.example'];
@@ -174,10 +174,9 @@ function down(lines: readonly string[], extras = {}): string[] {
     edits: NO_EDITS,
     framing: 'length' as const,
     closes: false,
-    cookieName: 'lockstep',
-    wallMs: 0,
+    date: 'Thu, 01 Jan 1970 00:00:00 GMT',
   };
-  const head = clientAnswerHead(answerHead(lines), { ...about, ...extras }).split('\r\n');
+  const head = new AnswerLines(answerHead(lines), 'lockstep').all({ ...about, ...extras }).split('\r\n');
   return head.filter((line) => line !== OWN_DATE);
 }
 
@@ -250,18 +249,10 @@ describe('an answer head goes down', () => {
     ['one of its own where there is none', 'A: 1', OWN_DATE],
     ["the application's otherwise", 'DATE: yesterday', 'DATE: yesterday'],
   ])('with a Date: %s', (_name, line, want) => {
-    const head = answerHead([...OK, line, 'Content-Length: 3']);
-    const extras = {
-      version: 'v1',
-      edits: NO_EDITS,
-      framing: 'length',
-      closes: false,
-      cookieName: 'l',
-    } as const;
-    const dates = clientAnswerHead(head, { ...extras, wallMs: 0 })
-      .split('\r\n')
-      .filter((sent) => /^date:/i.test(sent));
-    expect(dates).toEqual([want]);
+    const lines = new AnswerLines(answerHead([...OK, line, 'Content-Length: 3']), 'l');
+    const date = OWN_DATE.slice('Date: '.length);
+    const sent = lines.all({ version: 'v1', edits: NO_EDITS, framing: 'length', closes: false, date });
+    expect(sent.split('\r\n').filter((one) => /^date:/i.test(one))).toEqual([want]);
   });
 
   it('without a length for 204', () => {

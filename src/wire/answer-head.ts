@@ -1,0 +1,55 @@
+// The head of an answer, read: all that an exchange wants to know of it, and the lines that go to the client. It outlives the
+// scratch that it was read into, so that the same head need not be read again: those of a file or an endpoint differ
+// in their Date at most. Recognising one costs 0.2 µs, reading it and writing it anew 2.5 µs.
+
+import type { AnswerFacts } from '../core/steering.ts';
+import { readAnswer } from './answer-facts.ts';
+import { type AnswerExtras, AnswerLines } from './heads.ts';
+import type { BodyFraming, ResponseHead } from './response-head.ts';
+
+export class AnswerHead {
+  readonly status: number;
+  readonly framing: BodyFraming;
+  readonly contentLength: number;
+  readonly keepsAlive: boolean;
+  readonly facts: AnswerFacts;
+  readonly #lines: AnswerLines;
+  readonly #hasDate: boolean;
+  /** The lines as they went out last, and for what. */
+  #text = '';
+  #textFor: AnswerExtras | null = null;
+
+  /** Of a final answer. */
+  constructor(head: ResponseHead, cookieName: string) {
+    this.status = head.status;
+    this.framing = head.framing;
+    this.contentLength = head.contentLength;
+    this.keepsAlive = head.keepsAlive;
+    this.facts = readAnswer(head);
+    this.#hasDate = head.hasDate;
+    this.#lines = new AnswerLines(head, cookieName);
+  }
+
+  linesFor(extras: AnswerExtras): string {
+    const last = this.#textFor;
+    // Edits that are nothing unusual are one and the same object (core/steering.ts).
+    if (
+      last !== null &&
+      last.edits === extras.edits &&
+      last.version === extras.version &&
+      last.framing === extras.framing &&
+      last.closes === extras.closes &&
+      (this.#hasDate || last.date === extras.date)
+    ) {
+      return this.#text;
+    }
+    this.#textFor = extras;
+    this.#text = this.#lines.all(extras);
+    return this.#text;
+  }
+}
+
+/** Nothing in it is for one client alone: kept by its text, it may be given to others. */
+export function isCommon(head: ResponseHead, method: string): boolean {
+  return !head.hasSetCookie && method !== 'HEAD';
+}

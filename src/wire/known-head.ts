@@ -1,0 +1,91 @@
+// The fields of a request, read: what they say, and the lines that go up for them. Browsers send the same ones on a
+// connection again and again, to the letter, and only the request line differs: those are kept by their text and
+// recognised. Kept are only fields that say the same whatever the line: HTTP/1.1 without a body, an upgrade or an
+// expectation, to an origin-form target. They are good for one sender (address, scheme, trusted proxies), since
+// X-Forwarded-* is among the lines.
+
+import { Recollection } from '../core/recollection.ts';
+import type { Decision } from '../core/route.ts';
+import type { TrustedProxies } from '../engine/client-address.ts';
+import type { WireContext } from './context.ts';
+import { RequestLines } from './heads.ts';
+import { type ReadRequest, readRequest, type Sender } from './request-facts.ts';
+import type { RequestHead } from './request-head.ts';
+
+export class KnownHead {
+  readonly recollection = new Recollection();
+  readonly #request: ReadRequest;
+  readonly #sender: Sender;
+  readonly #lines: RequestLines;
+  #tail = '';
+  #tailVersion = '';
+  #tailSession = '';
+
+  constructor(request: ReadRequest, sender: Sender, lines: RequestLines) {
+    this.#request = request;
+    this.#sender = sender;
+    this.#lines = lines;
+  }
+
+  isFrom(peer: string, isTls: boolean, trusted: TrustedProxies): boolean {
+    return this.#sender.peer === peer && this.#sender.isTls === isTls && this.#sender.trusted === trusted;
+  }
+
+  /** What was read, of a request with another line. */
+  request(method: string, target: string): ReadRequest {
+    const known = this.#request;
+    const { facts } = known;
+    return {
+      facts: {
+        method,
+        target,
+        cookie: facts.cookie,
+        tab: facts.tab,
+        secFetchDest: facts.secFetchDest,
+        secFetchMode: facts.secFetchMode,
+        secFetchSite: facts.secFetchSite,
+        secPurpose: facts.secPurpose,
+        accept: facts.accept,
+        userAgent: facts.userAgent,
+        acceptLanguage: facts.acceptLanguage,
+        clientIp: facts.clientIp,
+        isSecure: facts.isSecure,
+        isWebSocket: facts.isWebSocket,
+      },
+      host: known.host,
+      minor: known.minor,
+      hasBody: known.hasBody,
+      isChunked: known.isChunked,
+      keepsAlive: known.keepsAlive,
+      expectsContinue: known.expectsContinue,
+      hops: known.hops,
+    };
+  }
+
+  /** All that follows the request line of what goes up. */
+  linesFor({ version, session, dropConditionals }: Decision): string {
+    const { id } = version!;
+    if (dropConditionals) return this.#lines.all(id, session, true);
+    if (this.#tail === '' || this.#tailVersion !== id || this.#tailSession !== session) {
+      this.#tail = this.#lines.all(id, session, false);
+      this.#tailVersion = id;
+      this.#tailSession = session;
+    }
+    return this.#tail;
+  }
+}
+
+/** Reads what `head` holds, whose whole text is `text`, and keeps it where it may come again. */
+export function readHead(
+  head: RequestHead,
+  text: string,
+  { peer, isTls, context }: { readonly peer: string; readonly isTls: boolean; readonly context: WireContext },
+): KnownHead {
+  const sender = { peer, isTls, trusted: context.trusted };
+  const { request, forwarded } = readRequest(head, sender);
+  const extras = { ...forwarded, hops: request.hops + 1 };
+  const known = new KnownHead(request, sender, new RequestLines(head, extras, context.options.cookie));
+  if (head.isPlain && head.hasPlainLine && head.hasHostField)
+    context.knownHeads.keep(text.slice(text.indexOf('\r\n') + 2), known);
+  return known;
+}
