@@ -4,7 +4,8 @@
 // A batch that was written in part goes on where it stopped, so that no line is torn or doubled.
 
 import type { ExchangeRecord } from '../core/exchange.ts';
-import { formatDropped, formatExchange } from './log-line.ts';
+import { LineBlock } from './line-block.ts';
+import { longestLine, writeDropped, writeExchange } from './log-line.ts';
 import { isBusy, type LogSink, openSink } from './log-sink.ts';
 
 export interface AccessLogOptions {
@@ -23,6 +24,10 @@ export interface AccessLogOptions {
 
 /** What a pipe takes at once on Linux. */
 const BATCH_BYTES = 65_536;
+/** With room for the line that goes beyond. */
+const BLOCK_BYTES = BATCH_BYTES + 8_192;
+/** Blocks that are kept for later: one is written while the other one fills. */
+const SPARE_BLOCKS = 2;
 const FLUSH_MS = 100;
 const MAX_PENDING_BYTES = 4_194_304;
 const TELL_DROPS_MS = 10_000;
@@ -35,10 +40,14 @@ export class AccessLog {
   readonly #onDrop: (dropped: number) => void;
   readonly #wallMs: () => number;
   readonly #closeMs: number;
-  /** ASCII only, so its length is its bytes. */
-  #lines = '';
-  /** The batch under way, or the rest of one that failed. */
-  #batch: Buffer | null = null;
+  #block = new LineBlock(BLOCK_BYTES);
+  /** Full ones, oldest first, that wait to be written. */
+  readonly #full: LineBlock[] = [];
+  readonly #spare: LineBlock[] = [];
+  /** Octets in `#full` that have not been written. */
+  #waiting = 0;
+  /** Octets of the first one in `#full` that have been written. */
+  #written = 0;
   #isWriting = false;
   #timer: NodeJS.Timeout | null = null;
   #waiters: (() => void)[] = [];
@@ -72,14 +81,21 @@ export class AccessLog {
 
   /** `id`: of the request, as `lockstep explain --request` takes it. */
   write(exchange: ExchangeRecord, id: string): void {
-    const line = formatExchange(exchange, id);
-    const pending = this.#lines.length + (this.#batch?.length ?? 0);
-    if (this.#closing !== null || pending + line.length > this.#maxPendingBytes) {
+    if (this.#closing !== null) {
       this.#drop();
       return;
     }
-    this.#lines += line;
-    if (this.#lines.length >= BATCH_BYTES && this.#batch === null) this.#start();
+    const longest = longestLine(exchange);
+    if (this.#block.room < longest) this.#nextBlock(longest);
+    const block = this.#block;
+    const before = block.length;
+    writeExchange(block, exchange, id);
+    if (this.#waiting + block.length > this.#maxPendingBytes) {
+      block.cutTo(before);
+      this.#drop();
+      return;
+    }
+    if (block.length >= BATCH_BYTES && !this.#isWriting && this.#full.length === 0) this.#start();
     else this.#schedule();
   }
 
@@ -121,8 +137,20 @@ export class AccessLog {
 
   /** After the lines that still found room, which is where the others are missing. */
   #reportDropped(): void {
-    this.#lines += formatDropped(this.#unreported, this.#wallMs());
+    if (this.#block.room < BLOCK_BYTES - BATCH_BYTES) this.#nextBlock(0);
+    writeDropped(this.#block, this.#unreported, this.#wallMs());
     this.#unreported = 0;
+  }
+
+  /** The one in hand waits to be written; the next has room for `bytes` at least. */
+  #nextBlock(bytes: number): void {
+    const block = this.#block;
+    if (block.length > 0) {
+      this.#full.push(block);
+      this.#waiting += block.length;
+    }
+    const spare = bytes <= BLOCK_BYTES ? this.#spare.pop() : undefined;
+    this.#block = spare ?? new LineBlock(Math.max(bytes, BLOCK_BYTES));
   }
 
   #schedule(): void {
@@ -136,22 +164,23 @@ export class AccessLog {
 
   /** Only while no write is under way. */
   #start(): void {
-    if (this.#batch === null && this.#lines !== '') {
-      this.#batch = Buffer.from(this.#lines, 'latin1');
-      this.#lines = '';
-    }
-    if (this.#batch === null) {
+    if (this.#full.length === 0) this.#nextBlock(0);
+    const first = this.#full[0];
+    if (first === undefined) {
       this.#release();
       return;
     }
     this.#isWriting = true;
-    this.#sink.write(this.#batch, (error, written) => this.#ended(error, written));
+    const { written } = first;
+    const left = this.#written === 0 ? written : written.subarray(this.#written);
+    this.#sink.write(left, (error, count) => this.#ended(error, count));
   }
 
-  #ended(error: Error | null, written: number): void {
+  #ended(error: Error | null, count: number): void {
     this.#isWriting = false;
-    const batch = this.#batch!;
-    this.#batch = written >= batch.length ? null : batch.subarray(written);
+    this.#written += count;
+    this.#waiting -= count;
+    if (this.#written >= this.#full[0]!.length) this.#firstIsWritten();
     if (error !== null) {
       if (!isBusy(error)) this.#errors++;
       this.#release();
@@ -159,9 +188,17 @@ export class AccessLog {
       return;
     }
     if (this.#unreported > 0) this.#reportDropped();
-    const hasMore = this.#batch !== null || this.#lines.length >= BATCH_BYTES || this.#waiters.length > 0;
+    const hasMore = this.#full.length > 0 || this.#block.length >= BATCH_BYTES || this.#waiters.length > 0;
     if (hasMore) this.#start();
-    else if (this.#lines !== '') this.#schedule();
+    else if (this.#block.length > 0) this.#schedule();
+  }
+
+  #firstIsWritten(): void {
+    const block = this.#full.shift()!;
+    this.#written = 0;
+    if (this.#spare.length >= SPARE_BLOCKS || block.room + block.length > BLOCK_BYTES) return;
+    block.cutTo(0);
+    this.#spare.push(block);
   }
 
   #release(): void {

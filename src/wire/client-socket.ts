@@ -3,6 +3,7 @@
 // user only, so connections are taken from the server's handle before it makes sockets of its own. Where a server has no
 // such handle, and for TLS, whose sockets decrypt into memory of their own, the ordinary events serve.
 
+import { channel } from 'node:diagnostics_channel';
 import { type OnReadOpts, type Server, Socket } from 'node:net';
 
 export interface SocketReader {
@@ -14,6 +15,9 @@ export interface SocketReader {
 
 /** Makes the socket and lets it read. */
 export type OpenSocket = (reader: SocketReader) => Socket;
+
+/** Node's own servers tell there of each socket that they make. */
+const accepted = channel('net.server.socket');
 
 interface ConnectionHandle {
   setNoDelay?(isOn: boolean): void;
@@ -61,7 +65,11 @@ function openHandle(handle: ConnectionHandle, reader: SocketReader): Socket {
       return true;
     },
   };
-  return new Socket({ handle, allowHalfOpen: true, onread } as ConstructorParameters<typeof Socket>[0]);
+  const socket = new Socket({ handle, allowHalfOpen: true, onread } as ConstructorParameters<
+    typeof Socket
+  >[0]);
+  if (accepted.hasSubscribers) accepted.publish({ socket });
+  return socket;
 }
 
 /** A socket that is there already. */

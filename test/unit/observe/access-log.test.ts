@@ -5,11 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { AccessLog, type AccessLogOptions } from '../../../src/observe/access-log.ts';
-import { formatExchange } from '../../../src/observe/log-line.ts';
 import type { LogSink } from '../../../src/observe/log-sink.ts';
-import { exchange } from './exchange-record.ts';
+import { exchange, lineOf } from './exchange-record.ts';
 
-const LINE = formatExchange(exchange(), 'p-1').length;
+const LINE = lineOf(exchange(), 'p-1').length;
 
 class HeldSink implements LogSink {
   readonly writes: string[] = [];

@@ -1,6 +1,8 @@
 // A request that went well, to be changed where a test wants it otherwise.
 
 import type { ExchangeRecord } from '../../../src/core/exchange.ts';
+import { LineBlock } from '../../../src/observe/line-block.ts';
+import { longestLine, writeExchange } from '../../../src/observe/log-line.ts';
 
 export function exchange(differences: Partial<ExchangeRecord> = {}): ExchangeRecord {
   return {
@@ -28,4 +30,11 @@ export function exchange(differences: Partial<ExchangeRecord> = {}): ExchangeRec
     decision: null,
     ...differences,
   };
+}
+
+/** As the access log has it. */
+export function lineOf(record: ExchangeRecord, id: string): string {
+  const block = new LineBlock(longestLine(record));
+  writeExchange(block, record, id);
+  return block.written.toString('latin1');
 }
