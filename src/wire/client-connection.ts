@@ -1,19 +1,17 @@
 // One client's connection: reads heads and bodies one request after the other, and lets one exchange at a time answer.
-// Pipelined requests wait in `#pending`, bounded; they are answered in order because the next head is read only when the
+// Pipelined requests wait in `#input`, bounded; they are answered in order because the next head is read only when the
 // answer before it is complete. After a refusal nothing more is read as HTTP.
 
-import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
 import type { Watched } from '../engine/deadlines.ts';
 import { LINGER_MS } from '../engine/fixed-bounds.ts';
 import { HalfCloseGrace } from '../engine/half-close-grace.ts';
+import { ClientInput } from './client-input.ts';
 import { ClientOutput } from './client-output.ts';
 import type { OpenSocket, SocketReader } from './client-socket.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
-import { Gathering, headEnd, headFailure, skipEmptyLines } from './head-end.ts';
-import { type KnownHead, readHead } from './known-head.ts';
-import { ReadBuffer } from './read-buffer.ts';
+import { type KnownHead, readHead, recogniseHead } from './known-head.ts';
 import { RequestBody } from './request-body.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -25,32 +23,17 @@ type State =
   | 'tunnel'
   | 'closed';
 
-const NOTHING = Buffer.alloc(0);
-const CR = 13;
-const LF = 10;
-/** A shorter piece of a body goes on as text, which is a copy already. */
-const COPIED_BELOW = 4_096;
-
 export class ClientConnection implements SocketReader, Watched {
   readonly context: WireContext;
   readonly peer: string;
   readonly isTls: boolean;
   /** Where answers are written; the exchange hears of its drain. */
   readonly output: ClientOutput;
-  readonly #socket: Socket;
   #state: State = 'head';
   #exchange: Exchange | null = null;
   #tunnel: Tunnel | null = null;
-  #pending: Buffer = NOTHING;
-  /** `#pending` lies in memory that the next read overwrites: what is left of it at the end of the turn is copied. */
-  #isBorrowed = false;
-  /** Of a body that is longer than one read. */
-  #own: ReadBuffer | null = null;
-  readonly #gathering = new Gathering();
-  /** Octets of `#pending` in which no head ends. */
-  #searched = 0;
+  readonly #input = new ClientInput();
   #isPumping = false;
-  #isReadPaused = false;
   #served = 0;
   /** Start of the head, of idleness or of lingering; last progress of the body. Monotonic ms. */
   #since: number;
@@ -66,7 +49,7 @@ export class ClientConnection implements SocketReader, Watched {
   constructor(context: WireContext, open: OpenSocket, isTls: boolean) {
     this.context = context;
     const socket = open(this);
-    this.#socket = socket;
+    this.#input.socket = socket;
     this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
     this.isTls = isTls;
     this.output = new ClientOutput(socket, isTls, context.deadlines);
@@ -86,7 +69,7 @@ export class ClientConnection implements SocketReader, Watched {
 
   /** Between two requests, with nothing of the next one here. */
   get isIdle(): boolean {
-    return this.#state === 'head' && this.#pending.length === 0;
+    return this.#state === 'head' && this.#input.length === 0;
   }
 
   get isRequestComplete(): boolean {
@@ -96,7 +79,7 @@ export class ClientConnection implements SocketReader, Watched {
   /** The answer under way may not be the last one on this connection. */
   get mayServeMore(): boolean {
     const { requestsPerConnection } = this.context.options.limits;
-    if (this.context.isShuttingDown || (this.#hasEnded && this.#pending.length === 0)) return false;
+    if (this.context.isShuttingDown || (this.#hasEnded && this.#input.length === 0)) return false;
     return requestsPerConnection === null || this.#served < requestsPerConnection;
   }
 
@@ -117,7 +100,7 @@ export class ClientConnection implements SocketReader, Watched {
     this.#exchange = null;
     this.#grace.clear();
     if (this.#state === 'closed') return;
-    const nothingMore = (this.#hasEnded || this.context.isShuttingDown) && this.#pending.length === 0;
+    const nothingMore = (this.#hasEnded || this.context.isShuttingDown) && this.#input.length === 0;
     if (!keepsAlive || this.#state === 'body' || nothingMore) {
       this.#linger();
       return;
@@ -170,20 +153,17 @@ export class ClientConnection implements SocketReader, Watched {
     this.#state = 'tunnel';
     this.#tunnel = tunnel;
     this.#isBodyHeld = false;
-    this.#resumeReading();
-    const early = this.#pending;
-    this.#pending = NOTHING;
+    this.#input.resume();
+    const early = this.#input.takeAll();
     if (early.length > 0) tunnel.fromClient(early);
   }
 
   pauseReading(): void {
-    if (this.#isReadPaused) return;
-    this.#isReadPaused = true;
-    this.#socket.pause();
+    this.#input.pause();
   }
 
   resumeTunnel(): void {
-    this.#resumeReading();
+    this.#input.resume();
   }
 
   check(nowMs: number): void {
@@ -231,26 +211,22 @@ export class ClientConnection implements SocketReader, Watched {
   #checkHead(elapsedMs: number): void {
     const { limits } = this.context.options;
     if (this.output.isBlocked) return; // the next head waits for the answers before it to be read
-    if (this.#pending.length > 0) {
+    if (this.#input.length > 0) {
       if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');
     } else if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
       this.#linger();
     }
   }
 
-  /** Long bodies have memory of their own, so that it can be handed on as it is; all else is copied when it is kept. */
   readBuffer(): Buffer {
-    if (this.#state !== 'body') return this.context.scratch;
-    this.#own ??= new ReadBuffer();
-    return this.#own.view;
+    return this.#input.readBuffer(this.context.scratch, this.#state === 'body');
   }
 
   onRead(length: number, buffer: Buffer): void {
     try {
       if (this.#takeKnown(buffer, length)) return;
       this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
-      // What a write still needs is not read into again.
-      if (this.#own !== null && this.#exchange?.hasUnsentBody !== false) this.#own = null;
+      if (this.#body !== null && this.#exchange?.hasUnsentBody !== false) this.#input.leaveOwnBuffer();
     } catch (error) {
       this.onException(error);
     }
@@ -262,23 +238,16 @@ export class ClientConnection implements SocketReader, Watched {
       this.#tunnel!.fromClient(Buffer.from(data));
       return;
     }
-    if (this.#pending.length === 0) {
-      this.#pending = data;
-      this.#isBorrowed = true;
-      if (this.#state === 'head') this.#beginHead();
-    } else {
-      this.#pending = this.#gathering.append(this.#pending, data);
-    }
+    if (this.#input.length === 0 && this.#state === 'head') this.#beginHead();
+    this.#input.add(data);
     this.#pump();
-    if (this.#isBorrowed && this.#pending.length > 0)
-      this.#pending = this.#gathering.append(NOTHING, this.#pending);
-    this.#isBorrowed = false;
+    this.#input.settle();
     if (this.#isFull()) this.pauseReading();
   }
 
   /** Requests that wait their turn, and bodies that nobody takes yet, are bounded by not reading on. */
   #isFull(): boolean {
-    if (this.#pending.length <= this.context.options.limits.headBytes) return false;
+    if (this.#input.length <= this.context.options.limits.headBytes) return false;
     switch (this.#state) {
       case 'head':
         return this.output.isBlocked;
@@ -290,20 +259,19 @@ export class ClientConnection implements SocketReader, Watched {
   }
 
   #readOn(): void {
-    if (!this.#isFull()) this.#resumeReading();
+    if (!this.#isFull()) this.#input.resume();
   }
 
   #beginHead(): void {
-    this.#searched = 0;
     this.#since = this.context.deadlines.nowMs;
     this.#headStartedAt = performance.now();
   }
 
-  /** Takes what it can from `#pending`. Not re-entered: an exchange that ends within it lets the loop go on. */
+  /** Takes what it can from `#input`. Not re-entered: an exchange that ends within it lets the loop go on. */
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#pending.length > 0) {
+    while (this.#input.length > 0) {
       if (this.#state === 'body' && !this.#isBodyHeld) this.#takeBody();
       else if (this.#state !== 'head' || this.output.isBlocked || !this.#takeHead()) break;
     }
@@ -313,56 +281,34 @@ export class ClientConnection implements SocketReader, Watched {
 
   /** False when the head is not complete yet, or was refused. */
   #takeHead(): boolean {
-    const { limits } = this.context.options;
-    const start = skipEmptyLines(this.#pending);
-    if (start === this.#pending.length) {
+    const { requestHead: head, options } = this.context;
+    const taken = this.#input.takeHead(options.limits);
+    if (taken === 'empty') {
       // A stray CRLF behind a body begins no head, nor does it make an idle connection a busy one.
-      this.#pending = NOTHING;
       this.#since = this.#idleSince;
       return false;
     }
-    const end = start === -1 ? -1 : headEnd(this.#pending, start, this.#pending.length, this.#searched);
-    if (end === -1 || end - start > limits.headBytes) {
-      const failure = start === -1 ? 'malformed' : headFailure(this.#pending, start, limits, this.#searched);
-      this.#searched = this.#pending.length;
-      if (failure !== null) this.#refuse(failure);
-      else if (this.#hasEnded) this.#linger(); // the rest of it will never come
+    if (taken === 'unfinished') {
+      if (this.#hasEnded) this.#linger(); // the rest of it will never come
       return false;
     }
-    const text = this.#pending.toString('latin1', start, end);
-    this.#pending = end === this.#pending.length ? NOTHING : this.#pending.subarray(end);
-    return this.#takeText(text);
-  }
-
-  /** What a read brought is one head and nothing else, of fields that came before: then it is taken without more ado. */
-  #takeKnown(buffer: Buffer, length: number): boolean {
-    if (this.#state !== 'head' || this.#pending.length > 0 || this.#isPumping || this.output.isBlocked)
-      return false;
-    if (length > this.context.options.limits.headBytes || buffer[length - 1] !== LF || buffer[0] === CR)
-      return false;
-    const text = buffer.toString('latin1', 0, length);
-    const lineEnd = text.indexOf('\r\n');
-    // Fields that are known end with the one empty line that they hold.
-    const known = this.context.knownHeads.find(text.slice(lineEnd + 2));
-    if (known?.isFrom(this.peer, this.isTls, this.context.trusted) !== true) return false;
-    const head = this.context.requestHead;
-    this.#beginHead();
-    const refused = head.readLine(text, lineEnd, this.context.options.limits.uri);
-    if (refused !== null) this.#refuse(refused);
-    else if (!head.hasPlainLine) return false;
-    else this.#begin('', known);
-    return true;
-  }
-
-  /** False when it was refused. */
-  #takeText(text: string): boolean {
-    const { requestHead: head, options } = this.context;
-    const refused = head.read(text, options.limits);
+    const refused = 'failure' in taken ? taken.failure : head.read(taken.text, options.limits);
     if (refused !== null) {
       this.#refuse(refused);
       return false;
     }
-    this.#begin(text, null);
+    this.#begin('text' in taken ? taken.text : '', null);
+    return true;
+  }
+
+  /** What a read brought is one head and nothing else, of fields that came before: then it is taken without more ado. */
+  #takeKnown(buffer: Buffer, length: number): boolean {
+    const isFree = this.#state === 'head' && this.#input.length === 0 && !this.#isPumping;
+    if (!isFree || this.output.isBlocked) return false;
+    const known = recogniseHead(buffer, length, this);
+    if (known === null) return false;
+    this.#beginHead();
+    this.#begin('', known);
     return true;
   }
 
@@ -371,7 +317,6 @@ export class ClientConnection implements SocketReader, Watched {
     this.#served++;
     const head = this.context.requestHead;
     const startedAt = this.#headStartedAt;
-    this.#searched = 0;
     this.#headStartedAt = performance.now(); // of the next one, when it is here already
     const hasBody = known === null && head.hasBody;
     this.#state = hasBody ? 'body' : 'answer';
@@ -387,19 +332,10 @@ export class ClientConnection implements SocketReader, Watched {
   #takeBody(): void {
     this.#since = this.context.deadlines.nowMs;
     const body = this.#body!;
-    const own = this.#own;
-    const isOwn = own !== null && this.#isBorrowed && this.#pending.buffer === own.whole.buffer;
-    if (this.#isBorrowed && !isOwn && this.#pending.length >= COPIED_BELOW) {
-      this.#pending = Buffer.from(this.#pending);
-      this.#isBorrowed = false;
-    }
-    const pending = this.#pending;
-    const whole = isOwn ? own.whole : pending;
-    const start = isOwn ? pending.byteOffset - whole.byteOffset : 0;
-    const end = body.read(whole, start, start + pending.length, this.#exchange!);
-    if (this.#state !== 'body') return; // the request failed, and with it the connection
-    this.#pending = end === start + pending.length ? NOTHING : pending.subarray(end - start);
-    if (body.isComplete) this.#state = 'answer';
+    this.#input.takeBody(body, this.#exchange!);
+    if (this.#state !== 'body')
+      this.#input.clear(); // the request failed, and with it the connection
+    else if (body.isComplete) this.#state = 'answer';
   }
 
   /** Answers a request that never became an exchange, and closes. */
@@ -407,7 +343,7 @@ export class ClientConnection implements SocketReader, Watched {
     const exchange = new Exchange(this, this.#headStartedAt);
     this.#exchange = exchange;
     this.#state = 'answer';
-    this.#pending = NOTHING;
+    this.#input.clear();
     exchange.refuse(failure);
   }
 
@@ -451,7 +387,7 @@ export class ClientConnection implements SocketReader, Watched {
         return;
       case 'body':
         // Its rest may be here already, and only wait for the upstream.
-        if (this.#isBodyHeld && this.#pending.length > 0)
+        if (this.#isBodyHeld && this.#input.length > 0)
           this.#grace.arm(this.context.options.limits.halfCloseMs);
         else this.#giveUp('client-gone');
         return;
@@ -471,27 +407,21 @@ export class ClientConnection implements SocketReader, Watched {
 
   #linger(): void {
     this.#state = 'linger';
-    this.#pending = NOTHING;
+    this.#input.clear();
     this.#since = this.context.deadlines.nowMs;
     this.#tunnel = null;
-    this.#resumeReading();
+    this.#input.resume();
     if (this.#hasEnded) this.output.endAndDestroy();
     else this.output.end();
   }
 
   #close(): void {
     this.#state = 'closed';
-    this.#pending = NOTHING;
+    this.#input.clear();
     this.#tunnel = null;
     this.#exchange = null;
     this.#grace.clear();
     this.context.deadlines.delete(this);
     this.context.onClientClosed(this);
-  }
-
-  #resumeReading(): void {
-    if (!this.#isReadPaused) return;
-    this.#isReadPaused = false;
-    this.#socket.resume();
   }
 }

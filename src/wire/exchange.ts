@@ -65,11 +65,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   /** Version that answers, '' before one was chosen. */
   get version(): string {
-    return this.#decision?.version?.id ?? '';
-  }
-
-  get #decision(): Decision | null {
-    return this.#placing?.decision ?? null;
+    return this.#placing?.decision.version?.id ?? '';
   }
 
   get isStream(): boolean {
@@ -77,7 +73,7 @@ export class Exchange implements AnswerSink, BodySink {
   }
 
   get isPinned(): boolean {
-    return this.#decision !== null && this.#decision.pin !== null;
+    return this.#placing !== null && this.#placing.decision.pin !== null;
   }
 
   /** The request's line is in the context's `requestHead`, and all of it is when it has a body. */
@@ -111,7 +107,11 @@ export class Exchange implements AnswerSink, BodySink {
       this.#request?.keepsAlive === true && this.#client.isRequestComplete && this.#client.mayServeMore;
     const close = closes || !mayGoOn;
     this.#answer.status = status;
-    const options = refusalOptions(failure, this.#decision, facts, { close, reload, wallMs: ports.wallMs() });
+    const options = refusalOptions(failure, this.#placing?.decision ?? null, facts, {
+      close,
+      reload,
+      wallMs: ports.wallMs(),
+    });
     this.#client.output.write(failures.write(failure, options));
     this.#finish(failure);
     this.#client.exchangeDone(!close);
@@ -257,7 +257,7 @@ export class Exchange implements AnswerSink, BodySink {
     const { ports, table } = this.#context;
     const { facts: asked, minor, keepsAlive } = this.#request!;
     const { facts, framing } = head;
-    const decision = this.#decision!;
+    const decision = this.#placing!.decision;
     const wallMs = ports.wallMs();
     const edits = ports.steering.answer(decision, asked, this.#upstream!, facts, table, wallMs);
     if (facts.contentType.startsWith('text/event-stream') && framing !== 'none') this.#beginStream();
@@ -339,7 +339,7 @@ export class Exchange implements AnswerSink, BodySink {
   #beginStream(): void {
     this.#isStream = true;
     this.#connection!.allowSilence(this.#settings.limits.tunnelIdleMs);
-    this.#context.ports.steering.streamOpened(this.#decision!, this.#context.ports.wallMs());
+    this.#context.ports.steering.streamOpened(this.#placing!.decision, this.#context.ports.wallMs());
   }
 
   /** Ends a WebSocket with 1012 or an event stream whole, so that the page connects anew. */
@@ -378,7 +378,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   #leave(): void {
     if (this.#upstream === null) return;
-    this.#context.ports.gauges.leave(this.#decision!.version!.slot, this.#upstream.slot);
+    this.#context.ports.gauges.leave(this.#placing!.decision.version!.slot, this.#upstream.slot);
     this.#upstream = null;
   }
 
@@ -390,9 +390,9 @@ export class Exchange implements AnswerSink, BodySink {
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
     this.#leave();
-    if (this.#isStream) ports.steering.streamClosed(this.#decision!, ports.wallMs());
+    if (this.#isStream) ports.steering.streamClosed(this.#placing!.decision, ports.wallMs());
     ports.record(
-      recordOf(this.#request, this.#decision, this.#timings, {
+      recordOf(this.#request, this.#placing?.decision ?? null, this.#timings, {
         status: this.#answer.status,
         upstream,
         bytesIn: this.#bytesIn,

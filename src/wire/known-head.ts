@@ -12,6 +12,8 @@ import { RequestLines } from './heads.ts';
 import { type ReadRequest, readRequest, type Sender } from './request-facts.ts';
 import type { RequestHead } from './request-head.ts';
 
+const LF = 10;
+
 export class KnownHead {
   readonly recollection = new Recollection();
   readonly #request: ReadRequest;
@@ -75,12 +77,31 @@ export class KnownHead {
   }
 }
 
+/** Whose head it is. */
+export interface Client {
+  readonly peer: string;
+  readonly isTls: boolean;
+  readonly context: WireContext;
+}
+
+/**
+ * The fields, where `length` octets of `buffer` are one whole head and its fields came before; then its line is in the
+ * context's `requestHead`. Null for all else, which is read in the ordinary way.
+ */
+export function recogniseHead(buffer: Buffer, length: number, client: Client): KnownHead | null {
+  const { requestHead, knownHeads, options, trusted } = client.context;
+  if (length > options.limits.headBytes || buffer[length - 1] !== LF) return null;
+  const text = buffer.toString('latin1', 0, length);
+  const lineEnd = text.indexOf('\r\n');
+  // Known fields end with the one empty line that they hold: there is no second head behind them.
+  const known = knownHeads.find(text.slice(lineEnd + 2));
+  if (known === undefined || !known.isFrom(client.peer, client.isTls, trusted)) return null;
+  const refused = requestHead.readLine(text, lineEnd, options.limits.uri);
+  return refused === null && requestHead.hasPlainLine ? known : null;
+}
+
 /** Reads what `head` holds, whose whole text is `text`, and keeps it where it may come again. */
-export function readHead(
-  head: RequestHead,
-  text: string,
-  { peer, isTls, context }: { readonly peer: string; readonly isTls: boolean; readonly context: WireContext },
-): KnownHead {
+export function readHead(head: RequestHead, text: string, { peer, isTls, context }: Client): KnownHead {
   const sender = { peer, isTls, trusted: context.trusted };
   const { request, forwarded } = readRequest(head, sender);
   const extras = { ...forwarded, hops: request.hops + 1 };

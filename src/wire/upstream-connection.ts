@@ -4,16 +4,12 @@
 // (response queue poisoning).
 
 import type { FailureCode } from '../core/errors.ts';
-import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
-import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
-import { AnswerHead, isCommon } from './answer-head.ts';
-import { ChunkedReader } from './chunked.ts';
-import { Gathering, headEnd, mayBecomeAnswer } from './head-end.ts';
+import type { AnswerHead } from './answer-head.ts';
+import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
 import { ReadBuffer } from './read-buffer.ts';
-import type { Recurring } from './recurring.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
@@ -42,27 +38,21 @@ export interface AnswerSink {
   onReadEnd(): boolean;
 }
 
-type State = 'connecting' | 'head' | 'body' | 'idle' | 'tunnel' | 'closed';
+type State =
+  | 'connecting'
+  | 'idle'
+  | 'asked' // an answer is expected or being read
+  | 'tunnel'
+  | 'closed';
 
-export interface UpstreamContext {
+export interface UpstreamContext extends AnswerReaderContext {
   readonly deadlines: Deadlines;
-  readonly limits: Limits;
-  /** Scratch of the thread. */
-  readonly responseHead: ResponseHead;
-  /** Of the pins: an application's own Set-Cookie of that name is dropped. */
-  readonly cookieName: string;
-  /** Heads of answers that came before. */
-  readonly answers: Recurring<AnswerHead>;
   /** Takes back an idle connection, or forgets a closed one. */
   onIdle(connection: UpstreamConnection): void;
   onClosed(connection: UpstreamConnection): void;
 }
 
-const NOTHING = Buffer.alloc(0);
-/** Answers up to here are taken as text, which is looked at and written at once. */
-const TEXT_UP_TO = 4_096;
-
-export class UpstreamConnection implements Watched {
+export class UpstreamConnection implements AnswerEvents, Watched {
   readonly version: string;
   readonly upstream: TableUpstream;
   /** Answers that this connection has given. */
@@ -72,27 +62,17 @@ export class UpstreamConnection implements Watched {
   readonly #context: UpstreamContext;
   readonly #socket: UpstreamSocket;
   readonly #buffer = new ReadBuffer();
+  readonly #reader: AnswerReader;
   #sink: AnswerSink | null = null;
   #state: State = 'connecting';
-  #method = '';
-  #pending: Buffer = NOTHING;
-  readonly #gathering = new Gathering();
-  /** Octets of `#pending` in which no head ends. */
-  #searched = 0;
-  #sawBytes = false;
-  #interim = 0;
-  #framing: ResponseHead['framing'] = 'none';
-  #remaining = 0;
-  #chunks: ChunkedReader | null = null;
-  #keepsAlive = false;
   #requestSent = false;
-  #expectsSwitch = false;
   #isPaused = false;
   #silenceLimitMs: number;
   #since: number;
 
   constructor(context: UpstreamContext, version: string, upstream: TableUpstream) {
     this.#context = context;
+    this.#reader = new AnswerReader(context, this);
     this.version = version;
     this.upstream = upstream;
     this.#since = performance.now();
@@ -124,19 +104,16 @@ export class UpstreamConnection implements Watched {
 
   /** Not one octet of the answer under way has come. */
   get isSilent(): boolean {
-    return !this.#sawBytes;
+    return this.#reader.isSilent;
   }
 
   /** Expects an answer to `method`, to a request that is written next. */
   ask(sink: AnswerSink, method: string, hasBody: boolean, expectsSwitch: boolean): void {
     this.#sink = sink;
-    this.#method = method;
-    this.#sawBytes = false;
-    this.#interim = 0;
+    this.#reader.expect(method, expectsSwitch);
     this.#requestSent = !hasBody;
-    this.#expectsSwitch = expectsSwitch;
     if (this.#state === 'idle') {
-      this.#state = 'head';
+      this.#state = 'asked';
       this.#watch(this.#context.limits.firstByteMs);
     }
   }
@@ -193,6 +170,7 @@ export class UpstreamConnection implements Watched {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#sink = null;
+    this.#reader.stop();
     this.#context.deadlines.delete(this);
     this.#context.onClosed(this);
     this.#socket.destroy();
@@ -223,21 +201,25 @@ export class UpstreamConnection implements Watched {
       case 'idle':
         if (silentMs > limits.upstreamIdleMs) this.destroy();
         return;
-      case 'head':
-        // While the request is under way the client's own limits count, but for an upstream that stopped reading it.
-        if (this.#requestSent ? silentMs > limits.firstByteMs : this.#isClogged(nowMs)) {
-          this.#fail('upstream-timeout', 'no answer in time');
-        }
-        return;
-      case 'body':
-        if (!this.#isPaused && silentMs > this.#silenceLimitMs)
-          this.#fail('upstream-truncated', 'stalled in its answer');
+      case 'asked':
+        this.#checkAnswer(nowMs, silentMs);
         return;
       case 'tunnel':
       case 'closed':
         return;
       default:
         this.#state satisfies never;
+    }
+  }
+
+  #checkAnswer(nowMs: number, silentMs: number): void {
+    const { firstByteMs } = this.#context.limits;
+    if (this.#reader.state === 'body') {
+      if (!this.#isPaused && silentMs > this.#silenceLimitMs)
+        this.#fail('upstream-truncated', 'stalled in its answer');
+      // While the request is under way the client's own limits count, but for an upstream that stopped reading it.
+    } else if (this.#requestSent ? silentMs > firstByteMs : this.#isClogged(nowMs)) {
+      this.#fail('upstream-timeout', 'no answer in time');
     }
   }
 
@@ -251,7 +233,7 @@ export class UpstreamConnection implements Watched {
   }
 
   #onConnect(): void {
-    this.#state = 'head';
+    this.#state = 'asked';
     this.#watch(this.#context.limits.firstByteMs);
     this.#sink?.onUpstreamConnected();
   }
@@ -269,7 +251,9 @@ export class UpstreamConnection implements Watched {
       return;
     }
     try {
-      this.#take(length, sink);
+      const { whole, start } = this.#buffer;
+      if (this.#state === 'tunnel') sink.onTunnelData(whole.subarray(start, start + length));
+      else this.#reader.take(whole, start, start + length);
       if (!sink.onReadEnd()) this.#buffer.renew();
     } catch (error) {
       this.destroy();
@@ -277,166 +261,40 @@ export class UpstreamConnection implements Watched {
     }
   }
 
-  #take(length: number, sink: AnswerSink): void {
-    const { whole, start } = this.#buffer;
-    const end = start + length;
-    if (this.#state === 'tunnel') {
-      sink.onTunnelData(whole.subarray(start, end));
-      return;
-    }
-    this.#sawBytes = true;
-    if (this.#state !== 'head') this.#readBody(whole, start, end);
-    else if (this.#pending.length === 0) {
-      if (!this.#takeKnown(whole, start, end)) this.#readHeads(whole, start, end);
-    } else {
-      // A head in pieces is rare: gathered in memory of its own, and read as if it had come at once.
-      const pending = this.#gathering.append(this.#pending, whole.subarray(start, end));
-      this.#readHeads(pending, 0, pending.length);
-    }
-  }
+  // AnswerEvents
 
-  /** An answer whose head came before to the letter; false when it did not, and nothing is done. */
-  #takeKnown(whole: Buffer, start: number, end: number): boolean {
-    if (end - start > TEXT_UP_TO || this.#method === 'HEAD') return false;
-    const text = whole.toString('latin1', start, end);
-    const headLength = text.indexOf('\r\n\r\n') + 4;
-    if (headLength < 4) return false;
-    const { answers } = this.#context;
-    const head = answers.find(headLength === text.length ? text : text.slice(0, headLength));
-    if (head === undefined) return false;
-    if (head.framing === 'length' && text.length - headLength === head.contentLength) {
-      this.#begin(head);
-      if (this.#state !== 'body') return true; // the sink gave up
-      this.#sink?.onAnswerText(text.slice(headLength));
-      this.#finish(true, '');
-    } else this.#beginBody(head, whole, start + headLength, end);
-    return true;
-  }
-
-  /** Heads in [start, end), and what follows them. */
-  #readHeads(buffer: Buffer, start: number, end: number): void {
-    const { limits, responseHead: head } = this.#context;
-    let at = start;
-    while (this.#state === 'head') {
-      const found = headEnd(buffer, at, end, at + this.#searched);
-      const length = (found === -1 ? end : found) - at;
-      if (length > limits.responseHead) {
-        this.#fail('upstream-invalid', 'answer head too large or broken');
-        return;
-      }
-      if (found === -1) {
-        this.#waitForHead(buffer, at, end);
-        return;
-      }
-      this.#searched = 0;
-      const text = buffer.toString('latin1', at, found);
-      const refused = head.read(text, this.#method, limits.headers * 2);
-      if (refused !== null) {
-        this.#fail(refused, 'invalid answer head');
-        return;
-      }
-      at = found;
-      this.#pending = NOTHING;
-      if (!head.isInterim) {
-        this.#beginBody(this.#keep(text, head), buffer, at, end);
-        return; // with the answer's end the next request may have been sent: what is read is not its answer
-      }
-      if (!this.#interimHead(head, buffer, at, end) || at === end) return;
-    }
-  }
-
-  /** [start, end) is all that is here of a head. */
-  #waitForHead(buffer: Buffer, start: number, end: number): void {
-    const begun = buffer.subarray(start, end);
-    // Waiting for the end of what is none would be waiting for the limit of silence.
-    if (!mayBecomeAnswer(begun, this.#searched)) {
-      this.#fail('upstream-invalid', 'not the head of an answer');
-      return;
-    }
-    this.#searched = begun.length;
-    const isGathered = buffer !== this.#buffer.whole;
-    this.#pending = isGathered ? begun : this.#gathering.append(NOTHING, begun);
-  }
-
-  /** False when the reading of heads is over. */
-  #interimHead(head: ResponseHead, buffer: Buffer, at: number, end: number): boolean {
-    if (head.status === 101) {
-      if (!this.#expectsSwitch || !head.isWebSocket) {
-        this.#fail('upstream-invalid', 'a 101 that nobody asked for');
-        return false;
-      }
-      this.#state = 'tunnel';
-      this.#sink?.onSwitched(head, buffer.subarray(at, end));
-      return false;
-    }
-    if (++this.#interim > MAX_INTERIM) {
-      this.#fail('upstream-invalid', 'too many interim answers');
-      return false;
-    }
+  onInterimHead(head: ResponseHead): void {
     this.#sink?.onInterimHead(head);
-    return this.#state === 'head';
   }
 
-  #keep(text: string, head: ResponseHead): AnswerHead {
-    const { answers, cookieName } = this.#context;
-    const kept = new AnswerHead(head, cookieName);
-    if (isCommon(head, this.#method)) answers.keep(text, kept);
-    return kept;
+  onSwitch(head: ResponseHead, rest: Buffer): void {
+    this.#state = 'tunnel';
+    this.#sink?.onSwitched(head, rest);
   }
 
-  #begin(head: AnswerHead): void {
-    this.#state = 'body';
-    this.#framing = head.framing;
-    this.#keepsAlive = head.keepsAlive;
-    this.#remaining = head.contentLength;
-    this.#chunks = head.framing === 'chunked' ? new ChunkedReader(this.#context.limits) : null;
+  onHead(head: AnswerHead): void {
     this.#sink?.onAnswerHead(head);
   }
 
-  #beginBody(head: AnswerHead, buffer: Buffer, at: number, end: number): void {
-    this.#begin(head);
-    if (this.#state !== 'body') return; // the sink gave up
-    if (this.#framing === 'none') this.#finish(at === end, '');
-    else if (at < end) this.#readBody(buffer, at, end);
+  onText(body: string): void {
+    this.#sink?.onAnswerText(body);
   }
 
-  #readBody(whole: Buffer, start: number, end: number): void {
-    switch (this.#framing) {
-      case 'length': {
-        const taken = Math.min(end - start, this.#remaining);
-        this.#remaining -= taken;
-        this.#sink?.onAnswerData(whole, start, start + taken);
-        if (this.#remaining === 0) this.#finish(start + taken === end, '');
-        return;
-      }
-      case 'chunked':
-        this.#readChunks(whole, start, end);
-        return;
-      case 'close':
-        this.#sink?.onAnswerData(whole, start, end);
-        return;
-      case 'none':
-        this.destroy(); // octets behind an answer's end
-    }
+  onData(whole: Buffer, start: number, end: number): void {
+    this.#sink?.onAnswerData(whole, start, end);
   }
 
-  #readChunks(whole: Buffer, start: number, limit: number): void {
-    const chunks = this.#chunks!;
-    const end = chunks.read(whole, start, limit);
-    if (chunks.spanBytes > 0) this.#sink?.onAnswerChunks(whole, chunks.spans, chunks.spanBytes);
-    if (chunks.hasFailed) this.#fail('upstream-truncated', 'broken chunk');
-    else if (chunks.isDone) this.#finish(end === limit, chunks.trailers);
+  onChunks(whole: Buffer, spans: readonly number[], bytes: number): void {
+    this.#sink?.onAnswerChunks(whole, spans, bytes);
   }
 
-  /** The answer is complete. `isClean`: nothing came behind it. */
-  #finish(isClean: boolean, trailers: string): void {
+  onEnd(isClean: boolean, trailers: string): void {
     const sink = this.#sink;
     if (this.#state === 'closed' || sink === null) return;
     this.served++;
     this.#sink = null;
-    this.#chunks = null;
     const isOpen = !this.#socket.readableEnded && !this.#socket.hasWriteFailed;
-    if (isClean && this.#keepsAlive && this.#requestSent && !this.isStale && isOpen) {
+    if (isClean && this.#reader.keepsAlive && this.#requestSent && !this.isStale && isOpen) {
       this.#state = 'idle';
       this.resume();
       this.#watch(this.#context.limits.upstreamIdleMs);
@@ -447,11 +305,16 @@ export class UpstreamConnection implements Watched {
     sink.onAnswerEnd(trailers);
   }
 
+  onBroken(failure: FailureCode, detail: string): void {
+    this.#fail(failure, detail);
+  }
+
   /** The upstream will send no more. */
   #onEnd(): void {
     // A reset that a write has met looks like an end.
-    const isBodyOver = this.#state === 'body' && this.#framing === 'close' && !this.#socket.hasWriteFailed;
-    if (isBodyOver) this.#finish(false, '');
+    const { state, endsWithConnection } = this.#reader;
+    const isBodyOver = state === 'body' && endsWithConnection && !this.#socket.hasWriteFailed;
+    if (isBodyOver) this.onEnd(false, '');
     else if (this.#state === 'tunnel') this.#sink?.onTunnelEnd();
     else this.#fail(this.#failureCode(), 'closed by the upstream');
   }
@@ -460,11 +323,11 @@ export class UpstreamConnection implements Watched {
     switch (this.#state) {
       case 'connecting':
         return 'connect-failed';
-      case 'body':
       case 'tunnel':
         return 'upstream-truncated';
       default:
-        return this.#pending.length > 0 ? 'upstream-invalid' : 'upstream-reset';
+        if (this.#reader.state === 'body') return 'upstream-truncated';
+        return this.#reader.isInHead ? 'upstream-invalid' : 'upstream-reset';
     }
   }
 
