@@ -18,7 +18,7 @@ import type { RecordExchange } from './core/exchange.ts';
 import { Gauges } from './core/gauges.ts';
 import { PinKeys } from './core/pin.ts';
 import { splitAddress } from './core/pool.ts';
-import { Ledger } from './core/sessions.ts';
+import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
 import type { Engine } from './engine/contract.ts';
 import { HttpProxyEngine } from './engine/http-proxy-engine.ts';
@@ -265,7 +265,8 @@ function openAccessLog({ log: { access } }: Config, log: Log): AccessLogSwitch {
 function openLedger({ limits, cookie }: Config, nowMs: number): Ledger {
   // Seeded, so that nobody can choose sessions that share a chain.
   const seed = randomBytes(4).readUInt32LE();
-  return new Ledger({ capacity: limits.sessions, idleMs: cookie.idleMs, nowMs, seed });
+  const streams = Math.max(STREAMS_DEFAULT, limits.connections);
+  return new Ledger({ capacity: limits.sessions, idleMs: cookie.idleMs, nowMs, seed, streams });
 }
 
 interface DataPlaneParts {

@@ -90,7 +90,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
   const { policies } = writer;
   const clock = options.clock ?? systemClock;
   const events = new Events(() => clock.wallMs());
-  const slots = new Slots(gauges, (slot) => ledger.releaseVersion(slot));
+  const slots = new Slots(gauges, ledger);
   const publisher = new Publisher(withPolicies({ plane, slots, clock, log }, policies));
   const slowStart = new SlowStart({ clock, gauges, slowStartMs: () => policies().health.slowStartMs });
   const checker = new HealthChecker(options.health, {

@@ -172,10 +172,10 @@ export class Controller {
     return this.#parts.publisher.table;
   }
 
-  sessions(id: string): SessionHistogram | null {
+  async sessions(id: string): Promise<SessionHistogram | null> {
     const version = this.version(id);
     const { sources, clock } = this.#parts;
-    return version === null ? null : describeSessions(version, sources, clock.wallMs());
+    return version === null ? null : await describeSessions(version, sources, clock.wallMs());
   }
 
   wait(id: string, goal: WaitGoal, timeoutMs: number, signal: AbortSignal): Promise<WaitOutcome | null> {

@@ -18,7 +18,7 @@ import type {
   VersionStatus,
 } from '../core/status.ts';
 import { describeCanary, describePlace } from './canary-report.ts';
-import { lastSeenBounds, type SessionCounter } from './session-counter.ts';
+import { gathered, lastSeenBounds, type SessionCounter } from './session-counter.ts';
 import type { Slots } from './slots.ts';
 
 export interface ReportSources {
@@ -88,14 +88,14 @@ export function describeVersion(
   };
 }
 
-/** The whole ledger is walked for it. */
-export function describeSessions(
+/** The whole ledger is looked at for it. */
+export async function describeSessions(
   { id, sessions }: VersionStatus,
   { ledger, slots, idleMs }: ReportSources,
   nowMs: number,
-): SessionHistogram {
+): Promise<SessionHistogram> {
   const bounds = lastSeenBounds(idleMs);
-  const counts = ledger.histogram(slots.version(id), nowMs, bounds);
+  const counts = await gathered(ledger.histogram(slots.version(id), nowMs, bounds));
   return {
     version: id,
     ...sessions,

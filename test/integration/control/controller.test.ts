@@ -54,7 +54,7 @@ describe('the control plane', () => {
       ],
     });
     expect(port.version('v9')).toBeNull();
-    expect(port.sessions('v9')).toBeNull();
+    expect(await port.sessions('v9')).toBeNull();
     expect(port.eventsSince(0).map(({ type }) => type)).toContain('started');
   });
 

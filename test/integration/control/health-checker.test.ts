@@ -211,7 +211,7 @@ describe('what is checked', () => {
     };
     const targets = healthTargets(
       { ...rest, versions: [...versions, off] },
-      new Slots(new Gauges(), () => {}),
+      new Slots(new Gauges(), { confirmed: () => 0, releaseVersion: () => {} }),
     );
     expect(targets.map(({ version }) => states[version])).toEqual([
       'staged',
