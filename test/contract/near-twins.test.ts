@@ -67,7 +67,7 @@ onEveryEngine((engine) => {
       }
       client?.close();
       expect(recorder.faults()).toEqual([]);
-      expect(accepted, 'many are still requests').toBeGreaterThan(ORDINARY.length / 2);
+      expect(accepted, 'many are still requests').toBeGreaterThan(ORDINARY.length / 4);
     });
   });
 });
