@@ -15,6 +15,7 @@ import type { StoredPinKeys } from './control/pin-keys.ts';
 import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
 import type { RecordExchange } from './core/exchange.ts';
+import type { UpstreamFault } from './core/fault.ts';
 import { Gauges } from './core/gauges.ts';
 import { PinKeys } from './core/pin.ts';
 import { splitAddress } from './core/pool.ts';
@@ -141,7 +142,9 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     accessLog.write(exchange, trail.add(exchange, control.table()));
     unknownPins.record(exchange);
   };
-  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record });
+  // In a turn of its own, as a message from another thread would come: a request does not wait for what it leads to.
+  const onUpstreamFault = (fault: UpstreamFault) => void setImmediate(() => control.upstreamFault(fault));
+  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record, onUpstreamFault });
   const control = new Controller({
     state,
     plane: dataPlane.engine,
@@ -274,6 +277,7 @@ interface DataPlaneParts {
   readonly ledger: Ledger;
   readonly log: Log;
   readonly record: RecordExchange;
+  readonly onUpstreamFault: (fault: UpstreamFault) => void;
 }
 
 interface DataPlane {
@@ -283,7 +287,7 @@ interface DataPlane {
 }
 
 function createDataPlane(config: Config, pinKeys: readonly string[], parts: DataPlaneParts): DataPlane {
-  const { gauges, ledger, log, record } = parts;
+  const { gauges, ledger, log, record, onUpstreamFault } = parts;
   const steering = new GatewaySteering({
     ...steeringPolicy(config, pinKeys),
     ledger,
@@ -298,6 +302,7 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
     gauges,
     wallMs: systemClock.wallMs,
     onFault: (message, detail) => faults.warn(message, { detail }),
+    onUpstreamFault,
     record,
   });
   const reconfigure: DataPlane['reconfigure'] = (next, keys) => {
@@ -309,9 +314,11 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
 }
 
 function steeringPolicy(config: Config, pinKeys: readonly string[]): SteeringPolicy {
-  const { cookie, affinity, deadPin, drain } = config;
+  const { cookie, affinity, deadPin, drain, limits } = config;
   const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
-  return { cookie, keys, affinity, deadPin, protectedPaths: drain.protectedPaths };
+  const { protectedPaths } = drain;
+  const { upstreamConnections } = limits;
+  return { cookie, keys, affinity, deadPin, protectedPaths, upstreamConnections };
 }
 
 function tellUnknownPins(found: UnknownPinsFound, control: Controller, log: Log): void {

@@ -4,6 +4,7 @@
 // that is said loudly, tried again, and not acknowledged. Who saw an older epoch is refused before anything is judged.
 
 import { applyChange, type Change, type Deployment, EMPTY_DEPLOYMENT, restart } from '../core/deployment.ts';
+import type { UpstreamFault } from '../core/fault.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
 import type {
   AuditEntry,
@@ -149,6 +150,11 @@ export class Controller {
   /** A reload got no further than its file: `detail` says why. */
   reloadFailed(by: string, problem: Problem): Promise<void> {
     return this.#queue.run(() => tellReloadFailed(this.#reloadSteps(), by, problem));
+  }
+
+  /** What requests met at an upstream, as the data plane reports it. */
+  upstreamFault(fault: UpstreamFault): void {
+    this.#parts.checker.report(fault);
   }
 
   /** What another part of the gateway has to tell. */

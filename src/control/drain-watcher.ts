@@ -163,7 +163,8 @@ export class DrainWatcher {
       state,
       live: ledger.counts(slot, nowMs).live,
       streams: gauges.versionStreams(slot),
-      inFlight: gauges.versionInFlight(slot),
+      // Those that wait for room are on their way there.
+      inFlight: gauges.versionInFlight(slot) + gauges.versionQueued(slot),
       countingSinceMs: ledger.countingSinceMs,
       idleMs,
       nowMs,

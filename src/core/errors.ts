@@ -85,6 +85,16 @@ export const FAILURES = {
     'The version of this page is not available right now.',
     { retrySafe: true },
   ),
+  'queue-full': row('queue-full', 503, 'gateway', 'Too many requests wait for a server of this version.', {
+    retrySafe: true,
+  }),
+  'queue-timeout': row(
+    'queue-timeout',
+    503,
+    'gateway',
+    'All servers of this version were busy for too long.',
+    { retrySafe: true },
+  ),
   'cut-off': row('cut-off', 503, 'gateway', 'The version that was answering has been cut off.', {
     closes: true,
   }),

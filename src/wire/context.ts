@@ -5,8 +5,9 @@ import type { TrustedProxies } from '../engine/client-address.ts';
 import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
 import type { FailureAnswers } from '../engine/failure-answer.ts';
+import type { RetryBudgets } from '../engine/retry-budgets.ts';
+import type { WaitingRoom } from '../engine/waiting-room.ts';
 import type { ClientConnection } from './client-connection.ts';
-import type { Exchange } from './exchange.ts';
 import type { RequestHead } from './request-head.ts';
 import type { UpstreamPools } from './upstream-pools.ts';
 
@@ -15,6 +16,8 @@ export interface WireContext {
   readonly options: EngineSettings;
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
+  readonly room: WaitingRoom;
+  readonly budgets: RetryBudgets;
   readonly pools: UpstreamPools;
   readonly failures: FailureAnswers;
   readonly trusted: TrustedProxies;
@@ -24,7 +27,4 @@ export interface WireContext {
   readonly table: RoutingTable;
   readonly isShuttingDown: boolean;
   onClientClosed(client: ClientConnection): void;
-  /** The exchange waits for an upstream to become available: `lookAgain` is called at each chance and when its time is up. */
-  hold(exchange: Exchange, untilMs: number): void;
-  release(exchange: Exchange): void;
 }

@@ -17,7 +17,9 @@ import { Deadlines, shortestOf, type Watched } from '../engine/deadlines.ts';
 import { FailureAnswers } from '../engine/failure-answer.ts';
 import { FAREWELL_MS, STREAM_JITTER_MS } from '../engine/fixed-bounds.ts';
 import { bind, certificateOf, refuseHandshake } from '../engine/listener.ts';
+import { RetryBudgets } from '../engine/retry-budgets.ts';
 import { endSpread } from '../engine/streams.ts';
+import { WaitingRoom } from '../engine/waiting-room.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
@@ -28,6 +30,8 @@ import { UpstreamPools } from './upstream-pools.ts';
 export class WireEngine implements Engine, WireContext, Watched {
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
+  readonly room: WaitingRoom;
+  readonly budgets = new RetryBudgets(() => this.deadlines.nowMs);
   readonly pools: UpstreamPools;
   readonly failures = new FailureAnswers();
   readonly requestHead = new RequestHead();
@@ -37,7 +41,6 @@ export class WireEngine implements Engine, WireContext, Watched {
   #table: RoutingTable = EMPTY_TABLE;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
-  readonly #holding = new Map<Exchange, number>();
   /** Open, those in their TLS handshake included. */
   #sockets = 0;
   #refused = 0;
@@ -49,9 +52,10 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.#listen = listen;
     this.#settings = settings;
     this.ports = ports;
+    this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.pools = new UpstreamPools(this.deadlines, settings.limits, new ResponseHead());
+    this.pools = new UpstreamPools(this.deadlines, settings.limits, new ResponseHead(), ports.gauges);
     this.deadlines.add(this);
   }
 
@@ -89,6 +93,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines.retune(shortestOf(settings.limits));
     this.pools.limits = settings.limits;
+    this.room.setLimit(settings.limits.upstreamConnections);
   }
 
   async install(table: RoutingTable): Promise<void> {
@@ -97,7 +102,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   availabilityChanged(): void {
-    for (const exchange of [...this.#holding.keys()]) exchange.lookAgain();
+    this.room.lookAgain();
   }
 
   closeUpstreams(version: string, address: string | null): void {
@@ -124,6 +129,7 @@ export class WireEngine implements Engine, WireContext, Watched {
       upstreamConnections: this.pools.open,
       exchanges: this.#exchanges().length,
       refusedConnections: this.#refused,
+      deniedRetries: this.budgets.denied,
     };
   }
 
@@ -132,16 +138,8 @@ export class WireEngine implements Engine, WireContext, Watched {
     return this.#shutdown;
   }
 
-  hold(exchange: Exchange, untilMs: number): void {
-    this.#holding.set(exchange, untilMs);
-  }
-
-  release(exchange: Exchange): void {
-    this.#holding.delete(exchange);
-  }
-
   check(nowMs: number): void {
-    for (const [exchange, untilMs] of this.#holding) if (nowMs >= untilMs) exchange.lookAgain();
+    this.room.check(nowMs);
   }
 
   onClientClosed(client: ClientConnection): void {

@@ -17,8 +17,9 @@ import { recordOf, Timings } from '../engine/exchange-record.ts';
 import { refusalOptions } from '../engine/failure-answer.ts';
 import { MAX_HOPS } from '../engine/fixed-bounds.ts';
 import { isKnownHost } from '../engine/host.ts';
-import { Placing } from '../engine/placing.ts';
+import { Placing, type Step } from '../engine/placing.ts';
 import type { Asked } from '../engine/retry.ts';
+import type { Waiter } from '../engine/waiting-room.ts';
 import { readAnswer } from './answer-facts.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { encodeChunk } from './chunked.ts';
@@ -31,7 +32,7 @@ import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
 
-export class Exchange implements AnswerSink, BodySink {
+export class Exchange implements AnswerSink, BodySink, Waiter {
   readonly #client: ClientConnection;
   readonly #context: WireContext;
   readonly #headText: string;
@@ -46,7 +47,7 @@ export class Exchange implements AnswerSink, BodySink {
   #wasReused = false;
   #upstreamHead = '';
   #headIsFor: Decision | null = null;
-  #isHolding = false;
+  #isWaiting = false;
   #isStream = false;
   #tunnel: Tunnel | null = null;
   #isDone = false;
@@ -81,7 +82,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   /** The request's head is in the context's `requestHead`. */
   begin(): void {
-    const { ports, trusted, requestHead, table } = this.#context;
+    const { trusted, requestHead, table } = this.#context;
     const request = readRequest(requestHead, { peer: this.#client.peer, isTls: this.#client.isTls, trusted });
     this.#request = request;
     const {
@@ -92,8 +93,14 @@ export class Exchange implements AnswerSink, BodySink {
     else if (request.hops >= MAX_HOPS) this.refuse('loop');
     else if (body !== null && requestHead.contentLength > body) this.refuse('body-too-large');
     else {
-      this.#placing = new Placing(ports, request.facts, table, this.#timings.wallStartedAt);
-      this.#proceed();
+      this.#placing = new Placing(
+        this.#context,
+        this.#settings,
+        request.facts,
+        table,
+        this.#timings.wallStartedAt,
+      );
+      this.#take(this.#placing!.next(this.#context.table));
     }
   }
 
@@ -113,15 +120,14 @@ export class Exchange implements AnswerSink, BodySink {
     this.#client.exchangeDone(!close);
   }
 
+  get isChoosy(): boolean {
+    return this.#placing?.isChoosy === true;
+  }
+
   /** A chance that what it waits for has come, or its time is up. */
   lookAgain(): void {
-    if (!this.#isHolding || this.#isDone) return;
-    this.#isHolding = false;
-    this.#context.release(this);
-    this.#client.guard(() => {
-      this.#placing!.decideAnew(this.#context.table);
-      this.#proceed();
-    });
+    if (!this.#isWaiting || this.#isDone) return;
+    this.#client.guard(() => this.#take(this.#placing!.again(this.#context.table)));
   }
 
   // The client's side.
@@ -165,15 +171,20 @@ export class Exchange implements AnswerSink, BodySink {
 
   // Finding an upstream.
 
-  #proceed(): void {
-    const step = this.#placing!.next(this.#context.table);
+  #take(step: Step): void {
+    const { room } = this.#context;
+    const wasWaiting = this.#isWaiting;
+    this.#isWaiting = step.do === 'hold' || step.do === 'queue';
+    if (wasWaiting && !this.#isWaiting) room.leave(this);
     switch (step.do) {
       case 'ask':
         this.#ask(step.decision, step.upstream);
         return;
       case 'hold':
-        this.#isHolding = true;
-        this.#context.hold(this, performance.now() + step.forMs);
+        room.hold(this, performance.now() + step.forMs);
+        return;
+      case 'queue':
+        room.queue(this, step.versionSlot, step.untilMs);
         return;
       case 'refuse':
         this.refuse(step.failure, step.reload);
@@ -233,6 +244,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   onUpstreamConnected(): void {
     this.#timings.connected();
+    this.#placing!.connected(this.#upstream!);
     if (this.#request!.hasBody) this.#client.resumeBody();
   }
 
@@ -252,6 +264,7 @@ export class Exchange implements AnswerSink, BodySink {
     const { ports, table } = this.#context;
     const { facts, minor, keepsAlive } = this.#request!;
     const answer = readAnswer(head);
+    this.#placing!.answered(answer.status, this.#upstream!);
     const wallMs = ports.wallMs();
     const edits = ports.steering.answer(this.#decision!, facts, this.#upstream!, answer, table, wallMs);
     if (answer.contentType.startsWith('text/event-stream') && head.framing !== 'none') this.#beginStream();
@@ -284,8 +297,9 @@ export class Exchange implements AnswerSink, BodySink {
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
     else if (this.#answer.status !== 0) this.#cutAnswer(failure);
     else if (this.#placing!.mayRetry(failure, upstream, this.#asked(wasSilent))) {
-      this.#leave();
-      this.#proceed();
+      const left = this.#leave();
+      this.#take(this.#placing!.next(this.#context.table));
+      this.#context.room.roomAt(left);
     } else this.refuse(failure);
   }
 
@@ -300,6 +314,7 @@ export class Exchange implements AnswerSink, BodySink {
     this.#timings.firstByte();
     const { cookie, limits } = this.#settings;
     this.#answer.status = 101;
+    this.#placing!.answered(101, this.#upstream!);
     this.#client.output.write(clientSwitchingHead(head, this.version, cookie.name));
     const tunnel = new Tunnel(this, this.#client, this.#connection!, limits);
     this.#tunnel = tunnel;
@@ -363,20 +378,23 @@ export class Exchange implements AnswerSink, BodySink {
     this.#connection = null;
   }
 
-  #leave(): void {
-    if (this.#upstream === null) return;
-    this.#context.ports.gauges.leave(this.#decision!.version!.slot, this.#upstream.slot);
+  /** Returns the row of the version that there is room at now; -1 for none. */
+  #leave(): number {
+    if (this.#upstream === null) return -1;
+    const { slot } = this.#decision!.version!;
+    this.#context.ports.gauges.leave(slot, this.#upstream.slot);
     this.#upstream = null;
+    return slot;
   }
 
   /** Every request ends here, once. */
   #finish(failure: FailureCode | null): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    if (this.#isHolding) this.#context.release(this);
+    if (this.#isWaiting) this.#context.room.leave(this);
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
-    this.#leave();
+    const left = this.#leave();
     if (this.#isStream) ports.steering.streamClosed(this.#decision!, ports.wallMs());
     ports.record(
       recordOf(this.#request, this.#decision, this.#timings, {
@@ -390,5 +408,6 @@ export class Exchange implements AnswerSink, BodySink {
         isStream: this.#isStream,
       }),
     );
+    if (left >= 0) this.#context.room.roomAt(left);
   }
 }

@@ -1,6 +1,7 @@
 // Connections to upstreams, kept open between requests. They belong to (version, address): the same address may be V1
 // today and V3 tomorrow, and an answer of the one must never be read as the other's.
 
+import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
@@ -15,11 +16,13 @@ export class UpstreamPools implements UpstreamContext {
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
   readonly #all = new Set<UpstreamConnection>();
+  readonly #gauges: Gauges;
 
-  constructor(deadlines: Deadlines, limits: Limits, responseHead: ResponseHead) {
+  constructor(deadlines: Deadlines, limits: Limits, responseHead: ResponseHead, gauges: Gauges) {
     this.deadlines = deadlines;
     this.limits = limits;
     this.responseHead = responseHead;
+    this.#gauges = gauges;
   }
 
   get open(): number {
@@ -32,7 +35,7 @@ export class UpstreamPools implements UpstreamContext {
     return count;
   }
 
-  /** An idle connection, else a new one that is being opened. `fresh` takes no idle one. */
+  /** An idle connection, else a new one that is being opened. `fresh` takes no idle one, but closes one for its room. */
   take(version: string, upstream: TableUpstream, fresh: boolean): UpstreamConnection {
     const idle = fresh ? undefined : this.#idle.get(upstream.slot);
     for (let connection = idle?.pop(); connection !== undefined; connection = idle?.pop()) {
@@ -40,8 +43,10 @@ export class UpstreamPools implements UpstreamContext {
         return connection;
       connection.destroy(); // the slot has changed hands
     }
+    if (fresh) this.#idle.get(upstream.slot)?.[0]?.destroy();
     const connection = new UpstreamConnection(this, version, upstream);
     this.#all.add(connection);
+    this.#gauges.connectionOpened(upstream.slot);
     return connection;
   }
 
@@ -66,7 +71,8 @@ export class UpstreamPools implements UpstreamContext {
   }
 
   onClosed(connection: UpstreamConnection): void {
-    this.#all.delete(connection);
+    if (!this.#all.delete(connection)) return;
+    this.#gauges.connectionClosed(connection.upstream.slot);
     const idle = this.#idle.get(connection.upstream.slot);
     const at = idle?.indexOf(connection) ?? -1;
     if (at >= 0) idle!.splice(at, 1);

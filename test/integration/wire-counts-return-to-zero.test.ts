@@ -131,6 +131,7 @@ beforeAll(async () => {
     affinity: 'none',
     deadPin: config.deadPin,
     protectedPaths: [],
+    upstreamConnections: null,
     ledger,
     gauges,
     random,
@@ -141,6 +142,7 @@ beforeAll(async () => {
     gauges,
     wallMs: () => Date.now(),
     onFault: () => {},
+    onUpstreamFault: () => {},
     record: (record) => records.push(record),
   });
   await engine.install(tableOf(refusing));
