@@ -177,8 +177,7 @@ export class Placing {
 
   /** The head of an answer came. */
   answered(status: number, upstream: TableUpstream): void {
-    const { clientIp } = this.#facts;
-    noteAnswer(this.#context.ports, this.#settings.health, upstream, { status, clientIp });
+    noteAnswer(this.#context.ports, this.#settings.health, upstream, status, this.#facts.clientIp);
   }
 
   /**

@@ -11,15 +11,16 @@ import type { Asked } from './retry.ts';
 
 export type FaultPorts = Pick<EnginePorts, 'gauges' | 'onUpstreamFault'>;
 
-/** The head of an answer came. */
+/** The head of an answer came. On every request's way: nothing is allocated for it. */
 export function noteAnswer(
   ports: FaultPorts,
   policy: PassivePolicy,
   { slot }: TableUpstream,
-  answer: { readonly status: number; readonly clientIp: string },
+  status: number,
+  clientIp: string,
 ): void {
-  if (isServerError(answer.status)) {
-    noteAnswerFault(ports, policy, slot, 'server-error', answer.clientIp);
+  if (isServerError(status)) {
+    noteAnswerFault(ports, policy, slot, 'server-error', clientIp);
     return;
   }
   ports.gauges.connected(slot);
