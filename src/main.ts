@@ -21,6 +21,7 @@ import { PinKeys } from './core/pin.ts';
 import { splitAddress } from './core/pool.ts';
 import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
+import { descriptorLimit, fitConnections } from './descriptors.ts';
 import type { Engine } from './engine/contract.ts';
 import { HttpProxyEngine } from './engine/http-proxy-engine.ts';
 import { Explainer } from './explainer.ts';
@@ -297,7 +298,7 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
   });
   const faults = new LogLimiter(log);
   const Chosen = config.engine === 'wire' ? WireEngine : HttpProxyEngine;
-  const engine = new Chosen(config, {
+  const engine = new Chosen(withinDescriptors(config, log), {
     steering,
     gauges,
     wallMs: systemClock.wallMs,
@@ -307,10 +308,17 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
   });
   const reconfigure: DataPlane['reconfigure'] = (next, keys) => {
     steering.reconfigure(steeringPolicy(next, keys));
-    engine.reconfigure(next);
+    engine.reconfigure(withinDescriptors(next, log));
     ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
   };
   return { engine, steering, reconfigure };
+}
+
+/** The data plane is given no more clients than it can serve. */
+function withinDescriptors(config: Config, log: Log): Config {
+  const { connections, warning } = fitConnections(config.limits.connections, descriptorLimit());
+  if (warning !== null) log.warn({}, warning);
+  return { ...config, limits: { ...config.limits, connections } };
 }
 
 function steeringPolicy(config: Config, pinKeys: readonly string[]): SteeringPolicy {

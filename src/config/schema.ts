@@ -261,7 +261,7 @@ export const SECTIONS = {
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)
-      .describe('Client connections; more are closed at once.'),
+      .describe('Client connections; more are closed at once. Each needs two file descriptors (ulimit -n).'),
     sessions: field(count(100, 2 ** 25))
       .prefault(1_000_000)
       .describe('Entries of the session ledger, 32 bytes each.'),

@@ -15,7 +15,7 @@ import type { HealthPolicy } from '../core/policy.ts';
 import { hasEnded } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
 import { Outage } from './outage.ts';
-import { createProbe, type Probe } from './probe.ts';
+import { createProbe, type Finding, NOT_SEEN, type Probe } from './probe.ts';
 import type { Slots } from './slots.ts';
 
 /** At once, so that a thousand upstreams do not open a thousand sockets in one moment. */
@@ -219,10 +219,10 @@ export class HealthChecker {
 
   async #check(watch: Watch): Promise<void> {
     this.#running++;
-    const error = await this.#probe.check(watch.target.address, watch.stop.signal);
+    const finding = await this.#probe.check(watch.target.address, watch.stop.signal);
     this.#running--;
     if (!watch.stop.signal.aborted) {
-      this.#conclude(watch, error);
+      this.#conclude(watch, finding);
       this.#wait(watch, this.#pauseMs(watch) * (1 - JITTER + 2 * JITTER * this.#ports.random()));
     }
     this.#startDue();
@@ -260,7 +260,11 @@ export class HealthChecker {
     this.#hasten(watch);
   }
 
-  #conclude(watch: Watch, error: string | null): void {
+  #conclude(watch: Watch, error: Finding): void {
+    if (error === NOT_SEEN) {
+      this.#firstRound.delete(watch);
+      return;
+    }
     const nowMs = this.#ports.clock.wallMs();
     const { outage, isSuspect } = watch;
     watch.checkedAtMs = nowMs;

@@ -44,6 +44,8 @@ export class UpstreamPools implements UpstreamContext {
       connection.destroy(); // the slot has changed hands
     }
     if (fresh) this.#idle.get(upstream.slot)?.[0]?.destroy();
+    // Each client asks one thing at a time: with as many as there may be clients, some are idle elsewhere.
+    if (this.#all.size >= this.limits.connections) this.#closeAnIdleOne();
     const connection = new UpstreamConnection(this, version, upstream);
     this.#all.add(connection);
     this.#gauges.connectionOpened(upstream.slot);
@@ -77,6 +79,13 @@ export class UpstreamPools implements UpstreamContext {
     const at = idle?.indexOf(connection) ?? -1;
     if (at >= 0) idle!.splice(at, 1);
     if (idle?.length === 0) this.#idle.delete(connection.upstream.slot);
+  }
+
+  #closeAnIdleOne(): void {
+    for (const [connection] of this.#idle.values()) {
+      connection?.destroy();
+      if (connection !== undefined) return;
+    }
   }
 
   #isIdle(connection: UpstreamConnection): boolean {

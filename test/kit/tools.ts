@@ -16,7 +16,8 @@ export type Tool =
   | 'bash'
   | 'zsh'
   | 'fish'
-  | 'varnishtest';
+  | 'varnishtest'
+  | 'prlimit';
 
 /** The program's path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findTool(tool: Tool): string | null {

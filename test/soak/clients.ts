@@ -69,6 +69,21 @@ export const faultSeeker: Client = async (scene) => {
   await sleep(between(scene.random, 200, 800));
 };
 
+/**
+ * The gateway remembers its last thousand unusual requests for `lockstep explain` (src/observe/request-trail.ts): with so
+ * many of them before anything is measured, that memory is full and grows no more.
+ */
+export async function fillTrail(scene: Scene): Promise<void> {
+  let left = 1_100;
+  const fill = (): Promise<void> =>
+    withPage(scene, async (visitor) => {
+      while (left-- > 0 && !scene.isOver()) {
+        await visitor.ask({ what: 'reset', asked: 'GET /fault/reset', path: '/fault/reset' });
+      }
+    });
+  await Promise.all(Array.from({ length: 8 }, fill));
+}
+
 function getJson(visitor: Visitor, path: string): Promise<number> {
   return askJson(visitor, 'GET', path);
 }

@@ -2,7 +2,7 @@
 
 import type { DeployCounts } from './deploys.ts';
 import type { Outcome, Rule } from './rules.ts';
-import type { VitalFigures, VitalName } from './vitals.ts';
+import type { VitalFigures, VitalName, VitalSample } from './vitals.ts';
 
 export interface SoakReport {
   readonly seed: number;
@@ -15,6 +15,8 @@ export interface SoakReport {
   readonly deploys: DeployCounts;
   readonly refusedChanges: readonly string[];
   readonly vitals: readonly VitalFigures[];
+  /** Under load; what the lines go through. */
+  readonly samples: readonly VitalSample[];
   /** Of the gateway, when everybody had left: what should be 0 and is not. */
   readonly left: Readonly<Record<string, number>>;
   /** What the gateway wrote of faults of its own. */

@@ -4,7 +4,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
+import { seededRandom } from '../kit/random.ts';
 import { waitFor } from '../kit/wait-for.ts';
+import { fillTrail } from './clients.ts';
 import { startCrowd } from './crowd.ts';
 import { Deploys } from './deploys.ts';
 import { INSPECT, type Inspector, inspect } from './inspector.ts';
@@ -12,7 +14,7 @@ import { Pools } from './pools.ts';
 import type { SoakReport } from './report.ts';
 import { judge, type Outcome, type Rule, type SoakPolicy } from './rules.ts';
 import { Timeline } from './timeline.ts';
-import { figuresOf, type Vitals, vitalsOf } from './vitals.ts';
+import { figuresOf, type VitalSample, type Vitals, vitalsOf } from './vitals.ts';
 
 export interface SoakPlan {
   readonly seconds: number;
@@ -107,6 +109,9 @@ class Run {
   async go(): Promise<SoakReport> {
     const totalMs = this.#plan.seconds * 1_000;
     const warmUpMs = Math.min(totalMs * WARM_UP_SHARE, LONGEST_WARM_UP_MS);
+    const { url: origin } = this.#gateway;
+    const isOver = (): boolean => this.#plan.isInterrupted?.() === true;
+    await fillTrail({ origin, random: seededRandom(this.#plan.seed), report: this.#judge, isOver });
     await this.#load(warmUpMs, this.#plan.seed);
     await this.#rest();
     const before = await this.#vitals();
@@ -127,6 +132,7 @@ class Run {
       deploys: counts,
       refusedChanges: refused,
       vitals,
+      samples,
       left,
       complaints,
       passed:
@@ -137,12 +143,12 @@ class Run {
   }
 
   /** Everybody at work for so long; samples of the gateway's process meanwhile. */
-  async #load(forMs: number, seed: number): Promise<(Vitals & { readonly atMin: number })[]> {
+  async #load(forMs: number, seed: number): Promise<VitalSample[]> {
     const startedMs = performance.now();
     const sampleMs = Math.max(LEAST_SAMPLE_MS, forMs / SAMPLES);
     const samples = [];
     let isOver = false;
-    const crowd = startCrowd({ origin: this.#gateway.url, report: (outcome) => this.#judge(outcome) }, seed);
+    const crowd = startCrowd({ origin: this.#gateway.url, report: this.#judge }, seed);
     const deploys = this.#deploys.run(seed, () => isOver);
     try {
       let nextSampleMs = startedMs + sampleMs;
@@ -194,7 +200,7 @@ class Run {
     return vitalsOf(this.#gateway.process(), this.#inspector);
   }
 
-  #judge(outcome: Outcome): void {
+  readonly #judge = (outcome: Outcome): void => {
     this.#requests++;
     const verdict = judge(outcome, this.#timeline, POLICY);
     if (verdict.isAllowed) {
@@ -207,14 +213,15 @@ class Run {
     const at = ((performance.now() - this.#startedMs) / 1_000).toFixed(1);
     this.#faults.push(`${at} s: ${verdict.why}`);
     this.#plan.onProgress?.(`${at} s: ${verdict.why}`);
-  }
+  };
 
   #tell(vitals: Vitals | undefined): void {
     const seconds = Math.round((performance.now() - this.#startedMs) / 1_000);
-    const heap = vitals === undefined ? '' : `, heap ${(vitals.heapBytes / 1_048_576).toFixed(1)} MiB`;
+    const mib = (bytes = 0): string => (bytes / 1_048_576).toFixed(1);
+    const memory = `heap ${mib(vitals?.heapBytes)} MiB, resident ${mib(vitals?.rssBytes)} MiB`;
     const { promotes, kills } = this.#deploys.counts;
     this.#plan.onProgress?.(
-      `${seconds} s: ${this.#requests} outcomes, ${this.#faults.length} faults, ${promotes} promotes, ${kills} kills${heap}`,
+      `${seconds} s: ${this.#requests} outcomes, ${this.#faults.length} faults, ${promotes} promotes, ${kills} kills, ${memory}`,
     );
   }
 }

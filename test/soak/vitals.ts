@@ -9,6 +9,9 @@ export type VitalName = 'rssBytes' | 'heapBytes' | 'bufferBytes' | 'descriptors'
 
 export type Vitals = Readonly<Record<VitalName, number>>;
 
+/** `atMin`: minutes since the load began. */
+export type VitalSample = Vitals & { readonly atMin: number };
+
 const MIB = 1_048_576;
 
 /**
@@ -55,11 +58,7 @@ export interface VitalFigures extends Line {
   readonly isFlat: boolean;
 }
 
-export function figuresOf(
-  samples: readonly (Vitals & { readonly atMin: number })[],
-  before: Vitals,
-  after: Vitals,
-): VitalFigures[] {
+export function figuresOf(samples: readonly VitalSample[], before: Vitals, after: Vitals): VitalFigures[] {
   return (Object.keys(ALLOWED) as VitalName[]).map((name) => {
     const line = lineThrough(samples.map((sample) => ({ atMin: sample.atMin, value: sample[name] })));
     const allowed = allowedRise(line.mean, ALLOWED[name]);
