@@ -22,7 +22,7 @@ import { splitAddress } from './core/pool.ts';
 import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
 import { descriptorLimit, fitConnections } from './descriptors.ts';
-import type { Engine } from './engine/contract.ts';
+import type { Engine, EngineSettings } from './engine/contract.ts';
 import { HttpProxyEngine } from './engine/http-proxy-engine.ts';
 import { Explainer } from './explainer.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
@@ -314,11 +314,14 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
   return { engine, steering, reconfigure };
 }
 
-/** The data plane is given no more clients than it can serve. */
-function withinDescriptors(config: Config, log: Log): Config {
-  const { connections, warning } = fitConnections(config.limits.connections, descriptorLimit());
+/** The data plane is given no more connections than there are descriptors for. */
+function withinDescriptors(config: Config, log: Log): Config & Pick<EngineSettings, 'upstreamSockets'> {
+  const { warning, connections, upstreamConnections } = fitConnections(
+    config.limits.connections,
+    descriptorLimit(),
+  );
   if (warning !== null) log.warn({}, warning);
-  return { ...config, limits: { ...config.limits, connections } };
+  return { ...config, limits: { ...config.limits, connections }, upstreamSockets: upstreamConnections };
 }
 
 function steeringPolicy(config: Config, pinKeys: readonly string[]): SteeringPolicy {

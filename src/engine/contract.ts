@@ -26,6 +26,8 @@ export interface EngineOptions {
   /** CIDRs whose X-Forwarded-* is believed. */
   readonly trustedProxies: readonly string[];
   readonly cookie: CookiePolicy;
+  /** To all upstreams at a time, idle ones included; beyond it a request gets 503 `exhausted`. Default: no bound. */
+  readonly upstreamSockets?: number;
 }
 
 /** What a reload can give to a running engine: all but where it listens. */

@@ -56,6 +56,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
     this.pools = new UpstreamPools(this.deadlines, settings.limits, new ResponseHead(), ports.gauges);
+    this.pools.most = settings.upstreamSockets ?? Number.POSITIVE_INFINITY;
     this.deadlines.add(this);
   }
 
@@ -94,6 +95,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.deadlines.retune(shortestOf(settings.limits));
     this.pools.limits = settings.limits;
     this.room.setLimit(settings.limits.upstreamConnections);
+    this.pools.most = settings.upstreamSockets ?? Number.POSITIVE_INFINITY;
   }
 
   async install(table: RoutingTable): Promise<void> {

@@ -199,6 +199,11 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     this.#upstream = upstream;
     this.#timings.asked();
     const connection = this.#context.pools.take(decision.version!.id, upstream, this.#placing!.retries > 0);
+    if (connection === null) {
+      this.#leave();
+      this.refuse('exhausted');
+      return;
+    }
     this.#connection = connection;
     this.#wasReused = connection.served > 0;
     if (connection.isConnected) this.#timings.connected();

@@ -12,6 +12,8 @@ export class UpstreamPools implements UpstreamContext {
   readonly deadlines: Deadlines;
   /** Swapped whole by a reload: open connections go by the new ones as well. */
   limits: Limits;
+  /** Open at a time, to all upstreams. */
+  most = Number.POSITIVE_INFINITY;
   readonly responseHead: ResponseHead;
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
@@ -35,8 +37,11 @@ export class UpstreamPools implements UpstreamContext {
     return count;
   }
 
-  /** An idle connection, else a new one that is being opened. `fresh` takes no idle one, but closes one for its room. */
-  take(version: string, upstream: TableUpstream, fresh: boolean): UpstreamConnection {
+  /**
+   * An idle connection, else a new one that is being opened. `fresh` takes no idle one, but closes one for its room. Null:
+   * there may be no more.
+   */
+  take(version: string, upstream: TableUpstream, fresh: boolean): UpstreamConnection | null {
     const idle = fresh ? undefined : this.#idle.get(upstream.slot);
     for (let connection = idle?.pop(); connection !== undefined; connection = idle?.pop()) {
       if (connection.version === version && connection.upstream.address === upstream.address)
@@ -44,8 +49,7 @@ export class UpstreamPools implements UpstreamContext {
       connection.destroy(); // the slot has changed hands
     }
     if (fresh) this.#idle.get(upstream.slot)?.[0]?.destroy();
-    // Each client asks one thing at a time: with as many as there may be clients, some are idle elsewhere.
-    if (this.#all.size >= this.limits.connections) this.#closeAnIdleOne();
+    if (this.#all.size >= this.most && !this.#closeAnIdleOne()) return null;
     const connection = new UpstreamConnection(this, version, upstream);
     this.#all.add(connection);
     this.#gauges.connectionOpened(upstream.slot);
@@ -81,11 +85,13 @@ export class UpstreamPools implements UpstreamContext {
     if (idle?.length === 0) this.#idle.delete(connection.upstream.slot);
   }
 
-  #closeAnIdleOne(): void {
+  #closeAnIdleOne(): boolean {
     for (const [connection] of this.#idle.values()) {
-      connection?.destroy();
-      if (connection !== undefined) return;
+      if (connection === undefined) continue;
+      connection.destroy();
+      return true;
     }
+    return false;
   }
 
   #isIdle(connection: UpstreamConnection): boolean {

@@ -16,7 +16,8 @@ import { waitFor } from '../kit/wait-for.ts';
 
 const LIMIT = 256;
 /** See src/descriptors.ts. */
-const FITTING = 96;
+const CLIENTS = 144;
+const UPSTREAMS = 48;
 const CROWD = 400;
 const WATCHED_MS = 2_000;
 
@@ -73,7 +74,9 @@ describe.skipIf(!needsTool('prlimit'))('without descriptors', () => {
 
   test('too few for limits.connections: it says so, serves those it lets in, and the admin API answers', async () => {
     const { admin, url, process } = gateway;
-    expect(process().stderr()).toContain(`may open only ${LIMIT}: beyond ${FITTING} clients at a time`);
+    expect(process().stderr()).toContain(
+      `may open only ${LIMIT}: at most ${CLIENTS} clients are let in, and ${UPSTREAMS} requests`,
+    );
     expect(process().stderr()).toContain('ulimit -n 20128');
     const atStart = process().stderr();
     const kept = await Promise.all(Array.from({ length: 20 }, keptClient));
@@ -85,23 +88,42 @@ describe.skipIf(!needsTool('prlimit'))('without descriptors', () => {
     });
     try {
       await waitFor(() => (crowd.counts()?.opened ?? 0) >= CROWD, { what: 'the crowd' });
-      await waitFor(() => crowd.counts()!.ended >= CROWD - FITTING, {
-        what: 'what does not fit to be closed',
-      });
-      expect(crowd.counts()!.open).toBe(FITTING - kept.length);
+      const tooMany = CROWD + kept.length - CLIENTS;
+      await waitFor(() => crowd.counts()!.ended >= tooMany, { what: 'what does not fit to be closed' });
+      expect(crowd.counts()!.open).toBe(CROWD - tooMany);
       // All of those that were let in at once, again and again: none is let down.
       for (let round = 0; round < 5; round++) {
         const answers = await Promise.all(kept.map((ask) => ask()));
         expect(answers.map(({ status }) => status)).toEqual(kept.map(() => 200));
       }
       expect((await admin.status()).active).toBe('v1');
-      expect(await metric('lockstep_refused_connections_total')).toBe(CROWD - FITTING + kept.length);
+      expect(await metric('lockstep_refused_connections_total')).toBe(tooMany);
       expect(readdirSync(`/proc/${process().pid}/fd`).length).toBeLessThan(LIMIT - 32);
     } finally {
       await crowd.stop();
     }
     await waitFor(async () => (await httpRequest(`${url}/api/x`)).status === 200, { what: 'room again' });
     expect(process().stderr(), 'not a word for each of them').toBe(atStart);
+  });
+
+  test('too few for all that ask at once: as many as fit are served, the others get a 503 that says so', async () => {
+    const { admin, url } = gateway;
+    const statuses: number[] = [];
+    const stop = new AbortController();
+    const asked = Array.from({ length: UPSTREAMS * 2 }, () =>
+      httpRequest(`${url}/hang`, { signal: stop.signal }).then(
+        ({ status, headers }) =>
+          statuses.push(headers['x-lockstep-error'] === 'exhausted' ? status : -status),
+        () => {},
+      ),
+    );
+    await waitFor(() => statuses.length >= UPSTREAMS, { what: 'those that do not fit to be answered' });
+    expect(statuses).toEqual(Array.from({ length: UPSTREAMS }, () => 503));
+    expect((await admin.version('v1')).inFlight).toBe(UPSTREAMS);
+    expect((await admin.version('v1')).upstreams[0]).toMatchObject({ health: 'up', inFlight: UPSTREAMS });
+    stop.abort();
+    await Promise.all(asked);
+    await waitFor(async () => (await httpRequest(`${url}/api/x`)).status === 200, { what: 'room again' });
   });
 
   test('at all: requests get a 503 that says so, no server is blamed, and it recovers by itself', async () => {

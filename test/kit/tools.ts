@@ -17,7 +17,9 @@ export type Tool =
   | 'zsh'
   | 'fish'
   | 'varnishtest'
-  | 'prlimit';
+  | 'prlimit'
+  | 'ip'
+  | 'iptables';
 
 /** The program's path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findTool(tool: Tool): string | null {
