@@ -34,6 +34,8 @@ export interface Outcome {
   readonly status: number;
   /** Version of the application that answered; '' when it was none. */
   readonly version: string;
+  /** Version that the gateway says it meant to answer, `x-lockstep-version`; '' without. */
+  readonly meant: string;
   /** `x-lockstep-error`, '' without. */
   readonly code: string;
   /** `whole`: complete, or ended by us. `ended`: a stream that the other side ended orderly. `cut`: visibly incomplete. */
@@ -64,18 +66,19 @@ export function judge(outcome: Outcome, timeline: Timeline, policy: SoakPolicy):
   const { what, page, version, startedAtMs, endedAtMs } = outcome;
   const drainingForMs = timeline.drainingForMs(page, startedAtMs - policy.lagMs, endedAtMs) ?? -1;
   const hasExpired = outcome.quietMs >= policy.idleMs - policy.lagMs;
-  const isMove = page !== '' && version !== '' && version !== page;
+  const by = version === '' ? outcome.meant : version;
+  const isMove = page !== '' && by !== '' && by !== page;
   if (isMove) {
-    if (what !== 'navigation') return fault(outcome, `a page of ${page} was answered by ${version}`, true);
+    if (what !== 'navigation') return fault(outcome, `a page of ${page} was answered by ${by}`, true);
     // The gateway dates the drain later than we do, never earlier: no slack to its disfavour is needed.
     const isDue = drainingForMs >= policy.navigationMs || hasExpired;
-    if (!isDue) return fault(outcome, `moved from ${page}, which takes its sessions, to ${version}`, true);
+    if (!isDue) return fault(outcome, `moved from ${page}, which takes its sessions, to ${by}`, true);
   }
   if (!outcome.isRight) return fault(outcome, 'the body is not what was sent');
   if (what !== 'stream' && endedAtMs - startedAtMs > policy.patienceMs)
     return fault(outcome, 'took too long');
   if (isWanted(outcome)) return allow(isMove ? 'moved' : 'as wanted');
-  if (isFailure(outcome) && timeline.wasKilled(page, startedAtMs - policy.lagMs, endedAtMs))
+  if (isFailure(outcome) && timeline.wasKilled(isMove ? by : page, startedAtMs - policy.lagMs, endedAtMs))
     return allow('killed');
   if (outcome.status === 409 && outcome.code === 'dead-pin') {
     const isDead = drainingForMs >= policy.deadlineMs || (drainingForMs >= 0 && hasExpired);

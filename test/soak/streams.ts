@@ -16,6 +16,7 @@ const NORMAL = 1_000;
 interface Seen {
   status: number;
   version: string;
+  meant: string;
   code: string;
   end: Outcome['end'];
   isRight: boolean;
@@ -59,7 +60,7 @@ async function withStream(
 }
 
 function echoes(origin: string, visitor: Visitor, random: Random, isOver: () => boolean): Promise<Seen> {
-  const seen: Seen = { status: 0, version: '', code: '', end: 'cut', isRight: true, detail: '' };
+  const seen: Seen = { status: 0, version: '', meant: '', code: '', end: 'cut', isRight: true, detail: '' };
   const client = new WebSocket(`${origin.replace('http', 'ws')}/ws`, {
     headers: { ...visitor.identity },
     perMessageDeflate: random() < 0.5,
@@ -84,6 +85,7 @@ function echoes(origin: string, visitor: Visitor, random: Random, isOver: () => 
     });
     client.on('unexpected-response', (_request, response) => {
       seen.status = response.statusCode ?? 0;
+      seen.meant = String(response.headers['x-lockstep-version'] ?? '');
       seen.code = String(response.headers['x-lockstep-error'] ?? '');
       seen.end = 'whole';
       response.resume();
@@ -107,7 +109,7 @@ function echoes(origin: string, visitor: Visitor, random: Random, isOver: () => 
 }
 
 function events(origin: string, visitor: Visitor, forMs: number, isOver: () => boolean): Promise<Seen> {
-  const seen: Seen = { status: 0, version: '', code: '', end: 'cut', isRight: true, detail: '' };
+  const seen: Seen = { status: 0, version: '', meant: '', code: '', end: 'cut', isRight: true, detail: '' };
   const untilMs = performance.now() + forMs;
   return new Promise((resolve) => {
     const outgoing = request(`${origin}/sse`, {
@@ -121,6 +123,7 @@ function events(origin: string, visitor: Visitor, forMs: number, isOver: () => b
     outgoing.on('response', (incoming) => {
       seen.status = incoming.statusCode ?? 0;
       seen.version = String(incoming.headers['x-app-version'] ?? '');
+      seen.meant = String(incoming.headers['x-lockstep-version'] ?? '');
       seen.code = String(incoming.headers['x-lockstep-error'] ?? '');
       let text = '';
       incoming.on('data', (part: Buffer) => {

@@ -98,6 +98,7 @@ export class Visitor {
       quietMs,
       status,
       version,
+      meant: String(answer?.headers['x-lockstep-version'] ?? ''),
       code: String(answer?.headers['x-lockstep-error'] ?? ''),
       end: isWhole ? 'whole' : 'cut',
       isRight: !isJudged || (saysSameVersion(answer!, version) && isRight(body, answer!)),

@@ -22,13 +22,14 @@ const FINE: Outcome = {
   quietMs: 300,
   status: 200,
   version: 'v1',
+  meant: 'v1',
   code: '',
   end: 'whole',
   isRight: true,
   detail: '',
 };
 
-const RESET = { status: 502, version: '', code: 'upstream-reset' } as const;
+const RESET = { status: 502, version: '', meant: 'v1', code: 'upstream-reset' } as const;
 const DEAD_PIN = { status: 409, version: '', code: 'dead-pin' } as const;
 
 const nothing = (): Timeline => new Timeline();
@@ -54,7 +55,7 @@ describe('T21: the rules of the soak allow', () => {
     { name: 'a whole answer of the page’s version', given: {}, when: nothing, by: 'as wanted' },
     {
       name: 'a first page of any version',
-      given: { what: 'navigation', page: '', version: 'v2' },
+      given: { what: 'navigation', page: '', version: 'v2', meant: 'v2' },
       when: nothing,
       by: 'as wanted',
     },
@@ -110,6 +111,16 @@ describe('T21: the rules of the soak allow', () => {
       by: 'killed',
     },
     {
+      name: 'a reset of a navigation that moves, when a server of where it moves to is killed',
+      given: { what: 'navigation', ...RESET, meant: 'v2' },
+      when: () => {
+        const timeline = drainingFor(6_500)();
+        timeline.killed('v2', 100_050);
+        return timeline;
+      },
+      by: 'killed',
+    },
+    {
       name: 'a failure of a new session when any server is killed',
       given: { ...RESET, page: '' },
       when: killedAt('v2', 100_050),
@@ -151,6 +162,12 @@ describe('T21: the rules of the soak do not allow', () => {
       name: 'a navigation away from a version before its navigation step',
       given: { what: 'navigation', version: 'v2' },
       when: drainingFor(5_500),
+      isSkew: true,
+    },
+    {
+      name: 'a failure that was meant for another version',
+      given: { ...RESET, meant: 'v2' },
+      when: killedAt('v2', 100_050),
       isSkew: true,
     },
     { name: 'a wrong body', given: { isRight: false }, when: nothing },
