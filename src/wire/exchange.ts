@@ -200,7 +200,6 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     this.#timings.asked();
     const connection = this.#context.pools.take(decision.version!.id, upstream, this.#placing!.retries > 0);
     if (connection === null) {
-      this.#leave();
       this.refuse('exhausted');
       return;
     }
