@@ -15,12 +15,14 @@ import type { StoredPinKeys } from './control/pin-keys.ts';
 import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
 import type { RecordExchange } from './core/exchange.ts';
+import type { UpstreamFault } from './core/fault.ts';
 import { Gauges } from './core/gauges.ts';
 import { PinKeys } from './core/pin.ts';
 import { splitAddress } from './core/pool.ts';
-import { Ledger } from './core/sessions.ts';
+import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
-import type { Engine } from './engine/contract.ts';
+import { descriptorLimit, fitConnections } from './descriptors.ts';
+import type { Engine, EngineSettings } from './engine/contract.ts';
 import { HttpProxyEngine } from './engine/http-proxy-engine.ts';
 import { Explainer } from './explainer.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
@@ -141,7 +143,9 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     accessLog.write(exchange, trail.add(exchange, control.table()));
     unknownPins.record(exchange);
   };
-  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record });
+  // In a turn of its own, as a message from another thread would come: a request does not wait for what it leads to.
+  const onUpstreamFault = (fault: UpstreamFault) => void setImmediate(() => control.upstreamFault(fault));
+  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record, onUpstreamFault });
   const control = new Controller({
     state,
     plane: dataPlane.engine,
@@ -265,7 +269,8 @@ function openAccessLog({ log: { access } }: Config, log: Log): AccessLogSwitch {
 function openLedger({ limits, cookie }: Config, nowMs: number): Ledger {
   // Seeded, so that nobody can choose sessions that share a chain.
   const seed = randomBytes(4).readUInt32LE();
-  return new Ledger({ capacity: limits.sessions, idleMs: cookie.idleMs, nowMs, seed });
+  const streams = Math.max(STREAMS_DEFAULT, limits.connections);
+  return new Ledger({ capacity: limits.sessions, idleMs: cookie.idleMs, nowMs, seed, streams });
 }
 
 interface DataPlaneParts {
@@ -273,6 +278,7 @@ interface DataPlaneParts {
   readonly ledger: Ledger;
   readonly log: Log;
   readonly record: RecordExchange;
+  readonly onUpstreamFault: (fault: UpstreamFault) => void;
 }
 
 interface DataPlane {
@@ -282,7 +288,7 @@ interface DataPlane {
 }
 
 function createDataPlane(config: Config, pinKeys: readonly string[], parts: DataPlaneParts): DataPlane {
-  const { gauges, ledger, log, record } = parts;
+  const { gauges, ledger, log, record, onUpstreamFault } = parts;
   const steering = new GatewaySteering({
     ...steeringPolicy(config, pinKeys),
     ledger,
@@ -292,25 +298,38 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
   });
   const faults = new LogLimiter(log);
   const Chosen = config.engine === 'wire' ? WireEngine : HttpProxyEngine;
-  const engine = new Chosen(config, {
+  const engine = new Chosen(withinDescriptors(config, log), {
     steering,
     gauges,
     wallMs: systemClock.wallMs,
     onFault: (message, detail) => faults.warn(message, { detail }),
+    onUpstreamFault,
     record,
   });
   const reconfigure: DataPlane['reconfigure'] = (next, keys) => {
     steering.reconfigure(steeringPolicy(next, keys));
-    engine.reconfigure(next);
+    engine.reconfigure(withinDescriptors(next, log));
     ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
   };
   return { engine, steering, reconfigure };
 }
 
+/** The data plane is given no more connections than there are descriptors for. */
+function withinDescriptors(config: Config, log: Log): Config & Pick<EngineSettings, 'upstreamSockets'> {
+  const { warning, connections, upstreamConnections } = fitConnections(
+    config.limits.connections,
+    descriptorLimit(),
+  );
+  if (warning !== null) log.warn({}, warning);
+  return { ...config, limits: { ...config.limits, connections }, upstreamSockets: upstreamConnections };
+}
+
 function steeringPolicy(config: Config, pinKeys: readonly string[]): SteeringPolicy {
-  const { cookie, affinity, deadPin, drain } = config;
+  const { cookie, affinity, deadPin, drain, limits } = config;
   const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
-  return { cookie, keys, affinity, deadPin, protectedPaths: drain.protectedPaths };
+  const { protectedPaths } = drain;
+  const { upstreamConnections } = limits;
+  return { cookie, keys, affinity, deadPin, protectedPaths, upstreamConnections };
 }
 
 function tellUnknownPins(found: UnknownPinsFound, control: Controller, log: Log): void {

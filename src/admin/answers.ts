@@ -38,7 +38,12 @@ const Upstream = z.object({
   health: z.enum(['unknown', 'up', 'down']).describe('Observed. Unknown: not checked yet.'),
   enabled: z.boolean().describe("The operator's will."),
   inFlight: count,
-  lastError: z.string().nullable().describe('Why the last health check failed.'),
+  connections: count.describe('Open ones, idle included.'),
+  takenOut: count.describe('Times that what requests met took it out.'),
+  lastError: z
+    .string()
+    .nullable()
+    .describe('Why the last health check failed, or what requests met that took it out.'),
   since: time.nullable().describe('The last change of its health; null when it was not checked yet.'),
 }) satisfies z.ZodType<UpstreamStatus>;
 
@@ -92,6 +97,7 @@ const Version = z.object({
     streams: count,
   }),
   inFlight: count,
+  queued: count.describe('Requests that wait for room at an upstream.'),
   drain: Drain.nullable(),
   cutoffReason: z.string().nullable(),
   canary: Canary.nullable().describe('Of a canary by steps.'),

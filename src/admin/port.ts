@@ -38,7 +38,7 @@ export interface ControlPort {
   /** Null when the id was never known. */
   version(id: string): VersionStatus | null;
   change(change: Change, options: ChangeOptions): Promise<ChangeOutcome>;
-  sessions(id: string): SessionHistogram | null;
+  sessions(id: string): Promise<SessionHistogram | null>;
   /** Null when the id is unknown. Resolves early with 'timed-out' when `signal` aborts. */
   wait(
     id: string,

@@ -35,8 +35,8 @@ export const statusRoutes: Routes = (api, context) => {
       successes: { 200: { is: 'A histogram.', schema: 'Sessions' } },
       problems: [404],
     },
-    ({ params: { id }, reply }) => {
-      const histogram = control.sessions(id);
+    async ({ params: { id }, reply }) => {
+      const histogram = await control.sessions(id);
       if (histogram === null) throw unknownVersion(id);
       reply.send(histogram);
     },

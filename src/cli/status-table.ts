@@ -122,7 +122,7 @@ function tellBlocker(blocker: DrainBlocker, version: VersionStatus, status: Stat
     case 'streams':
       return count(version.sessions.streams, 'stream');
     case 'in-flight':
-      return `${count(version.inFlight, 'request')} in flight`;
+      return `${count(version.inFlight + version.queued, 'request')} in flight`;
     case 'counting': {
       const sinceMs = Date.parse(status.countingSince);
       return `a whole cookie.idle of counting, which began ${tellClock(sinceMs, now.nowMs, now.timeZone)} (${tellSpan(now.nowMs - sinceMs)} ago)`;
@@ -158,7 +158,7 @@ function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now)
 }
 
 function tellWrongVersion(version: VersionStatus, now: Now): string[] {
-  const { id, state, upstreams, undeclared, cutoffReason, canary } = version;
+  const { id, state, upstreams, undeclared, cutoffReason, canary, queued } = version;
   const lines: string[] = [];
   if (cutoffReason !== null) lines.push(`${id} is cut off: ${printable(cutoffReason)}`);
   if (canary?.halted != null) {
@@ -167,6 +167,7 @@ function tellWrongVersion(version: VersionStatus, now: Now): string[] {
   }
   if (undeclared) lines.push(`${id} is undeclared: it is in use, but not in the config file any more`);
   if (state === 'retired' || state === 'cut off') return lines;
+  if (queued > 0) lines.push(`${id} is full: ${count(queued, 'request')} of it wait for room`);
   for (const { address, health, enabled, lastError, since } of upstreams) {
     const why = `${tellSince(since, now)}${lastError === null ? '' : `: ${printable(lastError)}`}`;
     if (!enabled) lines.push(`${id} ${address} is disabled${health === 'down' ? ` and down${why}` : ''}`);

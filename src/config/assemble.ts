@@ -63,11 +63,11 @@ function adminListen(listen: Sections['admin']['listen'], folder: string): Admin
 }
 
 function healthPolicy(health: Sections['health']): Config['health'] {
-  const { path, interval, timeout, rise, fall, slowStart } = health ?? {
+  const { interval, timeout, slowStart, outFor, ...rest } = health ?? {
     ...SECTIONS.health.parse({})!,
     path: null,
   };
-  return { path, intervalMs: interval, timeoutMs: timeout, rise, fall, slowStartMs: slowStart };
+  return { ...rest, intervalMs: interval, timeoutMs: timeout, slowStartMs: slowStart, outForMs: outFor };
 }
 
 function warmPolicy(warm: Sections['warm']): Config['warm'] {
@@ -78,7 +78,7 @@ function warmPolicy(warm: Sections['warm']): Config['warm'] {
 
 function limitsInUnits(limits: Sections['limits']): Config['limits'] {
   const { headerTimeout, clientIdle, bodyProgress, sendProgress, halfClose, connect, ...rest } = limits;
-  const { firstByte, upstreamIdle, tunnelIdle, shutdown, ...counts } = rest;
+  const { firstByte, upstreamIdle, queueTimeout, tunnelIdle, shutdown, ...counts } = rest;
   return {
     ...counts,
     headerTimeoutMs: headerTimeout,
@@ -89,6 +89,7 @@ function limitsInUnits(limits: Sections['limits']): Config['limits'] {
     connectMs: connect,
     firstByteMs: firstByte,
     upstreamIdleMs: upstreamIdle,
+    queueTimeoutMs: queueTimeout,
     tunnelIdleMs: tunnelIdle,
     shutdownMs: shutdown,
   };

@@ -183,6 +183,21 @@ export const SECTIONS = {
     slowStart: timer(0)
       .prefault('10s')
       .describe('An upstream that comes back gets a growing share of requests for that long; 0s: off.'),
+    connectFaults: field(orNull(count(1, 1_000)))
+      .prefault(5)
+      .describe(
+        'Connections in a row that fail take it out without waiting for checks, but never the last one; null: off.',
+      ),
+    answerFaults: field(orNull(count(1, 1_000)))
+      .prefault(10)
+      .describe(
+        'Answers in a row, to three client networks at least, that are 5xx, reset or late take it out, but never more than half of a pool; null: off.',
+      ),
+    outFor: timer(0)
+      .prefault('10s')
+      .describe(
+        'So long it stays out for its answers, whatever checks say; twice as long when it is soon out again.',
+      ),
   })
     .nullable()
     .describe('How an upstream is found to be up; without this block a TCP connect is the whole check.'),
@@ -246,7 +261,7 @@ export const SECTIONS = {
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)
-      .describe('Client connections; more are closed at once.'),
+      .describe('Client connections; more are closed at once. Each needs two file descriptors (ulimit -n).'),
     sessions: field(count(100, 2 ** 25))
       .prefault(1_000_000)
       .describe('Entries of the session ledger, 32 bytes each.'),
@@ -287,6 +302,19 @@ export const SECTIONS = {
     upstreamIdle: timer(100)
       .prefault('50s')
       .describe('Idle upstream connections are closed; less than their own keep-alive timeout.'),
+    upstreamConnections: field(orNull(count(1, 1_000_000)))
+      .prefault(5_000)
+      .describe('Requests and WebSockets at one upstream at once; more wait for room. null: any number.'),
+    queue: field(count(0, 100_000))
+      .prefault(256)
+      .describe('Requests of one version that wait for room, else 503.'),
+    queueTimeout: timer(0).prefault('5s').describe('For room at an upstream, else 503.'),
+    retries: field(percent)
+      .prefault('20%')
+      .describe('Requests sent once more, as a share of those of their version in the last 10 s.'),
+    retriesPerSecond: field(count(0, 100_000))
+      .prefault(10)
+      .describe('So many each second may be sent once more, whatever that share says.'),
     tunnelIdle: timer(SECOND_MS)
       .prefault('1h')
       .describe(

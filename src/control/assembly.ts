@@ -90,7 +90,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
   const { policies } = writer;
   const clock = options.clock ?? systemClock;
   const events = new Events(() => clock.wallMs());
-  const slots = new Slots(gauges, (slot) => ledger.releaseVersion(slot));
+  const slots = new Slots(gauges, ledger);
   const publisher = new Publisher(withPolicies({ plane, slots, clock, log }, policies));
   const slowStart = new SlowStart({ clock, gauges, slowStartMs: () => policies().health.slowStartMs });
   const checker = new HealthChecker(options.health, {
@@ -101,10 +101,12 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
       plane.closeUpstreams(version, address);
       slowStart.begin(slot);
     },
-    onChange: (version, address, health, error) => {
-      if (health === 'up') plane.availabilityChanged();
-      events.tell(health === 'up' ? 'healthy' : 'unhealthy', version, { address, error });
+    onChange: ({ version, address }, { health, error, by }) => {
+      // Down as well: who waits for room there may find it elsewhere.
+      plane.availabilityChanged();
+      events.tell(health === 'up' ? 'healthy' : 'unhealthy', version, { address, error, by });
     },
+    onConfirmed: () => plane.availabilityChanged(),
   });
   const watcherPorts = {
     clock,
@@ -133,6 +135,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     slots,
     lastError: (version: string, address: string) => checker.lastError(version, address),
     healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
+    takenOut: (version: string, address: string) => checker.takenOut(version, address),
     state: () => stateWatch.status,
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
     canaryAnalysis: (record: VersionRecord) => trials.canaries.analysis(record),

@@ -4,6 +4,7 @@
 // that is said loudly, tried again, and not acknowledged. Who saw an older epoch is refused before anything is judged.
 
 import { applyChange, type Change, type Deployment, EMPTY_DEPLOYMENT, restart } from '../core/deployment.ts';
+import type { UpstreamFault } from '../core/fault.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
 import type {
   AuditEntry,
@@ -151,6 +152,11 @@ export class Controller {
     return this.#queue.run(() => tellReloadFailed(this.#reloadSteps(), by, problem));
   }
 
+  /** What requests met at an upstream, as the data plane reports it. */
+  upstreamFault(fault: UpstreamFault): void {
+    this.#parts.checker.report(fault);
+  }
+
   /** What another part of the gateway has to tell. */
   tell(type: GatewayEvent['type'], detail: GatewayEvent['detail']): void {
     this.#parts.events.tell(type, null, detail);
@@ -172,10 +178,10 @@ export class Controller {
     return this.#parts.publisher.table;
   }
 
-  sessions(id: string): SessionHistogram | null {
+  async sessions(id: string): Promise<SessionHistogram | null> {
     const version = this.version(id);
     const { sources, clock } = this.#parts;
-    return version === null ? null : describeSessions(version, sources, clock.wallMs());
+    return version === null ? null : await describeSessions(version, sources, clock.wallMs());
   }
 
   wait(id: string, goal: WaitGoal, timeoutMs: number, signal: AbortSignal): Promise<WaitOutcome | null> {

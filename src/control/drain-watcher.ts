@@ -14,14 +14,12 @@ import type { ControlLog, DataPlane } from './data-plane.ts';
 import { STREAM_JITTER_MS } from './effects.ts';
 import { EmptyEstimates } from './empty-estimates.ts';
 import type { Events } from './events.ts';
-import type { SessionCounter } from './session-counter.ts';
+import { type SessionCounter, SLOTS_A_TURN } from './session-counter.ts';
 import type { Slots } from './slots.ts';
 
 const TICK_MS = 250;
 /** A tick is this part of a short idle time, so that a test or demo with idle 2s is not late by much. */
 const TICKS_PER_IDLE = 20;
-/** Entries looked at in a tick: a million sessions in about five seconds, and less than a millisecond at a time. */
-const SWEEP_SLOTS = 65_536;
 /** After a verdict that could not be carried out. */
 const RETRY_MS = 5_000;
 
@@ -90,7 +88,7 @@ export class DrainWatcher {
   /** One round; public so that tests need no timer. One call at a time. */
   async tick(): Promise<void> {
     const { clock, ledger, nextLadderMs, exclusively, publish } = this.#ports;
-    ledger.sweep(clock.wallMs(), SWEEP_SLOTS);
+    ledger.sweep(clock.wallMs(), SLOTS_A_TURN);
     this.#tellOverflow();
     this.#estimates.sample(this.#draining(), clock.wallMs());
     if (clock.wallMs() < this.#notBeforeMs) return;
@@ -152,7 +150,7 @@ export class DrainWatcher {
   async #sweepWhole(sinceMs: number): Promise<void> {
     const { clock, ledger } = this.#ports;
     while (!this.#isStopped && (ledger.sweptThroughMs ?? Number.NEGATIVE_INFINITY) < sinceMs) {
-      ledger.sweep(clock.wallMs(), SWEEP_SLOTS);
+      ledger.sweep(clock.wallMs(), SLOTS_A_TURN);
       await nextTurn();
     }
   }
@@ -165,7 +163,8 @@ export class DrainWatcher {
       state,
       live: ledger.counts(slot, nowMs).live,
       streams: gauges.versionStreams(slot),
-      inFlight: gauges.versionInFlight(slot),
+      // Those that wait for room are on their way there.
+      inFlight: gauges.versionInFlight(slot) + gauges.versionQueued(slot),
       countingSinceMs: ledger.countingSinceMs,
       idleMs,
       nowMs,

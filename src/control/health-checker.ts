@@ -2,21 +2,29 @@
 // Rules: a check never overlaps itself; a result that comes after its upstream left is dropped; where nobody looks any
 // more, health is unknown. When an upstream comes back, old connections to it are closed before it is routable: another process
 // may answer there now.
+// What requests meet is reported here and judged by core/passive-health.ts: nobody else writes health. One that is taken out, or
+// suspected, is looked at more often for a while (HAProxy has `fastinter` for it), so that it is neither out nor in for long.
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Deployment } from '../core/deployment.ts';
+import type { Fault, UpstreamFault } from '../core/fault.ts';
 import type { Gauges, Health } from '../core/gauges.ts';
-import { type HealthState, INITIAL_HEALTH, stepHealth } from '../core/health.ts';
+import { DOWN, type HealthState, INITIAL_HEALTH, stepHealth } from '../core/health.ts';
+import { judgeFault } from '../core/passive-health.ts';
 import type { HealthPolicy } from '../core/policy.ts';
 import { hasEnded } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
-import { createProbe, type Probe } from './probe.ts';
+import { Outage } from './outage.ts';
+import { createProbe, type Finding, NOT_SEEN, type Probe } from './probe.ts';
 import type { Slots } from './slots.ts';
 
 /** At once, so that a thousand upstreams do not open a thousand sockets in one moment. */
 const CONCURRENCY = 32;
 /** Checks of many upstreams drift apart instead of coming in one burst: the interval, give or take a tenth. */
 const JITTER = 0.1;
+/** Of the interval: between two checks of one that is suspected or was just taken out; and for how many intervals. */
+const FAST = 0.25;
+const FAST_INTERVALS = 5;
 
 export interface HealthTarget {
   readonly version: string;
@@ -40,11 +48,19 @@ export interface HealthPorts {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly gauges: Pick<Gauges, 'setHealth'>;
+  readonly gauges: Gauges;
   /** It was down and is about to be up. */
   readonly onComeback: (target: HealthTarget) => void;
-  /** `error`: why the last check failed; null when it did not. */
-  readonly onChange: (version: string, address: string, health: Health, error: string | null) => void;
+  readonly onChange: (target: HealthTarget, change: HealthChange) => void;
+  /** It was suspected, and a check found nothing wrong. */
+  readonly onConfirmed: () => void;
+}
+
+export interface HealthChange {
+  readonly health: Health;
+  /** Why the last check failed, or what requests met; null when it is up. */
+  readonly error: string | null;
+  readonly by: 'checks' | 'requests';
 }
 
 interface Watch {
@@ -54,6 +70,14 @@ interface Watch {
   error: string | null;
   /** Of its health; ms since the Unix epoch. Null: not checked yet. */
   changedAtMs: number | null;
+  readonly outage: Outage;
+  /** The next check decides alone when it fails. */
+  isSuspect: boolean;
+  /** Until then it is looked at more often. */
+  fastUntilMs: number;
+  /** When its last check ended, and when its next one begins. */
+  checkedAtMs: number;
+  nextAtMs: number;
   /** For its next check. */
   isWaiting: boolean;
   cancel: () => void;
@@ -102,6 +126,11 @@ export class HealthChecker {
         state: INITIAL_HEALTH,
         error: null,
         changedAtMs: null,
+        outage: new Outage(),
+        isSuspect: false,
+        fastUntilMs: 0,
+        checkedAtMs: 0,
+        nextAtMs: 0,
         isWaiting: false,
         cancel: () => {},
       };
@@ -112,14 +141,47 @@ export class HealthChecker {
     this.#hasTargets = true;
   }
 
+  /** What the data plane met. Late reports, of upstreams that nobody looks at any more, are nothing. */
+  report(met: UpstreamFault): void {
+    const watches = [...this.#watches.values()];
+    const watch = watches.find(({ target }) => target.slot === met.slot);
+    if (watch === undefined) return;
+    const pool = watches
+      .filter(({ target }) => target.version === watch.target.version)
+      .map(({ target, state, outage }) => ({
+        slot: target.slot,
+        health: state.health,
+        isOut: outage.isOut,
+      }));
+    const verdict = judgeFault(met, pool, this.#ports.gauges, this.#policy);
+    switch (verdict.do) {
+      case 'ignore':
+        return;
+      case 'check':
+        watch.isSuspect = true;
+        this.#hasten(watch);
+        return;
+      case 'take-out':
+        this.#takeOut(watch, met.fault, verdict.why);
+        return;
+      default:
+        verdict satisfies never;
+    }
+  }
+
   /** Each upstream of the first `update` has been checked, or has left. */
   isFirstRoundDone(): boolean {
     return this.#hasTargets && this.#firstRound.size === 0;
   }
 
-  /** Why the last check failed; null when it did not, or when nobody looks. */
+  /** Why the last check failed, or what requests met that took it out; null when neither holds, or when nobody looks. */
   lastError(version: string, address: string): string | null {
     return this.#watches.get(keyOf(version, address))?.error ?? null;
+  }
+
+  /** Times that requests took it out, since somebody looks. */
+  takenOut(version: string, address: string): number {
+    return this.#watches.get(keyOf(version, address))?.outage.count ?? 0;
   }
 
   /** Idempotent. */
@@ -157,12 +219,11 @@ export class HealthChecker {
 
   async #check(watch: Watch): Promise<void> {
     this.#running++;
-    const error = await this.#probe.check(watch.target.address, watch.stop.signal);
+    const finding = await this.#probe.check(watch.target.address, watch.stop.signal);
     this.#running--;
     if (!watch.stop.signal.aborted) {
-      this.#conclude(watch, error);
-      const delayMs = this.#policy.intervalMs * (1 - JITTER + 2 * JITTER * this.#ports.random());
-      this.#wait(watch, delayMs);
+      this.#conclude(watch, finding);
+      this.#wait(watch, this.#pauseMs(watch) * (1 - JITTER + 2 * JITTER * this.#ports.random()));
     }
     this.#startDue();
   }
@@ -170,24 +231,73 @@ export class HealthChecker {
   #wait(watch: Watch, delayMs: number): void {
     watch.cancel();
     watch.isWaiting = true;
+    watch.nextAtMs = this.#ports.clock.wallMs() + delayMs;
     watch.cancel = this.#ports.clock.after(delayMs, () => {
       watch.isWaiting = false;
       this.#enqueue(watch);
     });
   }
 
-  #conclude(watch: Watch, error: string | null): void {
-    const { version, address, slot } = watch.target;
-    const before = watch.state.health;
-    const { state, changed } = stepHealth(watch.state, error === null, this.#policy);
-    watch.state = state;
-    watch.error = error;
+  #pauseMs({ fastUntilMs }: Watch): number {
+    const { intervalMs } = this.#policy;
+    return this.#ports.clock.wallMs() < fastUntilMs ? intervalMs * FAST : intervalMs;
+  }
+
+  /** Its next check comes as soon as a fast one may. */
+  #hasten(watch: Watch): void {
+    const nowMs = this.#ports.clock.wallMs();
+    const { intervalMs } = this.#policy;
+    watch.fastUntilMs = nowMs + FAST_INTERVALS * intervalMs;
+    const atMs = Math.max(nowMs, watch.checkedAtMs + FAST * intervalMs);
+    if (watch.isWaiting && atMs < watch.nextAtMs) this.#wait(watch, atMs - nowMs);
+  }
+
+  #takeOut(watch: Watch, fault: Fault, why: string): void {
+    watch.outage.begin(fault, this.#policy.outForMs, this.#ports.clock.wallMs());
+    watch.state = DOWN;
+    watch.error = why;
+    this.#changed(watch, 'requests');
+    this.#hasten(watch);
+  }
+
+  #conclude(watch: Watch, error: Finding): void {
+    if (error === NOT_SEEN) {
+      this.#firstRound.delete(watch);
+      return;
+    }
+    const nowMs = this.#ports.clock.wallMs();
+    const { outage, isSuspect } = watch;
+    watch.checkedAtMs = nowMs;
+    watch.isSuspect = false;
     this.#firstRound.delete(watch);
-    if (!changed) return;
+    if (error === null && outage.mustStay(nowMs)) return;
+    const { fall, rise } = this.#policy;
+    const before = watch.state.health;
+    const { state, changed } = stepHealth(watch.state, error === null, { rise, fall: isSuspect ? 1 : fall });
+    watch.state = state;
+    // What took it out stays the reason until it is back.
+    if (error !== null || !outage.isOut || changed) watch.error = error;
+    if (!changed) {
+      if (isSuspect && error === null) this.#ports.onConfirmed();
+      return;
+    }
+    if (state.health === 'up') this.#comesUp(watch, before);
+    this.#changed(watch, 'checks');
+  }
+
+  #comesUp({ target, outage }: Watch, before: Health): void {
+    const { gauges, clock, onComeback } = this.#ports;
+    outage.end(clock.wallMs());
+    gauges.connected(target.slot);
+    gauges.answered(target.slot);
+    if (before === 'down') onComeback(target);
+  }
+
+  #changed(watch: Watch, by: HealthChange['by']): void {
+    const { target, state, error } = watch;
     watch.changedAtMs = this.#ports.clock.wallMs();
-    if (before === 'down' && state.health === 'up') this.#ports.onComeback(watch.target);
-    this.#ports.gauges.setHealth(slot, state.health);
-    this.#ports.onChange(version, address, state.health, error);
+    this.#ports.gauges.setHealth(target.slot, state.health);
+    this.#ports.onChange(target, { health: state.health, error, by });
   }
 }
 

@@ -4,15 +4,22 @@
 
 import { connect } from 'node:net';
 import { Agent, request } from 'undici';
+import { isOwnShortage } from '../core/errors.ts';
 import { splitAddress } from '../core/pool.ts';
 import { errorCode } from './durable-file.ts';
 
 /** What of a body is read before the connection is closed on it. */
 const BODY_BYTES = 64 * 1024;
 
+/** The gateway itself could not look: it has no descriptors or ports left. Says nothing about the upstream. */
+export const NOT_SEEN = Symbol('not seen');
+
+/** Null when it is well; otherwise why not, in a few words. */
+export type Finding = string | null | typeof NOT_SEEN;
+
 export interface Probe {
-  /** Null when it is well; otherwise why not, in a few words. Never throws; takes no longer than the timeout. */
-  check(address: string, stop: AbortSignal): Promise<string | null>;
+  /** Never throws; takes no longer than the timeout. */
+  check(address: string, stop: AbortSignal): Promise<Finding>;
   close(): Promise<void>;
 }
 
@@ -60,7 +67,8 @@ function bounded(
     try {
       return await look(address, AbortSignal.any([stop, timeout]));
     } catch (error) {
-      return timeout.aborted ? `no answer within ${timeoutMs} ms` : describe(error);
+      if (timeout.aborted) return `no answer within ${timeoutMs} ms`;
+      return isOwnShortage(errorCode(error)) ? NOT_SEEN : describe(error);
     }
   };
 }

@@ -18,7 +18,7 @@ import type {
   VersionStatus,
 } from '../core/status.ts';
 import { describeCanary, describePlace } from './canary-report.ts';
-import { lastSeenBounds, type SessionCounter } from './session-counter.ts';
+import { gathered, lastSeenBounds, type SessionCounter } from './session-counter.ts';
 import type { Slots } from './slots.ts';
 
 export interface ReportSources {
@@ -27,10 +27,12 @@ export interface ReportSources {
   readonly slots: Slots;
   readonly drainPolicy: DrainPolicy;
   readonly idleMs: number;
-  /** Why the last health check failed. */
+  /** Why the last health check failed, or what requests met that took it out. */
   readonly lastError: (version: string, address: string) => string | null;
   /** When its health last changed; ms since the Unix epoch. */
   readonly healthChangedAtMs: (version: string, address: string) => number | null;
+  /** Times that requests took it out. */
+  readonly takenOut: (version: string, address: string) => number;
   readonly state: () => StateStatus;
   /** When the pool should be empty; ms since the Unix epoch. */
   readonly emptyAtMs: (version: string) => number | null;
@@ -63,6 +65,7 @@ export function describeVersion(
   const { live, confirmed } = ledger.counts(slot, nowMs);
   const streams = gauges.versionStreams(slot);
   const inFlight = gauges.versionInFlight(slot);
+  const queued = gauges.versionQueued(slot);
   return {
     id,
     state: record.state,
@@ -76,26 +79,29 @@ export function describeVersion(
         health: gauges.health(row),
         enabled,
         inFlight: gauges.inFlight(row),
+        connections: gauges.connections(row),
+        takenOut: sources.takenOut(id, address),
         lastError: sources.lastError(id, address),
         since: isoTimeOrNull(sources.healthChangedAtMs(id, address)),
       };
     }),
     sessions: { live, confirmed, streams },
     inFlight,
-    drain: describeDrain(record, { live, streams, inFlight }, sources, nowMs),
+    queued,
+    drain: describeDrain(record, { live, streams, inFlight: inFlight + queued }, sources, nowMs),
     cutoffReason: record.cutoffReason,
     canary: describeCanary(record, sources.canaryAnalysis(record)),
   };
 }
 
-/** The whole ledger is walked for it. */
-export function describeSessions(
+/** The whole ledger is looked at for it. */
+export async function describeSessions(
   { id, sessions }: VersionStatus,
   { ledger, slots, idleMs }: ReportSources,
   nowMs: number,
-): SessionHistogram {
+): Promise<SessionHistogram> {
   const bounds = lastSeenBounds(idleMs);
-  const counts = ledger.histogram(slots.version(id), nowMs, bounds);
+  const counts = await gathered(ledger.histogram(slots.version(id), nowMs, bounds));
   return {
     version: id,
     ...sessions,

@@ -1,11 +1,13 @@
 // Rows in the shared arrays: which version and which upstream of a version has which (core/gauges.ts).
 // Rules: a row belongs to its version, or (version, address) pair, until that is gone from the deployment, and goes to
-// another one only when nothing is in flight, queued or connected there. Rows never used come first, then the one that was freed longest ago: a request
-// that still knows the old owner had all that time to end. A row that changes
-// hands starts with health unknown, no faults and no sessions.
+// another one only when nothing is in flight, queued or connected there, and no session left: the ledger, which may hold
+// ten million, need not be searched for them. Rows never used come first, then the one that was freed longest ago: a
+// request that still knows the old owner had all that time to end. A row that changes hands starts with health unknown,
+// no faults and no sessions.
 
 import type { Deployment } from '../core/deployment.ts';
 import { type Gauges, UPSTREAM_SLOTS, VERSION_SLOTS } from '../core/gauges.ts';
+import type { SessionCounter } from './session-counter.ts';
 
 /** There are more upstreams, or versions, than rows. */
 export class SlotsExhausted extends Error {}
@@ -15,10 +17,9 @@ export class Slots {
   readonly #versions: Rows;
   readonly #upstreams: Rows;
 
-  /** `forgetVersion`: sessions counted under that number belong to nobody any more. */
   constructor(
     gauges: Gauges,
-    forgetVersion: (slot: number) => void,
+    sessions: Pick<SessionCounter, 'confirmed' | 'releaseVersion'>,
     room: { readonly versions: number; readonly upstreams: number } = {
       versions: VERSION_SLOTS,
       upstreams: UPSTREAM_SLOTS,
@@ -27,8 +28,9 @@ export class Slots {
     this.#gauges = gauges;
     this.#versions = new Rows('versions', 1, room.versions, {
       isQuiet: (slot) =>
-        gauges.versionInFlight(slot) + gauges.versionStreams(slot) + gauges.versionQueued(slot) === 0,
-      onReused: forgetVersion,
+        gauges.versionInFlight(slot) + gauges.versionStreams(slot) + gauges.versionQueued(slot) === 0 &&
+        sessions.confirmed(slot) === 0,
+      onReused: (slot) => sessions.releaseVersion(slot),
     });
     this.#upstreams = new Rows('upstreams', 0, room.upstreams, {
       isQuiet: (slot) => gauges.inFlight(slot) + gauges.connections(slot) === 0,

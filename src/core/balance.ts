@@ -1,7 +1,9 @@
-// Which upstream of a version gets the next request: the least busy available one.
-// Available = wanted (enabled), not found down, and not tried by this request before. Chosen without allocating: this is
-// on every request's way. It counts nothing: the caller counts the request in (Gauges.enter) with no await between, or a
-// drain could miss the request and parallel requests would all pick the same upstream.
+// Which upstream of a version gets the next request: the least busy one that could take it.
+// It could when it is wanted (enabled), not found down, and was not tried by this request before. Available is one that is not
+// full besides; a full one is the answer only when all are, for that is what the least busy one tells without looking at any
+// other. Chosen without allocating: this is on every request's way. It counts nothing: the caller counts the request in
+// (Gauges.enter, which has the last word on room) with no await between, or a drain could miss the request and parallel
+// requests would all pick the same upstream.
 
 import type { Gauges } from './gauges.ts';
 import { FULL_SHARE } from './ramp.ts';
@@ -13,8 +15,9 @@ const SCAN_UP_TO = 16;
 const MAX_DRAWS = 8;
 
 /**
- * Null when none is available. `preferredTag` ('' for none) wins whenever it is available. `random` is in [0, 1).
- * `tried` may come from an older table: upstreams are the same when their slots are.
+ * Null when none could take it; a full one (`limit` requests in flight) when all that could are full. `preferredTag` ('' for
+ * none) wins whenever it is available. `random` is in [0, 1). `tried` may come from an older table: upstreams are the same
+ * when their slots are.
  */
 export function chooseUpstream(
   upstreams: readonly TableUpstream[],
@@ -22,19 +25,21 @@ export function chooseUpstream(
   preferredTag: string,
   tried: readonly TableUpstream[],
   random: () => number,
+  limit = Number.POSITIVE_INFINITY,
 ): TableUpstream | null {
   if (preferredTag !== '') {
     for (const upstream of upstreams) {
-      if (upstream.tag === preferredTag && isAvailable(upstream, gauges, tried)) return upstream;
+      if (upstream.tag !== preferredTag || gauges.inFlight(upstream.slot) >= limit) continue;
+      if (couldTake(upstream, gauges, tried)) return upstream;
     }
   }
   if (gauges.isRamping) {
-    const ramped = leastBusyOfRamping(upstreams, gauges, tried, random);
+    const ramped = leastBusyOfRamping(upstreams, gauges, tried, random, limit);
     if (ramped !== null) return ramped;
   }
   if (upstreams.length > SCAN_UP_TO) {
     const drawn = betterOfTwo(upstreams, gauges, tried, random);
-    if (drawn !== null) return drawn;
+    if (drawn !== null && gauges.inFlight(drawn.slot) < limit) return drawn;
   }
   return leastBusy(upstreams, gauges, tried, random);
 }
@@ -48,7 +53,7 @@ function betterOfTwo(
   let first: TableUpstream | null = null;
   for (let draws = 0; draws < MAX_DRAWS; draws++) {
     const candidate = upstreams[Math.floor(random() * upstreams.length)]!;
-    if (candidate === first || !isAvailable(candidate, gauges, tried)) continue;
+    if (candidate === first || !couldTake(candidate, gauges, tried)) continue;
     if (first === null) first = candidate;
     else return gauges.inFlight(candidate.slot) < gauges.inFlight(first.slot) ? candidate : first;
   }
@@ -65,12 +70,13 @@ function leastBusyOfRamping(
   gauges: Gauges,
   tried: readonly TableUpstream[],
   random: () => number,
+  limit: number,
 ): TableUpstream | null {
   let least = Number.POSITIVE_INFINITY;
   let ties = 0;
   let found: TableUpstream | null = null;
   for (const upstream of upstreams) {
-    if (!isAvailable(upstream, gauges, tried)) continue;
+    if (gauges.inFlight(upstream.slot) >= limit || !couldTake(upstream, gauges, tried)) continue;
     const share = gauges.share(upstream.slot);
     if (share < FULL_SHARE && random() * FULL_SHARE >= share) continue;
     const load = (gauges.inFlight(upstream.slot) * FULL_SHARE) / share;
@@ -94,7 +100,7 @@ function leastBusy(
   let ties = 0;
   let found: TableUpstream | null = null;
   for (const upstream of upstreams) {
-    if (!isAvailable(upstream, gauges, tried)) continue;
+    if (!couldTake(upstream, gauges, tried)) continue;
     const inFlight = gauges.inFlight(upstream.slot);
     if (inFlight > least) continue;
     ties = inFlight < least ? 1 : ties + 1;
@@ -105,14 +111,14 @@ function leastBusy(
   let skip = Math.floor(random() * ties);
   for (const upstream of upstreams) {
     // Another thread may count in between the passes: then `found` stands.
-    if (gauges.inFlight(upstream.slot) !== least || !isAvailable(upstream, gauges, tried)) continue;
+    if (gauges.inFlight(upstream.slot) !== least || !couldTake(upstream, gauges, tried)) continue;
     if (skip === 0) return upstream;
     skip--;
   }
   return found;
 }
 
-function isAvailable(upstream: TableUpstream, gauges: Gauges, tried: readonly TableUpstream[]): boolean {
+function couldTake(upstream: TableUpstream, gauges: Gauges, tried: readonly TableUpstream[]): boolean {
   if (!upstream.enabled || !gauges.isRoutable(upstream.slot)) return false;
   for (const other of tried) {
     if (other.slot === upstream.slot) return false;

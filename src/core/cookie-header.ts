@@ -9,16 +9,22 @@ const SPACE = 0x20;
 const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 
-/** A browser has a handful at most (scopes times paths); each one may cost a MAC for each key. */
+/**
+ * A browser has a handful at most (scopes times paths); each one may cost a MAC for each key. Of more the last ones count:
+ * browsers send longer paths first, so that copies tossed from a sibling host never hide the one of the whole site.
+ */
 const MAX_FINDS = 16;
 
-/** The values in the order of the header, at most 16. */
+/** The values in the order of the header, at most the last 16. */
 export function findCookieValues(header: string, name: string): string[] {
   const values: string[] = [];
-  for (let start = 0; start < header.length && values.length < MAX_FINDS; ) {
+  for (let start = 0; start < header.length; ) {
     const end = pairEnd(header, start);
     const from = valueStart(header, start, end, name);
-    if (from !== -1) values.push(header.slice(from, trimmedEnd(header, from, end)));
+    if (from !== -1) {
+      if (values.length === MAX_FINDS) values.shift();
+      values.push(header.slice(from, trimmedEnd(header, from, end)));
+    }
     start = end + 1;
   }
   return values;

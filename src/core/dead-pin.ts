@@ -36,8 +36,23 @@ export function decideUnavailable(decision: Decision, routing: Routing, waitedMs
     : placeElsewhere(decision, version, routing);
 }
 
+/**
+ * It waits for room in its version, and there may be a newer table: whoever may still have that version keeps it, as a request
+ * under way does, but goes by its upstreams of now. The others are judged as if it could not serve them.
+ */
+export function decideQueued(decision: Decision, routing: Routing): Decision {
+  const chosen = decision.version;
+  const now = chosen === null ? undefined : routing.table.versions.get(chosen.id);
+  if (chosen === null || now === chosen) return decision;
+  const isAsBefore =
+    now !== undefined &&
+    isFollowed(now) === isFollowed(chosen) &&
+    (now.state === chosen.state || (isFixed(decision) && isFollowed(now)));
+  return isAsBefore ? { ...decision, version: now } : decideUnavailable(decision, routing, 0);
+}
+
 /** Its version came from a pin or tab header: another one won't do without asking the policy. */
-function isFixed(decision: Decision): boolean {
+export function isFixed(decision: Decision): boolean {
   switch (decision.reason) {
     case 'pinned':
     case 'tab':

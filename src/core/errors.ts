@@ -85,9 +85,20 @@ export const FAILURES = {
     'The version of this page is not available right now.',
     { retrySafe: true },
   ),
+  'queue-full': row('queue-full', 503, 'gateway', 'Too many requests wait for a server of this version.', {
+    retrySafe: true,
+  }),
+  'queue-timeout': row(
+    'queue-timeout',
+    503,
+    'gateway',
+    'All servers of this version were busy for too long.',
+    { retrySafe: true },
+  ),
   'cut-off': row('cut-off', 503, 'gateway', 'The version that was answering has been cut off.', {
     closes: true,
   }),
+  exhausted: row('exhausted', 503, 'gateway', 'The gateway has no descriptors or ports left.'),
   'shutting-down': row('shutting-down', 503, 'gateway', 'The gateway is shutting down.', { closes: true }),
   loop: row('loop', 508, 'gateway', 'The request came back to the gateway that sent it.'),
   internal: row('internal', 500, 'gateway', 'The gateway failed on this request.', { closes: true }),
@@ -119,3 +130,16 @@ export const FAILURES = {
 } as const satisfies Record<string, Failure>;
 
 export type FailureCode = keyof typeof FAILURES;
+
+/** System errors of a connect that say nothing about the other side: descriptors, memory or local ports have run out. */
+const OWN_SHORTAGES: ReadonlySet<string> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+]);
+
+export function isOwnShortage(errorCode: string | undefined): boolean {
+  return errorCode !== undefined && OWN_SHORTAGES.has(errorCode);
+}

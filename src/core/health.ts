@@ -14,7 +14,7 @@ export interface HealthState {
 export const INITIAL_HEALTH: HealthState = Object.freeze({ health: 'unknown', against: 0 });
 
 const UP: HealthState = Object.freeze({ health: 'up', against: 0 });
-const DOWN: HealthState = Object.freeze({ health: 'down', against: 0 });
+export const DOWN: HealthState = Object.freeze({ health: 'down', against: 0 });
 
 /** `changed`: the health is another one than before. */
 export function stepHealth(

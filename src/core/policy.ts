@@ -47,6 +47,12 @@ export interface HealthPolicy {
   readonly fall: number;
   /** An upstream that comes back gets a growing share of its version's requests for that long; 0: the whole at once. */
   readonly slowStartMs: number;
+  /** Connections in a row that fail before an upstream is taken out without waiting for checks; null: not counted. */
+  readonly connectFaults: number | null;
+  /** The same for answers: 5xx, none in time, reset. */
+  readonly answerFaults: number | null;
+  /** For how long at least one is out for its answers. */
+  readonly outForMs: number;
 }
 
 /** Warm-up before a version gets its first new sessions. */
@@ -89,6 +95,15 @@ export interface Limits {
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly upstreamIdleMs: number;
+  /** Requests at one upstream at once; idle connections are room. */
+  readonly upstreamConnections: number | null;
+  /** Requests of one version that wait for room. */
+  readonly queue: number;
+  readonly queueTimeoutMs: number;
+  /** Requests sent once more, as a share of those of the last 10 s; 0..1. */
+  readonly retries: number;
+  /** Those that may be sent once more whatever the share says. */
+  readonly retriesPerSecond: number;
   readonly tunnelIdleMs: number;
   readonly requestsPerConnection: number | null;
   readonly shutdownMs: number;

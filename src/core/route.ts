@@ -96,7 +96,7 @@ export interface RouteSources {
   /** The version that a new session of this client gets now; null when nothing takes new sessions. */
   chooseVersion(table: RoutingTable, facts: RequestFacts, nowMs: number): TableVersion | null;
   newSession(): string;
-  /** An upstream of it could take a request right now. */
+  /** An upstream of it is enabled and not down. Full ones count: they are waited for, and nobody changes versions for it. */
   hasAvailable(version: TableVersion): boolean;
 }
 

@@ -1,61 +1,71 @@
-// The flat array under the session ledger: one entry of 24 bytes for each (session, version), open addressing, in
-// shared memory that the system hands out page by page as it is touched. It knows no clock and no idleness.
-// - A session's entries share one probe chain (its id alone is hashed): all that is asked of a session is one walk.
-// - A chain ends at a free slot, and there always is one. Removing moves later entries up (Knuth, TAOCP 3, 6.4,
-//   algorithm R), so there are no deletion marks and chains stay as short as the load allows.
-// - Nothing is allocated on a look-up: the id in hand is three words in fields, not a string key or a BigInt.
-// - One writer for now. Every word that operations share is an Int32 in the buffer, as Atomics need it.
+// The flat array under the session ledger: one entry of 24 bytes for each (session, version), in shared memory that the
+// system hands out page by page as it is touched. It knows no clock and no idleness.
+// - An entry never moves: its index is its name for as long as it lives, and readers need no lock. What threads may do
+//   to one entry at the same time stands in session-entries.ts.
+// - A session's entries lie in the group of 8 slots that its id is hashed to. What finds no room there goes to the next
+//   group that has some, and each group passed over counts one in `spill`; a walk ends at the first group whose spill
+//   is 0. So there are no deletion marks: removing takes the counts back. A spill may be too high, never too low.
+// - Any thread inserts, only the control thread removes. One that dies in an insert leaves a spill too high at most.
+// - Two threads may insert the same pair at once. Each looks around after its insert, at least one sees the other and
+//   reports it, and the control thread merges them (session-upkeep.ts). Until then the first in the chain is used.
 
-/** 16 base64url characters: 96 bits, which is three words of an entry. */
-const ID_LENGTH = 16;
-const WORDS = 6;
-// Offsets of an entry's words; the id takes the first three.
-const META = 3;
-const SEEN = 4;
-const BUSY = 5;
-/** META: version slot (16 bits, 0 marks a free entry), current flag, streams (15 bits). */
-const SLOT_MASK = 0xffff;
-const CURRENT = 1 << 16;
-const STREAM_SHIFT = 17;
-export const STREAMS_MAX = 0x7fff;
+import { VERSION_SLOTS } from './gauges.ts';
+import { BUSY, HELD, META, SEEN, SessionEntries, SLOT_MASK, WORDS } from './session-entries.ts';
+import { SessionId } from './session-id.ts';
+
+/** 8 × 24 bytes are three cache lines. */
+const GROUP = 8;
+const GROUP_SHIFT = 3;
+/** 1.25 slots for a session: 30.5 bytes each. */
+const SLOTS_PER_SESSION = 1.25;
 
 const SIZE = 0;
+/** 1: there were more doubles than reports. */
+const LOST_REPORT = 1;
 const HEADER_WORDS = 16;
+/** Reported doubles. They are made by races of microseconds and taken up four times a second. */
+const DOUBLES = 240;
+const DOUBLES_AT = HEADER_WORDS * 4;
+const CONFIRMED_AT = DOUBLES_AT + DOUBLES * 4;
+const STREAMS_AT = CONFIRMED_AT + VERSION_SLOTS * 4;
+const SPILL_AT = STREAMS_AT + VERSION_SLOTS * 4;
 
-/** 1.3 slots for a session: 31.2 bytes each; a miss then costs 10 probes at full load (Knuth 6.4), a hit 3. */
-const SLOTS_PER_SESSION = 1.3;
-
-/** Six bits by character code; -1 for what is not base64url. */
-const SEXTETS: Int8Array = new Int8Array(128).fill(-1);
-for (const [value, character] of [
-  ...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_',
-].entries()) {
-  SEXTETS[character.charCodeAt(0)] = value;
-}
-
-export class SessionTable {
+export class SessionTable extends SessionEntries {
   readonly capacity: number;
   readonly slots: number;
+  readonly #groups: number;
   readonly #header: Int32Array;
-  readonly #entries: Int32Array;
-  readonly #seed: number;
-  // The id in hand, see select().
-  #id0 = 0;
-  #id1 = 0;
-  #id2 = 0;
+  readonly #doubles: Int32Array;
+  readonly #confirmed: Int32Array;
+  readonly #spill: Int32Array;
+  /** Of the entry that is removed. */
+  readonly #removed: SessionId;
+  /** Where the chain of the session in hand begins. */
+  #home = 0;
 
   /** Room that a table of this capacity takes in a buffer. */
   static byteLength(capacity: number): number {
-    return (HEADER_WORDS + slotsFor(capacity) * WORDS) * 4;
+    return entriesAt(groupsFor(capacity)) + groupsFor(capacity) * GROUP * WORDS * 4;
   }
 
-  /** `seed` makes the places of entries unknown outside: clients choose which of their sessions come back. */
-  constructor(buffer: SharedArrayBuffer, byteOffset: number, capacity: number, seed: number) {
+  /** `byteOffset` is a multiple of 64. `isShared`: other threads use it at the same time. */
+  constructor(
+    buffer: SharedArrayBuffer,
+    byteOffset: number,
+    { capacity, seed, isShared }: { capacity: number; seed: number; isShared: boolean },
+  ) {
+    const groups = groupsFor(capacity);
+    const words = (at: number, length: number) => new Int32Array(buffer, byteOffset + at, length);
+    const entries = words(entriesAt(groups), groups * GROUP * WORDS);
+    super(new SessionId(seed), entries, words(STREAMS_AT, VERSION_SLOTS), isShared);
     this.capacity = capacity;
-    this.slots = slotsFor(capacity);
-    this.#header = new Int32Array(buffer, byteOffset, HEADER_WORDS);
-    this.#entries = new Int32Array(buffer, byteOffset + HEADER_WORDS * 4, this.slots * WORDS);
-    this.#seed = seed | 0;
+    this.slots = groups * GROUP;
+    this.#groups = groups;
+    this.#header = words(0, HEADER_WORDS);
+    this.#doubles = words(DOUBLES_AT, DOUBLES);
+    this.#confirmed = words(CONFIRMED_AT, VERSION_SLOTS);
+    this.#spill = words(SPILL_AT, groups);
+    this.#removed = new SessionId(seed);
   }
 
   /** Entries in use. */
@@ -63,30 +73,32 @@ export class SessionTable {
     return this.#header[SIZE]!;
   }
 
-  /** Takes a session in hand for first(), next() and insert(); false when that is no session id. */
+  /** Entries of a version. */
+  confirmed(versionSlot: number): number {
+    return this.#confirmed[versionSlot] ?? 0;
+  }
+
+  /** Takes a session in hand for all that asks and inserts; false when that is no session id. */
   select(session: string): boolean {
-    if (session.length !== ID_LENGTH) return false;
-    const high = quadAt(session, 0);
-    const quad0 = quadAt(session, 4);
-    const quad1 = quadAt(session, 8);
-    const quad2 = quadAt(session, 12);
-    // Negative when one of them is.
-    if ((high | quad0 | quad1 | quad2) < 0) return false;
-    // The first four characters' 24 bits are the high bytes of the three words.
-    this.#id0 = quad0 | ((high & 0xff) << 24);
-    this.#id1 = quad1 | ((high & 0xff00) << 16);
-    this.#id2 = quad2 | ((high & 0xff0000) << 8);
+    if (!this.id.read(session)) return false;
+    this.#home = Math.floor(this.id.hash() * this.slots);
     return true;
+  }
+
+  /** Takes the session of an entry in hand. */
+  selectOf(index: number): void {
+    this.id.take(this.words, index * WORDS);
+    this.#home = Math.floor(this.id.hash() * this.slots);
   }
 
   /** Index of the first entry of the session in hand, -1 when there is none. */
   first(): number {
-    return this.#scan(this.#home(this.#id0, this.#id1, this.#id2));
+    return this.#scan(this.#home >>> GROUP_SHIFT, 0);
   }
 
   /** Index of its next entry after `index`, -1 when there is none. */
   next(index: number): number {
-    return this.#scan(this.#after(index));
+    return this.#scan(index >>> GROUP_SHIFT, ((index - this.#home) & (GROUP - 1)) + 1);
   }
 
   /** Index of its entry on this version, -1 when there is none. */
@@ -105,142 +117,144 @@ export class SessionTable {
 
   /** 0 when there is none. */
   latestSeenTick(): number {
-    return this.#latest(SEEN);
-  }
-
-  /** 0 when there is none. */
-  latestBusyTick(): number {
-    return this.#latest(BUSY);
-  }
-
-  /** Makes an entry for the session in hand, all else zero; -1 when the table is full. The pair must not exist. */
-  insert(versionSlot: number): number {
-    // A wrong one would spill into the flags: a fault of the program, not of a client.
-    if (!(versionSlot >= 1 && versionSlot <= SLOT_MASK))
-      throw new RangeError(`no version slot: ${versionSlot}`);
-    if (this.size >= this.capacity) return -1;
-    let index = this.#home(this.#id0, this.#id1, this.#id2);
-    while (this.versionSlot(index) !== 0) index = this.#after(index);
-    const at = index * WORDS;
-    const entries = this.#entries;
-    entries[at] = this.#id0;
-    entries[at + 1] = this.#id1;
-    entries[at + 2] = this.#id2;
-    entries[at + SEEN] = 0;
-    entries[at + BUSY] = 0;
-    entries[at + META] = versionSlot;
-    this.#header[SIZE]!++;
-    return index;
-  }
-
-  /** Frees an entry. Later ones of the chain move up, perhaps into its place: look at the index again. */
-  remove(index: number): void {
-    const entries = this.#entries;
-    let hole = index;
-    for (let from = this.#after(index); this.versionSlot(from) !== 0; from = this.#after(from)) {
-      const at = from * WORDS;
-      const home = this.#home(entries[at]!, entries[at + 1]!, entries[at + 2]!);
-      if (this.#distance(home, from) < this.#distance(hole, from)) continue;
-      entries.copyWithin(hole * WORDS, at, at + WORDS);
-      hole = from;
-    }
-    entries[hole * WORDS + META] = 0;
-    this.#header[SIZE]!--;
-  }
-
-  /** 0: a free slot. */
-  versionSlot(index: number): number {
-    return this.#entries[index * WORDS + META]! & SLOT_MASK;
-  }
-
-  isCurrent(index: number): boolean {
-    return (this.#entries[index * WORDS + META]! & CURRENT) !== 0;
-  }
-
-  setCurrent(index: number, isCurrent: boolean): void {
-    if (isCurrent) this.#entries[index * WORDS + META]! |= CURRENT;
-    else this.#entries[index * WORDS + META]! &= ~CURRENT;
-  }
-
-  streams(index: number): number {
-    return this.#entries[index * WORDS + META]! >>> STREAM_SHIFT;
-  }
-
-  /** 0..STREAMS_MAX */
-  setStreams(index: number, streams: number): void {
-    const at = index * WORDS + META;
-    this.#entries[at] = (this.#entries[at]! & (SLOT_MASK | CURRENT)) | (streams << STREAM_SHIFT);
-  }
-
-  seenTick(index: number): number {
-    return this.#entries[index * WORDS + SEEN]!;
-  }
-
-  setSeenTick(index: number, tick: number): void {
-    this.#entries[index * WORDS + SEEN] = tick;
-  }
-
-  busyTick(index: number): number {
-    return this.#entries[index * WORDS + BUSY]!;
-  }
-
-  setBusyTick(index: number, tick: number): void {
-    this.#entries[index * WORDS + BUSY] = tick;
-  }
-
-  #latest(word: number): number {
     let latest = 0;
     for (let index = this.first(); index !== -1; index = this.next(index)) {
-      latest = Math.max(latest, this.#entries[index * WORDS + word]!);
+      latest = Math.max(latest, this.seenTick(index));
     }
     return latest;
   }
 
-  #scan(start: number): number {
-    const entries = this.#entries;
-    for (let index = start; ; index = this.#after(index)) {
-      const at = index * WORDS;
-      if (entries[at + META]! === 0) return -1;
-      if (entries[at] === this.#id0 && entries[at + 1] === this.#id1 && entries[at + 2] === this.#id2)
-        return index;
+  /** 0 when there is none. */
+  latestBusyTick(): number {
+    let latest = 0;
+    for (let index = this.first(); index !== -1; index = this.next(index)) {
+      latest = Math.max(latest, this.busyTick(index));
+    }
+    return latest;
+  }
+
+  /**
+   * Makes an entry for the session in hand, seen at `seenTick`, all else zero; -1 when the table is full. The pair must
+   * not exist, as far as one can see.
+   */
+  insert(versionSlot: number, seenTick: number): number {
+    // A wrong one would spill into the flags: a fault of the program, not of a client.
+    if (!(versionSlot >= 1 && versionSlot <= SLOT_MASK))
+      throw new RangeError(`no version slot: ${versionSlot}`);
+    if (this.size >= this.capacity) return -1;
+    const home = this.#home >>> GROUP_SHIFT;
+    let passed = 0;
+    while (passed < this.#groups) {
+      const group = (home + passed) % this.#groups;
+      for (let place = 0; place < GROUP; place++) {
+        const index = (group << GROUP_SHIFT) | ((this.#home + place) & (GROUP - 1));
+        if (this.words[index * WORDS + META] === 0 && this.#fill(index, versionSlot, seenTick)) return index;
+      }
+      // Before the entry is there, so that who sees it missing in one group goes on to the next.
+      Atomics.add(this.#spill, group, 1);
+      passed++;
+      if (this.size >= this.capacity) break;
+    }
+    // Others took the last places at this very moment.
+    this.#takeBackSpill(home, passed);
+    return -1;
+  }
+
+  /** Control thread: frees a condemned entry; false when it was seen at `spareFromTick` or later, or is wanted now. */
+  remove(index: number, spareFromTick: number): boolean {
+    const versionSlot = this.hold(index, spareFromTick);
+    if (versionSlot === 0) return false;
+    this.#removed.take(this.words, index * WORDS);
+    const home = Math.floor(this.#removed.hash() * this.slots) >>> GROUP_SHIFT;
+    const passed = (index >>> GROUP_SHIFT) - home;
+    this.#takeBackSpill(home, passed < 0 ? passed + this.#groups : passed);
+    Atomics.sub(this.#confirmed, versionSlot, 1);
+    Atomics.sub(this.#header, SIZE, 1);
+    Atomics.store(this.words, index * WORDS + META, 0);
+    return true;
+  }
+
+  reportDouble(index: number): void {
+    for (let tries = 0; tries < DOUBLES; tries++) {
+      const place = (index + tries) % DOUBLES;
+      if (Atomics.compareExchange(this.#doubles, place, 0, index + 1) === 0) return;
+    }
+    Atomics.store(this.#header, LOST_REPORT, 1);
+  }
+
+  /** Control thread: the reports since the last call, oldest or not. */
+  takeDoubles(): number[] {
+    const taken: number[] = [];
+    for (let place = 0; place < DOUBLES; place++) {
+      if (this.#doubles[place] !== 0) taken.push(Atomics.exchange(this.#doubles, place, 0) - 1);
+    }
+    return taken;
+  }
+
+  /** Control thread: whether a report was lost since the last call. */
+  takeLostReport(): boolean {
+    return Atomics.exchange(this.#header, LOST_REPORT, 0) === 1;
+  }
+
+  /** Takes a free slot and fills it; false when it is not free any more, or there are entries enough. */
+  #fill(index: number, versionSlot: number, seenTick: number): boolean {
+    const { words, capacity } = this;
+    const { word0, word1, word2 } = this.id;
+    const at = index * WORDS;
+    if (Atomics.compareExchange(words, at + META, 0, HELD) !== 0) return false;
+    // In one line: a slot held for ever is lost, and a count without its entry keeps a version from draining.
+    if (Atomics.add(this.#header, SIZE, 1) >= capacity) {
+      Atomics.sub(this.#header, SIZE, 1);
+      Atomics.store(words, at + META, 0);
+      return false;
+    }
+    words[at] = word0;
+    words[at + 1] = word1;
+    words[at + 2] = word2;
+    words[at + SEEN] = seenTick;
+    words[at + BUSY] = 0;
+    Atomics.add(this.#confirmed, versionSlot, 1);
+    Atomics.store(words, at + META, versionSlot);
+    // For processors that let plain reads overtake writes: who looks for a double after this sees it, or is seen.
+    Atomics.load(words, at + META);
+    return true;
+  }
+
+  /** From a place of a group's on; places are counted from where the session's id points. */
+  #scan(fromGroup: number, fromPlace: number): number {
+    const { words } = this;
+    const { word0, word1, word2 } = this.id;
+    const home = this.#home;
+    let group = fromGroup;
+    let place = fromPlace;
+    for (;;) {
+      for (; place < GROUP; place++) {
+        const index = (group << GROUP_SHIFT) | ((home + place) & (GROUP - 1));
+        const at = index * WORDS;
+        // Plain reads: what another thread does to the entry at this moment shows when it is marked seen.
+        if (words[at] !== word0 || words[at + 1] !== word1 || words[at + 2] !== word2) continue;
+        if ((words[at + META]! & SLOT_MASK) !== 0) return index;
+      }
+      if (this.#spill[group] === 0) return -1;
+      group = group + 1 === this.#groups ? 0 : group + 1;
+      if (group === home >>> GROUP_SHIFT) return -1;
+      place = 0;
     }
   }
 
-  #after(index: number): number {
-    return index + 1 === this.slots ? 0 : index + 1;
-  }
-
-  /** Steps from one slot on to another. */
-  #distance(from: number, to: number): number {
-    return to >= from ? to - from : to - from + this.slots;
-  }
-
-  /** Where the chain of an id begins. The multipliers are those of MurmurHash3's finalizer. */
-  #home(id0: number, id1: number, id2: number): number {
-    let hash = Math.imul(id0 ^ this.#seed, 0x9e3779b1);
-    hash = Math.imul(hash ^ (hash >>> 15) ^ id1, 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13) ^ id2, 0xc2b2ae35);
-    hash ^= hash >>> 16;
-    // Division by a power of two is exact, so the product stays below `slots`.
-    return Math.floor(((hash >>> 0) / 2 ** 32) * this.slots);
+  #takeBackSpill(fromGroup: number, groups: number): void {
+    for (let passed = 0; passed < groups; passed++) {
+      Atomics.sub(this.#spill, (fromGroup + passed) % this.#groups, 1);
+    }
   }
 }
 
-/** More slots than entries, always: a free one ends every chain. */
-function slotsFor(capacity: number): number {
-  return Math.max(capacity + 1, Math.floor(capacity * SLOTS_PER_SESSION));
+/** More slots than entries, always. */
+function groupsFor(capacity: number): number {
+  return Math.ceil(Math.max(capacity + 1, Math.floor(capacity * SLOTS_PER_SESSION)) / GROUP);
 }
 
-/** 24 bits from four characters, negative when one of them is not base64url. */
-function quadAt(text: string, at: number): number {
-  return (
-    (sextetAt(text, at) << 18) |
-    (sextetAt(text, at + 1) << 12) |
-    (sextetAt(text, at + 2) << 6) |
-    sextetAt(text, at + 3)
-  );
-}
-
-function sextetAt(text: string, at: number): number {
-  return SEXTETS[text.charCodeAt(at)] ?? -1;
+/** On a cache line, so that a group is three of them. */
+function entriesAt(groups: number): number {
+  return Math.ceil((SPILL_AT + groups * 4) / 64) * 64;
 }

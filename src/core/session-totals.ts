@@ -1,60 +1,51 @@
-// What the session ledger keeps beside its entries: counts by version slot, how far the sweep is, and since when it
-// has counted without a gap. In the ledger's shared buffer, so that all who count see the same.
-// Rule: a gap is anything that may leave a live session uncounted. It is over one idle after it happened, because
-// each session that is still live has been seen since.
-
-import { VERSION_SLOTS } from './gauges.ts';
+// What the session ledger keeps beside its entries: how far the sweep is, and since when it has counted without a gap. In
+// the ledger's shared buffer, so that all who count see the same.
+// - A gap is anything that may leave a live session uncounted. It is over one idle after it happened, because each
+//   session that is still live has been seen since.
+// - Times are 8 bytes, which Atomics do not know: each has one writer, the control thread or the thread whose cell it is, and
+//   machines of 64 bits write them whole.
 
 // Times, NaN for what has not happened yet.
 const IDLE = 0;
-const LAST_FULL = 1;
-const IDLE_RAISED = 2;
-const ROUND_BEGAN = 3;
-const SWEPT_THROUGH = 4;
-const TIMES = 8;
+const IDLE_RAISED = 1;
+const ROUND_BEGAN = 2;
+const SWEPT_THROUGH = 3;
+/** From here on one for each thread. */
+const LAST_FULL = 8;
 const OVERFLOW = 0;
 const CURSOR = 1;
 const TOTALS = 16;
 
+export interface TotalsPlace {
+  readonly buffer: SharedArrayBuffer;
+  /** A multiple of 8. */
+  readonly byteOffset: number;
+  readonly startMs: number;
+  readonly threads: number;
+  readonly thread: number;
+}
+
 export class SessionTotals {
-  static readonly BYTE_LENGTH: number = TIMES * 8 + TOTALS * 4 + 2 * VERSION_SLOTS * 4;
   readonly #startMs: number;
+  readonly #thread: number;
   readonly #times: Float64Array;
   readonly #totals: Int32Array;
-  readonly #confirmed: Int32Array;
-  readonly #streams: Int32Array;
 
-  /** `byteOffset` is a multiple of 8. */
-  constructor(buffer: SharedArrayBuffer, byteOffset: number, startMs: number) {
-    const totalsAt = byteOffset + TIMES * 8;
-    const confirmedAt = totalsAt + TOTALS * 4;
+  static byteLength(threads: number): number {
+    return (LAST_FULL + threads) * 8 + TOTALS * 4;
+  }
+
+  constructor({ buffer, byteOffset, startMs, threads, thread }: TotalsPlace) {
     this.#startMs = startMs;
-    this.#times = new Float64Array(buffer, byteOffset, TIMES);
-    this.#totals = new Int32Array(buffer, totalsAt, TOTALS);
-    this.#confirmed = new Int32Array(buffer, confirmedAt, VERSION_SLOTS);
-    this.#streams = new Int32Array(buffer, confirmedAt + VERSION_SLOTS * 4, VERSION_SLOTS);
+    this.#thread = thread;
+    this.#times = new Float64Array(buffer, byteOffset, LAST_FULL + threads);
+    this.#totals = new Int32Array(buffer, byteOffset + this.#times.byteLength, TOTALS);
   }
 
   /** To be called once, by who made the buffer. */
   begin(idleMs: number): void {
     this.#times.fill(Number.NaN);
     this.#times[IDLE] = idleMs;
-  }
-
-  confirmed(versionSlot: number): number {
-    return this.#confirmed[versionSlot] ?? 0;
-  }
-
-  addConfirmed(versionSlot: number, count: number): void {
-    this.#confirmed[versionSlot]! += count;
-  }
-
-  streams(versionSlot: number): number {
-    return this.#streams[versionSlot] ?? 0;
-  }
-
-  addStreams(versionSlot: number, count: number): void {
-    this.#streams[versionSlot]! += count;
   }
 
   get idleMs(): number {
@@ -73,12 +64,18 @@ export class SessionTotals {
 
   /** A session found no room: a gap. */
   refused(nowMs: number): void {
-    this.#totals[OVERFLOW]!++;
-    this.#times[LAST_FULL] = Math.max(nowMs, this.lastFullMs ?? nowMs);
+    const own = LAST_FULL + this.#thread;
+    Atomics.add(this.#totals, OVERFLOW, 1);
+    this.#times[own] = Math.max(nowMs, this.#time(own) ?? nowMs);
   }
 
   get lastFullMs(): number | null {
-    return this.#time(LAST_FULL);
+    let latest: number | null = null;
+    for (let thread = LAST_FULL; thread < this.#times.length; thread++) {
+      const ms = this.#time(thread);
+      if (ms !== null && ms >= (latest ?? ms)) latest = ms;
+    }
+    return latest;
   }
 
   get countingSinceMs(): number {
@@ -106,7 +103,7 @@ export class SessionTotals {
     this.#totals[CURSOR] = 0;
     this.#times[SWEPT_THROUGH] = this.#times[ROUND_BEGAN]!;
     const { lastFullMs } = this;
-    if (lastFullMs !== null && nowMs - lastFullMs > this.idleMs) this.#totals[OVERFLOW] = 0;
+    if (lastFullMs !== null && nowMs - lastFullMs > this.idleMs) Atomics.store(this.#totals, OVERFLOW, 0);
   }
 
   get sweptThroughMs(): number | null {

@@ -2,13 +2,18 @@
 // - An entry is made when a pin comes back; a mint alone counts for a minute and takes no entry (SessionMints).
 // - Never too few: an entry counts until a sweep finds it idle, so counts lag by one round of the sweep at most, and
 //   only upwards. A touch that finds no room is counted as overflow, and ends the time "counted without a gap".
-// - An open stream keeps its entry however idle it is. Of a session's entries at most one is current: its newest pin's.
-// - Times are kept in ticks of 100 ms since the start (int32: 6.8 years) and rounded so that nothing ends early.
+// - An open stream keeps its entry however idle it is. Of a session's entries one is current: its newest pin's.
+// - Any number of threads count at once, without locks: how is told in session-entries.ts and session-table.ts. The control
+//   thread made the ledger and sweeps it; it counts itself only where it is the only one.
 // - The clock that callers read should not jump with the machine's: a jump ahead makes every session look idle.
 
+import { SessionHistogram } from './session-histogram.ts';
 import { MINT_WINDOW_MAX_MS, SessionMints } from './session-mints.ts';
-import { SessionTable, STREAMS_MAX } from './session-table.ts';
+import { SessionStreams } from './session-streams.ts';
+import { SessionTable } from './session-table.ts';
+import { SessionTicks } from './session-ticks.ts';
 import { SessionTotals } from './session-totals.ts';
+import { SessionUpkeep } from './session-upkeep.ts';
 
 /** What routing asks. `null` means the ledger does not know the session. */
 export interface SessionView {
@@ -43,23 +48,26 @@ export interface SessionLedger extends SessionView {
 }
 
 export interface LedgerOptions {
-  /** Data-plane threads that will attach; 1: the one that makes the ledger is the data plane itself. */
-  readonly threads?: number;
   /** limits.sessions: entries, that is (session, version) pairs. */
   readonly capacity: number;
   readonly idleMs: number;
   readonly nowMs: number;
   /** Any 32 bits that outsiders do not know; without, clients could pick sessions that share one chain. */
   readonly seed?: number;
+  /** Data-plane threads that attach; 1: nobody does, the one that makes the ledger is the data plane. */
+  readonly threads?: number;
+  /** Streams of pinned sessions that one thread may have open; what is beyond counts as overflow. */
+  readonly streams?: number;
 }
 
 /** What a worker needs to attach; it can be posted to one. */
 export interface LedgerHandle {
   readonly buffer: SharedArrayBuffer;
-  readonly threads: number;
   readonly capacity: number;
   readonly startMs: number;
   readonly seed: number;
+  readonly threads: number;
+  readonly streams: number;
 }
 
 export interface VersionSessions extends SessionCounts {
@@ -67,31 +75,44 @@ export interface VersionSessions extends SessionCounts {
   readonly streams: number;
 }
 
-const TICK_MS = 100;
-const MINTS_AT = SessionTotals.BYTE_LENGTH;
-const TABLE_AT = MINTS_AT + SessionMints.BYTE_LENGTH;
+/** A stream holds a client connection, of which limits.connections allows 10,000 unless raised. */
+export const STREAMS_DEFAULT = 65_536;
 
 export class Ledger implements SessionLedger {
   readonly handle: LedgerHandle;
-  readonly #startMs: number;
+  readonly #ticks: SessionTicks;
   readonly #totals: SessionTotals;
   readonly #mints: SessionMints;
+  readonly #streams: SessionStreams;
   readonly #table: SessionTable;
+  readonly #upkeep: SessionUpkeep;
+  /** What #seen() found last was made by it, for a session without any other entry. */
+  #isNewSession = false;
 
-  /** `thread`: 0..threads-1, whose streams this one keeps. Only one may be attached as it at a time. */
+  /** `thread`: 0..threads-1, whose streams this one keeps. One at a time for each. */
   static attach(handle: LedgerHandle, thread: number): Ledger {
-    if (!(thread >= 0 && thread < handle.threads)) throw new RangeError(`no thread: ${thread}`);
-    return new Ledger(handle);
+    const { threads } = handle;
+    if (threads === 1) throw new RangeError('nobody attaches to a ledger of one thread');
+    if (!(thread >= 0 && thread < threads)) throw new RangeError(`no thread of ${threads}: ${thread}`);
+    return new Ledger(handle, thread);
   }
 
-  constructor(from: LedgerOptions | LedgerHandle) {
+  constructor(from: LedgerOptions | LedgerHandle, thread = 0) {
     const handle = 'buffer' in from ? from : allocate(from);
-    const { buffer, capacity, startMs, seed } = handle;
+    const { buffer, capacity, startMs, seed, threads, streams: room } = handle;
+    const at = placesIn(handle);
     this.handle = handle;
-    this.#startMs = startMs;
-    this.#totals = new SessionTotals(buffer, 0, startMs);
-    this.#mints = new SessionMints(buffer, MINTS_AT, startMs);
-    this.#table = new SessionTable(buffer, TABLE_AT, capacity, seed);
+    this.#ticks = new SessionTicks(startMs);
+    this.#totals = new SessionTotals({ buffer, byteOffset: at.totals, startMs, threads, thread });
+    this.#mints = new SessionMints(buffer, at.mints, startMs);
+    this.#streams = new SessionStreams(buffer, at.streams, { room, threads, thread });
+    this.#table = new SessionTable(buffer, at.table, { capacity, seed, isShared: threads > 1 });
+    this.#upkeep = new SessionUpkeep({
+      table: this.#table,
+      totals: this.#totals,
+      streams: this.#streams,
+      ticks: this.#ticks,
+    });
     if ('idleMs' in from) this.#totals.begin(from.idleMs);
   }
 
@@ -128,7 +149,7 @@ export class Ledger implements SessionLedger {
   }
 
   lastSeenMs(session: string): number | null {
-    return this.#table.select(session) ? this.#msOf(this.#table.latestSeenTick()) : null;
+    return this.#table.select(session) ? this.#ticks.msOf(this.#table.latestSeenTick()) : null;
   }
 
   currentVersion(session: string): number | null {
@@ -138,15 +159,15 @@ export class Ledger implements SessionLedger {
   }
 
   lastBusyMs(session: string): number | null {
-    return this.#table.select(session) ? this.#msOf(this.#table.latestBusyTick()) : null;
+    return this.#table.select(session) ? this.#ticks.msOf(this.#table.latestBusyTick()) : null;
   }
 
   touch(session: string, versionSlot: number, firstMs: number, nowMs: number): boolean {
     if (!this.#table.select(session)) return false;
-    const isNew = this.#table.first() === -1;
+    this.#isNewSession = false;
     if (this.#seen(versionSlot, nowMs) === -1) return false;
     // A pin from before the start was never counted as a mint here.
-    if (isNew && firstMs >= this.#startMs) this.#mints.takeOff(versionSlot, firstMs);
+    if (this.#isNewSession && firstMs >= this.handle.startMs) this.#mints.takeOff(versionSlot, firstMs);
     return true;
   }
 
@@ -155,51 +176,57 @@ export class Ledger implements SessionLedger {
   }
 
   repin(session: string, versionSlot: number, nowMs: number): void {
-    if (!this.#table.select(session)) return;
-    const old = this.#table.current();
-    if (old !== -1 && this.#table.versionSlot(old) !== versionSlot) {
-      this.#table.setCurrent(old, false);
-      // Other tabs may still show the old version: their session was alive until now, unless only the sweep is late.
-      if (!this.#isOver(old, nowMs)) this.#markSeen(old, nowMs);
+    const table = this.#table;
+    if (!table.select(session)) return;
+    const old = table.current();
+    const oldSlot = old === -1 ? 0 : table.versionSlot(old);
+    // Other tabs may still show the old version: their session was alive until now, unless only the sweep is late.
+    if (oldSlot !== 0 && oldSlot !== versionSlot && !this.#isOver(old, this.#liveFrom(nowMs))) {
+      table.see(old, oldSlot, this.#ticks.of(nowMs));
     }
     const entry = this.#seen(versionSlot, nowMs);
-    if (entry !== -1) this.#table.setCurrent(entry, true);
+    if (entry !== -1) table.setCurrent(entry, versionSlot, true);
+    for (let other = table.first(); other !== -1; other = table.next(other)) {
+      if (other !== entry) table.setCurrent(other, table.versionSlot(other), false);
+    }
+    // Two re-pins at once may have taken it off each other: then both say so, and all read the first in the chain.
+    if (entry !== -1 && table.current() === -1) table.setCurrent(entry, versionSlot, true);
   }
 
   busy(session: string, versionSlot: number, nowMs: number): void {
-    if (!this.#table.select(session)) return;
+    const table = this.#table;
+    if (!table.select(session)) return;
     // Busy is asked of the session as a whole: any of its entries can carry it.
-    const own = this.#table.find(versionSlot);
-    const entry = own === -1 ? this.#table.first() : own;
-    if (entry === -1) return;
-    this.#table.setBusyTick(entry, Math.max(this.#table.busyTick(entry), this.#tick(nowMs)));
+    const own = table.find(versionSlot);
+    const entry = own === -1 ? table.first() : own;
+    if (entry !== -1) table.markBusy(entry, this.#ticks.of(nowMs));
   }
 
   streamOpened(session: string, versionSlot: number, nowMs: number): void {
     if (!this.#table.select(session)) return;
-    const entry = this.#seen(versionSlot, nowMs);
-    if (entry === -1) return;
-    const streams = this.#table.streams(entry);
-    if (streams === STREAMS_MAX) return;
-    this.#table.setStreams(entry, streams + 1);
-    this.#totals.addStreams(versionSlot, 1);
+    const record = this.#streams.reserve();
+    if (record === 0) {
+      this.#totals.refused(nowMs);
+      return;
+    }
+    let entry = this.#seen(versionSlot, nowMs);
+    while (entry !== -1 && !this.#table.openStream(entry, versionSlot, this.#streams.own, record)) {
+      entry = this.#seen(versionSlot, nowMs);
+    }
+    if (entry === -1) this.#streams.giveBack(record);
+    else this.#streams.keep(session, versionSlot, record);
   }
 
   streamClosed(session: string, versionSlot: number, nowMs: number): void {
-    if (!this.#table.select(session)) return;
-    const entry = this.#table.find(versionSlot);
-    const streams = entry === -1 ? 0 : this.#table.streams(entry);
-    // None: it opened when the ledger was full, or its version was released.
-    if (streams === 0) return;
-    this.#markSeen(entry, nowMs);
-    // At the maximum the true number is lost: rather live for ever than called idle with a stream open.
-    if (streams === STREAMS_MAX) return;
-    this.#table.setStreams(entry, streams - 1);
-    this.#totals.addStreams(versionSlot, -1);
+    const record = this.#streams.take(session, versionSlot);
+    // None: it opened when the ledger was full.
+    if (record === 0) return;
+    this.#table.closeStream(this.#streams.own, record, this.#ticks.of(nowMs));
+    this.#streams.giveBack(record);
   }
 
   confirmed(versionSlot: number): number {
-    return this.#totals.confirmed(versionSlot);
+    return this.#table.confirmed(versionSlot);
   }
 
   live(versionSlot: number, nowMs: number): number {
@@ -211,113 +238,116 @@ export class Ledger implements SessionLedger {
     return {
       live: this.live(versionSlot, nowMs),
       confirmed: this.confirmed(versionSlot),
-      streams: this.#totals.streams(versionSlot),
+      streams: this.#table.versionStreams(versionSlot),
     };
   }
 
-  /**
-   * Sessions by how long ago they were last seen: a count for each ascending bound (age <= bound, in seconds), and one
-   * for all beyond. An open stream counts as seen now. Walks the whole table: 1 M entries take some milliseconds.
-   */
-  histogram(versionSlot: number, nowMs: number, boundsSeconds: readonly number[]): number[] {
-    const counts = new Array<number>(boundsSeconds.length + 1).fill(0);
-    let left = this.confirmed(versionSlot);
-    for (let at = 0; at < this.#table.slots && left > 0; at++) {
-      if (this.#table.versionSlot(at) !== versionSlot) continue;
-      left--;
-      if (this.#isOver(at, nowMs)) continue;
-      const idleTicks = this.#table.streams(at) > 0 ? 0 : this.#tick(nowMs) - this.#table.seenTick(at);
-      const bucket = boundsSeconds.findIndex((bound) => idleTicks * TICK_MS <= bound * 1000);
-      counts[bucket === -1 ? boundsSeconds.length : bucket]!++;
-    }
-    return counts;
+  /** Sessions by how long ago they were last seen, to be gathered in steps: the whole table is looked at. */
+  histogram(versionSlot: number, nowMs: number, boundsSeconds: readonly number[]): SessionHistogram {
+    const { idleMs } = this.#totals;
+    return new SessionHistogram({
+      table: this.#table,
+      ticks: this.#ticks,
+      versionSlot,
+      nowMs,
+      idleMs,
+      boundsSeconds,
+    });
   }
 
-  /** Looks at the next slots, reclaims what is idle; true when that completed a round. A call never begins a second. */
+  /** Control thread: looks at the next slots, reclaims what is idle; true when that completed a round, never two. */
   sweep(nowMs: number, maxSlots: number): boolean {
-    let { cursor } = this.#totals;
-    if (cursor === 0) this.#totals.beginRound(nowMs);
-    for (let looks = 0; looks < maxSlots; looks++) {
-      // Another entry may have moved into the place: it is looked at next.
-      if (this.#table.versionSlot(cursor) !== 0 && this.#isOver(cursor, nowMs)) this.#remove(cursor);
-      else cursor++;
-      if (cursor === this.#table.slots) {
-        this.#totals.endRound(nowMs);
-        return true;
-      }
-    }
-    this.#totals.setCursor(cursor);
-    return false;
+    return this.#upkeep.sweep(nowMs, maxSlots);
   }
 
-  /** A longer idle begins the count anew. */
+  /** Control thread: a longer idle begins the count anew. */
   setIdle(idleMs: number, nowMs: number): void {
     this.#totals.setIdle(idleMs, nowMs);
   }
 
-  /** Forgets all entries and mints of a version, so that its slot can be given to another one. Walks the table. */
+  /**
+   * Control thread: ends the streams that a thread had open. Called when the thread has ended (its `exit` event) and
+   * before another one attaches in its place.
+   */
+  zeroThread(thread: number, nowMs: number): void {
+    this.#upkeep.zeroThread(thread, nowMs);
+  }
+
+  /**
+   * Control thread: forgets all entries and mints of a version, so that its slot can be given to another one. Walks the
+   * table while there are entries of it; a slot is better kept until there are none.
+   */
   releaseVersion(versionSlot: number): void {
     this.#mints.release(versionSlot);
-    for (let at = 0; this.confirmed(versionSlot) > 0; ) {
-      if (this.#table.versionSlot(at) === versionSlot) this.#remove(at);
-      else at++;
-    }
-    // Entries changed places, perhaps out of the sweep's sight: its round begins again.
-    this.#totals.setCursor(0);
+    this.#upkeep.releaseVersion(versionSlot);
   }
 
   /** Finds or makes the entry of the session in hand, and marks it seen; -1 when the ledger is full. */
   #seen(versionSlot: number, nowMs: number): number {
-    const known = this.#table.find(versionSlot);
-    if (known !== -1 && !this.#isOver(known, nowMs)) {
-      this.#markSeen(known, nowMs);
+    const table = this.#table;
+    const tick = this.#ticks.of(nowMs);
+    const liveFrom = this.#liveFrom(nowMs);
+    for (;;) {
+      const known = table.find(versionSlot);
+      if (known === -1) return this.#made(versionSlot, tick, liveFrom, nowMs);
+      const wasOver = this.#isOver(known, liveFrom);
+      if (!table.see(known, versionSlot, tick)) continue;
+      // What is idle is as good as gone, whether or not a sweep has met it yet: it begins anew.
+      if (wasOver) this.#makeCurrentIfNone(known, versionSlot, liveFrom);
       return known;
     }
-    // What is idle is as good as gone, whether or not a sweep has met it yet: it begins anew, and is current no more.
-    const entry = known === -1 ? this.#table.insert(versionSlot) : known;
+  }
+
+  #made(versionSlot: number, tick: number, liveFrom: number, nowMs: number): number {
+    const table = this.#table;
+    const entry = table.insert(versionSlot, tick);
     if (entry === -1) {
       this.#totals.refused(nowMs);
       return -1;
     }
-    if (known === -1) this.#totals.addConfirmed(versionSlot, 1);
-    const current = this.#table.current();
-    if (current === -1 || this.#isOver(current, nowMs)) {
-      if (current !== -1) this.#table.setCurrent(current, false);
-      this.#table.setCurrent(entry, true);
+    this.#isNewSession = true;
+    for (let other = table.first(); other !== -1; other = table.next(other)) {
+      if (other === entry) continue;
+      this.#isNewSession = false;
+      if (table.versionSlot(other) === versionSlot) table.reportDouble(other);
     }
-    this.#markSeen(entry, nowMs);
+    this.#makeCurrentIfNone(entry, versionSlot, liveFrom);
     return entry;
   }
 
-  #markSeen(entry: number, nowMs: number): void {
-    this.#table.setSeenTick(entry, Math.max(this.#table.seenTick(entry), this.#tick(nowMs)));
+  /** An idle one is none. */
+  #makeCurrentIfNone(entry: number, versionSlot: number, liveFrom: number): void {
+    const table = this.#table;
+    const current = table.current();
+    if (current !== -1 && !this.#isOver(current, liveFrom)) return;
+    if (current !== -1 && current !== entry) table.setCurrent(current, table.versionSlot(current), false);
+    table.setCurrent(entry, versionSlot, true);
   }
 
-  #isOver(entry: number, nowMs: number): boolean {
-    if (this.#table.streams(entry) > 0) return false;
-    // Both ends rounded down and idle rounded up: late by up to two ticks, never early.
-    const idleTicks = Math.ceil(this.#totals.idleMs / TICK_MS);
-    return this.#tick(nowMs) - this.#table.seenTick(entry) > idleTicks;
+  #isOver(entry: number, liveFrom: number): boolean {
+    return this.#table.seenTick(entry) < liveFrom && this.#table.streams(entry) === 0;
   }
 
-  #remove(entry: number): void {
-    const versionSlot = this.#table.versionSlot(entry);
-    this.#totals.addConfirmed(versionSlot, -1);
-    this.#totals.addStreams(versionSlot, -this.#table.streams(entry));
-    this.#table.remove(entry);
-  }
-
-  /** 1 and up: 0 stands for never. */
-  #tick(ms: number): number {
-    return Math.max(1, Math.floor((ms - this.#startMs) / TICK_MS) + 1);
-  }
-
-  #msOf(tick: number): number | null {
-    return tick === 0 ? null : this.#startMs + (tick - 1) * TICK_MS;
+  #liveFrom(nowMs: number): number {
+    return this.#ticks.liveFrom(this.#totals.idleMs, nowMs);
   }
 }
 
-function allocate({ capacity, nowMs, seed = 0, threads = 1 }: LedgerOptions): LedgerHandle {
-  const buffer = new SharedArrayBuffer(TABLE_AT + SessionTable.byteLength(capacity));
-  return { buffer, threads, capacity, startMs: nowMs, seed };
+function allocate(options: LedgerOptions): LedgerHandle {
+  const { capacity, nowMs, seed = 0, threads = 1, streams = STREAMS_DEFAULT } = options;
+  if (!(Number.isInteger(threads) && threads >= 1)) throw new RangeError(`no number of threads: ${threads}`);
+  const shape = { capacity, startMs: nowMs, seed, threads, streams };
+  return { ...shape, buffer: new SharedArrayBuffer(placesIn(shape).end) };
+}
+
+/** Where the parts begin in the buffer; each on a cache line, so that threads do not meet where they needn't. */
+function placesIn({ capacity, threads, streams }: Omit<LedgerHandle, 'buffer'>) {
+  const mints = align(SessionTotals.byteLength(threads));
+  const streamsAt = align(mints + SessionMints.BYTE_LENGTH);
+  const table = align(streamsAt + SessionStreams.byteLength(streams, threads));
+  return { totals: 0, mints, streams: streamsAt, table, end: table + SessionTable.byteLength(capacity) };
+}
+
+function align(byteOffset: number): number {
+  return Math.ceil(byteOffset / 64) * 64;
 }

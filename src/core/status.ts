@@ -11,7 +11,11 @@ export interface UpstreamStatus {
   readonly health: Health;
   readonly enabled: boolean;
   readonly inFlight: number;
-  /** Why the last health check failed; null when it did not. */
+  /** Open ones, idle included. */
+  readonly connections: number;
+  /** Times that what requests met took it out, since the gateway looks at it. */
+  readonly takenOut: number;
+  /** Why the last health check failed, or what requests met that took it out; null when neither holds. */
   readonly lastError: string | null;
   /** ISO 8601: the last change of its health; null when it was not checked yet. */
   readonly since: string | null;
@@ -73,6 +77,8 @@ export interface VersionStatus {
   readonly upstreams: readonly UpstreamStatus[];
   readonly sessions: { readonly live: number; readonly confirmed: number; readonly streams: number };
   readonly inFlight: number;
+  /** Requests that wait for room at an upstream. */
+  readonly queued: number;
   readonly drain: DrainStatus | null;
   readonly cutoffReason: string | null;
   /** Null: it is no canary, or its weight was given by hand. */

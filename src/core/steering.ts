@@ -7,7 +7,7 @@
 import { isDocumentAnswer, isPinYoung, planPin, privateCacheControl } from './answer.ts';
 import { chooseUpstream } from './balance.ts';
 import { Choice } from './choice.ts';
-import { decideUnavailable } from './dead-pin.ts';
+import { decideQueued, decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { Gauges } from './gauges.ts';
@@ -66,7 +66,12 @@ export interface Steering {
     waitedMs: number,
     nowMs: number,
   ): Decision;
-  /** Picks among available upstreams (enabled, routable, not in `tried`); null when there is none. Counts nothing. */
+  /** It has a version, and waits for room there: what of it holds in a table that came meanwhile. */
+  decideQueued(decision: Decision, facts: RequestFacts, table: RoutingTable, nowMs: number): Decision;
+  /**
+   * Picks among upstreams that are enabled, routable and not in `tried`; null when there is none. It is full only when all of
+   * them are. Counts nothing.
+   */
   choose(decision: Decision, tried: readonly TableUpstream[]): TableUpstream | null;
   /** What the answer's head must carry. Called once per request, when the final head came; accounts for what it sends. */
   answer(
@@ -90,6 +95,8 @@ export interface SteeringPolicy {
   readonly deadPin: DeadPinPolicy;
   /** Exact, or a prefix when it ends in `*`. */
   readonly protectedPaths: readonly string[];
+  /** Requests at one upstream at once; null: no limit. */
+  readonly upstreamConnections: number | null;
 }
 
 export interface SteeringOptions extends SteeringPolicy {
@@ -131,9 +138,11 @@ export class GatewaySteering implements Steering {
   #options: SteeringOptions;
   #pinCookie: PinCookie;
   #sources: RouteSources;
+  #limit: number;
 
   constructor(options: SteeringOptions) {
     this.#options = options;
+    this.#limit = options.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#pinCookie = new PinCookie(options.cookie);
     this.#sources = sourcesOf(options, this.#choice);
   }
@@ -142,6 +151,7 @@ export class GatewaySteering implements Steering {
   reconfigure(policy: SteeringPolicy): void {
     this.#pinCookie = new PinCookie(policy.cookie);
     this.#options = { ...this.#options, ...policy };
+    this.#limit = policy.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#sources = sourcesOf(this.#options, this.#choice);
   }
 
@@ -191,18 +201,20 @@ export class GatewaySteering implements Steering {
     waitedMs: number,
     nowMs: number,
   ): Decision {
-    const { kind, pin, hasStrayPins } = decision;
-    const routing = { facts, table, nowMs, sources: this.#sources, kind, pin, hasStrayPins };
-    const next = decideUnavailable(decision, routing, waitedMs);
-    // A re-pin that was taken back, a held dead pin that came back to life.
-    if (staysPinned(next) && !staysPinned(decision)) this.#touch(next, table, nowMs);
-    return next;
+    const next = decideUnavailable(decision, this.#routing(decision, facts, table, nowMs), waitedMs);
+    return this.#kept(next, decision, table, nowMs);
+  }
+
+  decideQueued(decision: Decision, facts: RequestFacts, table: RoutingTable, nowMs: number): Decision {
+    const next = decideQueued(decision, this.#routing(decision, facts, table, nowMs));
+    return this.#kept(next, decision, table, nowMs);
   }
 
   choose(decision: Decision, tried: readonly TableUpstream[]): TableUpstream | null {
     const { gauges, random } = this.#options;
     if (decision.version === null) return null;
-    return chooseUpstream(decision.version.upstreams, gauges, decision.upstreamTag, tried, random);
+    const { upstreams } = decision.version;
+    return chooseUpstream(upstreams, gauges, decision.upstreamTag, tried, random, this.#limit);
   }
 
   answer(
@@ -292,6 +304,16 @@ export class GatewaySteering implements Steering {
     const { policy } = this.#sources;
     const reading = this.#read(facts, nowMs);
     return { facts, table, nowMs, reading, cookieName: cookie.name, policy, sessions: ledger, gauges };
+  }
+
+  #routing({ kind, pin, hasStrayPins }: Decision, facts: RequestFacts, table: RoutingTable, nowMs: number) {
+    return { facts, table, nowMs, sources: this.#sources, kind, pin, hasStrayPins };
+  }
+
+  #kept(next: Decision, before: Decision, table: RoutingTable, nowMs: number): Decision {
+    // A re-pin that was taken back, a held dead pin that came back to life.
+    if (staysPinned(next) && !staysPinned(before)) this.#touch(next, table, nowMs);
+    return next;
   }
 
   #touch({ session, version, pin }: Decision, table: RoutingTable, nowMs: number): void {

@@ -6,15 +6,18 @@ import type { EnginePorts, EngineSettings } from './contract.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { FailureAnswers } from './failure-answer.ts';
 import type { HttpClient } from './http-client.ts';
-import type { HttpExchange } from './http-exchange.ts';
 import type { HttpProxy } from './http-proxy.ts';
+import type { RetryBudgets } from './retry-budgets.ts';
 import type { UpstreamAgents } from './upstream-agents.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
 export interface HttpContext {
   /** The newest ones: whole, never edited. */
   readonly settings: EngineSettings;
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
+  readonly room: WaitingRoom;
+  readonly budgets: RetryBudgets;
   readonly proxy: HttpProxy;
   readonly agents: UpstreamAgents;
   readonly failures: FailureAnswers;
@@ -23,7 +26,4 @@ export interface HttpContext {
   readonly table: RoutingTable;
   readonly isShuttingDown: boolean;
   onClientClosed(client: HttpClient): void;
-  /** The exchange waits for an upstream to become available: `lookAgain` is called at each chance and when its time is up. */
-  hold(exchange: HttpExchange, untilMs: number): void;
-  release(exchange: HttpExchange): void;
 }

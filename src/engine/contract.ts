@@ -3,7 +3,9 @@
 // from the control plane, and every request ends in `record`.
 
 import type { RecordExchange } from '../core/exchange.ts';
+import type { UpstreamFault } from '../core/fault.ts';
 import type { Gauges } from '../core/gauges.ts';
+import type { PassivePolicy } from '../core/passive-health.ts';
 import type { CookiePolicy, Limits } from '../core/policy.ts';
 import type { Steering } from '../core/steering.ts';
 import type { RoutingTable } from '../core/table.ts';
@@ -20,9 +22,12 @@ export interface EngineOptions {
   /** Any other Host is a 421; null takes all. Lower case, without port. */
   readonly hosts: readonly string[] | null;
   readonly limits: Limits;
+  readonly health: PassivePolicy;
   /** CIDRs whose X-Forwarded-* is believed. */
   readonly trustedProxies: readonly string[];
   readonly cookie: CookiePolicy;
+  /** To all upstreams at a time, idle ones included; beyond it a request gets 503 `exhausted`. Default: no bound. */
+  readonly upstreamSockets?: number;
 }
 
 /** What a reload can give to a running engine: all but where it listens. */
@@ -34,8 +39,10 @@ export interface EnginePorts {
   readonly record: RecordExchange;
   /** Wall clock, ms since the Unix epoch. */
   readonly wallMs: () => number;
-  /** An upstream refused, reset or timed out before answering (for passive health; may be ignored). */
+  /** Something failed: for the log. */
   readonly onFault: (message: string, error: unknown) => void;
+  /** An upstream failed often enough in a row, or a request waits for it. Whether it is down is not the engine's to say. */
+  readonly onUpstreamFault: (fault: UpstreamFault) => void;
 }
 
 export interface EngineStats {
@@ -46,6 +53,8 @@ export interface EngineStats {
   readonly exchanges: number;
   /** Connections closed at once because limits.connections was reached. */
   readonly refusedConnections: number;
+  /** Requests that were not sent once more because the retry budget was used up. */
+  readonly deniedRetries: number;
 }
 
 export interface Engine {
@@ -64,7 +73,7 @@ export interface Engine {
   abortVersion(version: string): void;
   /** Closes WebSockets (1012) and event streams of a version, spread over `jitterMs`. */
   closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void;
-  /** An upstream became available: requests that wait look again. */
+  /** The health of an upstream changed, or was confirmed: requests that wait look again. */
   availabilityChanged(): void;
   stats(): EngineStats;
   /** Stops accepting, answers what is under way with `Connection: close`, resolves when all is done or cut after `graceMs`. Idempotent. */

@@ -57,6 +57,6 @@ export class Deadlines {
 
 /** The limit that the tick goes by. */
 export function shortestOf(limits: Limits): number {
-  const { headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs } = limits;
-  return Math.min(headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs);
+  const { headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs, queueTimeoutMs } = limits;
+  return Math.min(headerTimeoutMs, clientIdleMs, bodyProgressMs, connectMs, firstByteMs, queueTimeoutMs);
 }

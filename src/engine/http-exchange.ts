@@ -30,11 +30,12 @@ import {
   upstreamFields,
 } from './http-heads.ts';
 import { type HttpRequest, readHttpRequest } from './http-request.ts';
-import { Placing } from './placing.ts';
+import { Placing, type Step } from './placing.ts';
 import { type AnswerSink, UpstreamRequest } from './upstream-request.ts';
+import type { Waiter } from './waiting-room.ts';
 import { WebSocketTunnel } from './web-socket.ts';
 
-export class HttpExchange implements AnswerSink, BodySink {
+export class HttpExchange implements AnswerSink, BodySink, Waiter {
   readonly #client: HttpClient;
   readonly #context: HttpContext;
   readonly #message: IncomingMessage;
@@ -48,7 +49,7 @@ export class HttpExchange implements AnswerSink, BodySink {
   #placing: Placing | null = null;
   #upstream: TableUpstream | null = null;
   #asked: UpstreamRequest | null = null;
-  #isHolding = false;
+  #isWaiting = false;
   #isStream = false;
   #tunnel: WebSocketTunnel | null = null;
   #isDone = false;
@@ -98,7 +99,7 @@ export class HttpExchange implements AnswerSink, BodySink {
 
   /** `failure`: what has become known of the request while it waited for its turn. */
   begin(isWebSocket: boolean, failure: FailureCode | null): void {
-    const { ports, trusted, table } = this.#context;
+    const { trusted, table } = this.#context;
     const { hosts, limits } = this.#settings;
     const { peer, isTls } = this.#client;
     const request = readHttpRequest(this.#message, isWebSocket, { peer, isTls, trusted }, limits);
@@ -112,8 +113,14 @@ export class HttpExchange implements AnswerSink, BodySink {
     else if (request.hops >= MAX_HOPS) this.refuse('loop');
     else if (limits.body !== null && request.contentLength > limits.body) this.refuse('body-too-large');
     else {
-      this.#placing = new Placing(ports, request.facts, table, this.#timings.wallStartedAt);
-      this.#proceed();
+      this.#placing = new Placing(
+        this.#context,
+        this.#settings,
+        request.facts,
+        table,
+        this.#timings.wallStartedAt,
+      );
+      this.#take(this.#placing!.next(this.#context.table));
     }
   }
 
@@ -129,15 +136,14 @@ export class HttpExchange implements AnswerSink, BodySink {
     this.#finish(failure);
   }
 
+  get isChoosy(): boolean {
+    return this.#placing?.isChoosy === true;
+  }
+
   /** A chance that what it waits for has come, or its time is up. */
   lookAgain(): void {
-    if (!this.#isHolding || this.#isDone) return;
-    this.#isHolding = false;
-    this.#context.release(this);
-    this.#client.guard(() => {
-      this.#placing!.decideAnew(this.#context.table);
-      this.#proceed();
-    });
+    if (!this.#isWaiting || this.#isDone) return;
+    this.#client.guard(() => this.#take(this.#placing!.again(this.#context.table)));
   }
 
   // The client's side.
@@ -185,15 +191,20 @@ export class HttpExchange implements AnswerSink, BodySink {
 
   // Finding an upstream.
 
-  #proceed(): void {
-    const step = this.#placing!.next(this.#context.table);
+  #take(step: Step): void {
+    const { room } = this.#context;
+    const wasWaiting = this.#isWaiting;
+    this.#isWaiting = step.do === 'hold' || step.do === 'queue';
+    if (wasWaiting && !this.#isWaiting) room.leave(this);
     switch (step.do) {
       case 'ask':
         this.#ask(step.decision, step.upstream);
         return;
       case 'hold':
-        this.#isHolding = true;
-        this.#context.hold(this, performance.now() + step.forMs);
+        room.hold(this, performance.now() + step.forMs);
+        return;
+      case 'queue':
+        room.queue(this, step.versionSlot, step.untilMs);
         return;
       case 'refuse':
         this.refuse(step.failure, step.reload);
@@ -232,6 +243,7 @@ export class HttpExchange implements AnswerSink, BodySink {
 
   onUpstreamConnected(): void {
     this.#timings.connected();
+    this.#placing!.connected(this.#upstream!);
     if (this.#request!.hasBody) this.#body.begin((step) => this.#client.guard(step));
   }
 
@@ -258,6 +270,7 @@ export class HttpExchange implements AnswerSink, BodySink {
       this.onUpstreamFailed('upstream-invalid', 'ambiguous answer head');
       return;
     }
+    this.#placing!.answered(read.facts.status, this.#upstream!);
     const decision = this.#decision!;
     const edits = ports.steering.answer(decision, facts, this.#upstream!, read.facts, table, ports.wallMs());
     if (read.facts.contentType.startsWith('text/event-stream') && read.framing !== 'none')
@@ -285,8 +298,9 @@ export class HttpExchange implements AnswerSink, BodySink {
     const asked = { method: facts.method, hasBody, wasReused, wasSilent };
     if (this.#answer.status !== 0) this.#cutAnswer(failure);
     else if (this.#placing!.mayRetry(failure, upstream, asked)) {
-      this.#leave();
-      this.#proceed();
+      const left = this.#leave();
+      this.#take(this.#placing!.next(this.#context.table));
+      this.#context.room.roomAt(left);
     } else this.refuse(failure);
   }
 
@@ -296,6 +310,7 @@ export class HttpExchange implements AnswerSink, BodySink {
     this.#timings.firstByte();
     this.#asked = null;
     this.#answer.status = 101;
+    this.#placing!.answered(101, this.#upstream!);
     this.#response.detachSocket(this.#client.socket);
     this.#client.becomeTunnel();
     return switchingFields(rawHeaders, this.version, this.#settings.cookie.name);
@@ -359,21 +374,24 @@ export class HttpExchange implements AnswerSink, BodySink {
     this.#asked = null;
   }
 
-  #leave(): void {
-    if (this.#upstream === null) return;
-    this.#context.ports.gauges.leave(this.#decision!.version!.slot, this.#upstream.slot);
+  /** Returns the row of the version that there is room at now; -1 for none. */
+  #leave(): number {
+    if (this.#upstream === null) return -1;
+    const { slot } = this.#decision!.version!;
+    this.#context.ports.gauges.leave(slot, this.#upstream.slot);
     this.#upstream = null;
+    return slot;
   }
 
   /** Every request ends here, once. */
   #finish(failure: FailureCode | null): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    if (this.#isHolding) this.#context.release(this);
+    if (this.#isWaiting) this.#context.room.leave(this);
     this.#body.drop();
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
-    this.#leave();
+    const left = this.#leave();
     if (this.#isStream) ports.steering.streamClosed(this.#decision!, ports.wallMs());
     ports.record(
       recordOf(this.#request, this.#decision, this.#timings, {
@@ -387,5 +405,6 @@ export class HttpExchange implements AnswerSink, BodySink {
         isStream: this.#isStream,
       }),
     );
+    if (left >= 0) this.#context.room.roomAt(left);
   }
 }

@@ -31,13 +31,17 @@ import type { HttpExchange } from './http-exchange.ts';
 import { HttpProxy } from './http-proxy.ts';
 import { isWebSocketHandshake } from './http-request.ts';
 import { bind, certificateOf, refuseHandshake } from './listener.ts';
+import { RetryBudgets } from './retry-budgets.ts';
 import { endSpread } from './streams.ts';
 import { unreadableFailure } from './unreadable-request.ts';
 import { UpstreamAgents } from './upstream-agents.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 export class HttpProxyEngine implements Engine, HttpContext, Watched {
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
+  readonly room: WaitingRoom;
+  readonly budgets = new RetryBudgets(() => this.deadlines.nowMs);
   readonly agents: UpstreamAgents;
   readonly proxy = new HttpProxy();
   readonly failures = new FailureAnswers();
@@ -47,7 +51,6 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   #table: RoutingTable = EMPTY_TABLE;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Map<Socket, HttpClient>();
-  readonly #holding = new Map<HttpExchange, number>();
   /** Open, those in their TLS handshake included. */
   #sockets = 0;
   #refused = 0;
@@ -59,9 +62,10 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.#listen = listen;
     this.#settings = settings;
     this.ports = ports;
+    this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.agents = new UpstreamAgents(settings.limits);
+    this.agents = new UpstreamAgents(settings.limits, ports.gauges);
     this.deadlines.add(this);
   }
 
@@ -100,6 +104,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.deadlines.retune(shortestOf(settings.limits));
     this.agents.limits = settings.limits;
     for (const { server } of this.#servers) applyLimits(server, settings.limits);
+    this.room.setLimit(settings.limits.upstreamConnections);
   }
 
   async install(table: RoutingTable): Promise<void> {
@@ -108,7 +113,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   }
 
   availabilityChanged(): void {
-    for (const exchange of [...this.#holding.keys()]) exchange.lookAgain();
+    this.room.lookAgain();
   }
 
   closeUpstreams(version: string, address: string | null): void {
@@ -135,6 +140,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
       upstreamConnections: this.agents.open,
       exchanges: this.#exchanges().length,
       refusedConnections: this.#refused,
+      deniedRetries: this.budgets.denied,
     };
   }
 
@@ -143,16 +149,8 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     return this.#shutdown;
   }
 
-  hold(exchange: HttpExchange, untilMs: number): void {
-    this.#holding.set(exchange, untilMs);
-  }
-
-  release(exchange: HttpExchange): void {
-    this.#holding.delete(exchange);
-  }
-
   check(nowMs: number): void {
-    for (const [exchange, untilMs] of this.#holding) if (nowMs >= untilMs) exchange.lookAgain();
+    this.room.check(nowMs);
   }
 
   onClientClosed(client: HttpClient): void {

@@ -4,6 +4,7 @@
 import { Agent, type ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
@@ -15,9 +16,11 @@ export class UpstreamAgents {
   readonly #agents = new Map<number, UpstreamAgent>();
   /** Tunnels included, which no agent knows any more. */
   readonly #sockets = new Set<Socket>();
+  readonly #gauges: Gauges;
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, gauges: Gauges) {
     this.limits = limits;
+    this.#gauges = gauges;
   }
 
   get open(): number {
@@ -35,7 +38,9 @@ export class UpstreamAgents {
     let agent = this.#agents.get(upstream.slot);
     if (agent === undefined || agent.version !== version || agent.address !== upstream.address) {
       agent?.retire(); // the slot has changed hands
-      agent = new UpstreamAgent(version, upstream.address, this.limits, this.#sockets);
+      agent = new UpstreamAgent(version, upstream.address, this.limits, (socket) =>
+        this.#opened(socket, upstream.slot),
+      );
       this.#agents.set(upstream.slot, agent);
     }
     if (fresh) agent.closeIdle();
@@ -54,19 +59,33 @@ export class UpstreamAgents {
   destroyAll(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
+
+  #opened(socket: Socket, upstreamSlot: number): void {
+    this.#sockets.add(socket);
+    this.#gauges.connectionOpened(upstreamSlot);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#gauges.connectionClosed(upstreamSlot);
+    });
+  }
 }
 
 class UpstreamAgent extends Agent {
   readonly version: string;
   readonly address: string;
-  readonly #all: Set<Socket>;
+  readonly #onOpened: (socket: Socket) => void;
   #isRetired = false;
 
-  constructor(version: string, address: string, { upstreamIdleMs }: Limits, all: Set<Socket>) {
+  constructor(
+    version: string,
+    address: string,
+    { upstreamIdleMs }: Limits,
+    onOpened: (socket: Socket) => void,
+  ) {
     super({ keepAlive: true, timeout: upstreamIdleMs });
     this.version = version;
     this.address = address;
-    this.#all = all;
+    this.#onOpened = onOpened;
   }
 
   get idle(): readonly Socket[] {
@@ -87,8 +106,7 @@ class UpstreamAgent extends Agent {
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
     socket.connect({ host: options.host ?? '', port: Number(options.port) });
-    this.#all.add(socket);
-    socket.once('close', () => this.#all.delete(socket));
+    this.#onOpened(socket);
     return socket;
   }
 

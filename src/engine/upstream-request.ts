@@ -4,7 +4,7 @@
 
 import type { ClientRequest, IncomingMessage, InformationEvent } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FailureCode } from '../core/errors.ts';
+import { type FailureCode, isOwnShortage } from '../core/errors.ts';
 import type { Limits } from '../core/policy.ts';
 import type { Deadlines, Watched } from './deadlines.ts';
 import { MAX_INTERIM } from './fixed-bounds.ts';
@@ -247,13 +247,16 @@ export class UpstreamRequest implements Watched {
     // Octets behind a complete answer: the connection is lost, the answer is not.
     if (this.#answer?.complete === true) return;
     const isUnreadable = this.#state === 'head' && error.code?.startsWith('HPE_') === true;
-    this.#fail(isUnreadable ? 'upstream-invalid' : this.#failureCode(), error.code ?? error.message);
+    this.#fail(
+      isUnreadable ? 'upstream-invalid' : this.#failureCode(error.code),
+      error.code ?? error.message,
+    );
   }
 
-  #failureCode(): FailureCode {
+  #failureCode(systemError?: string): FailureCode {
     switch (this.#state) {
       case 'connecting':
-        return 'connect-failed';
+        return isOwnShortage(systemError) ? 'exhausted' : 'connect-failed';
       case 'body':
         return 'upstream-truncated';
       default:

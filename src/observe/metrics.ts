@@ -16,6 +16,7 @@ export interface ConnectionStats {
   readonly upstreamConnections: number;
   readonly idleUpstreamConnections: number;
   readonly refusedConnections: number;
+  readonly deniedRetries: number;
 }
 
 export interface MetricsSources {
@@ -66,6 +67,12 @@ export class Metrics {
         help: 'Connections closed at once because limits.connections was reached.',
         type: 'counter',
         read: () => one(stats().refusedConnections),
+      },
+      {
+        name: 'lockstep_retries_denied_total',
+        help: 'Requests that were not sent once more because limits.retries was reached.',
+        type: 'counter',
+        read: () => one(stats().deniedRetries),
       },
       {
         name: 'lockstep_epoch',
@@ -172,6 +179,12 @@ function versionFamilies(versions: () => readonly VersionStatus[]): Family[] {
       read: each(({ id, inFlight }) => [{ labels: { version: id }, value: inFlight }]),
     },
     {
+      name: 'lockstep_queue_length',
+      help: 'Requests by version that wait for room at an upstream.',
+      type: 'gauge',
+      read: each(({ id, queued }) => [{ labels: { version: id }, value: queued }]),
+    },
+    {
       name: 'lockstep_version_state',
       help: '1 for the state that a version is in.',
       type: 'gauge',
@@ -234,6 +247,25 @@ function upstreamFamilies(versions: () => readonly VersionStatus[]): Family[] {
       type: 'gauge',
       read: each(({ id, upstreams }) =>
         upstreams.map(({ address, inFlight }) => ({ labels: { version: id, address }, value: inFlight })),
+      ),
+    },
+    {
+      name: 'lockstep_upstream_connections',
+      help: 'Open connections by upstream, idle ones included.',
+      type: 'gauge',
+      read: each(({ id, upstreams }) =>
+        upstreams.map(({ address, connections }) => ({
+          labels: { version: id, address },
+          value: connections,
+        })),
+      ),
+    },
+    {
+      name: 'lockstep_upstream_taken_out_total',
+      help: 'Times that what requests met took an upstream out.',
+      type: 'counter',
+      read: each(({ id, upstreams }) =>
+        upstreams.map(({ address, takenOut }) => ({ labels: { version: id, address }, value: takenOut })),
       ),
     },
   ];

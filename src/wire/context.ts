@@ -6,8 +6,9 @@ import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
 import type { FailureAnswers } from '../engine/failure-answer.ts';
 import type { HttpDate } from '../engine/http-date.ts';
+import type { RetryBudgets } from '../engine/retry-budgets.ts';
+import type { WaitingRoom } from '../engine/waiting-room.ts';
 import type { ClientConnection } from './client-connection.ts';
-import type { Exchange } from './exchange.ts';
 import type { KnownHead } from './known-head.ts';
 import type { Recurring } from './recurring.ts';
 import type { RequestHead } from './request-head.ts';
@@ -18,6 +19,8 @@ export interface WireContext {
   readonly options: EngineSettings;
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
+  readonly room: WaitingRoom;
+  readonly budgets: RetryBudgets;
   readonly pools: UpstreamPools;
   readonly failures: FailureAnswers;
   readonly trusted: TrustedProxies;
@@ -32,7 +35,4 @@ export interface WireContext {
   readonly table: RoutingTable;
   readonly isShuttingDown: boolean;
   onClientClosed(client: ClientConnection): void;
-  /** The exchange waits for an upstream to become available: `lookAgain` is called at each chance and when its time is up. */
-  hold(exchange: Exchange, untilMs: number): void;
-  release(exchange: Exchange): void;
 }

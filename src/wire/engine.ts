@@ -18,7 +18,9 @@ import { FailureAnswers } from '../engine/failure-answer.ts';
 import { FAREWELL_MS, STREAM_JITTER_MS } from '../engine/fixed-bounds.ts';
 import { HttpDate } from '../engine/http-date.ts';
 import { bind, certificateOf, refuseHandshake } from '../engine/listener.ts';
+import { RetryBudgets } from '../engine/retry-budgets.ts';
 import { endSpread } from '../engine/streams.ts';
+import { WaitingRoom } from '../engine/waiting-room.ts';
 import { ClientConnection } from './client-connection.ts';
 import { type OpenSocket, openStream, takeConnections } from './client-socket.ts';
 import type { WireContext } from './context.ts';
@@ -35,6 +37,8 @@ const KEEP_ALIVE_SECONDS = 60;
 export class WireEngine implements Engine, WireContext, Watched {
   readonly ports: EnginePorts;
   readonly deadlines: Deadlines;
+  readonly room: WaitingRoom;
+  readonly budgets = new RetryBudgets(() => this.deadlines.nowMs);
   readonly pools: UpstreamPools;
   readonly failures = new FailureAnswers();
   readonly dates = new HttpDate();
@@ -47,7 +51,6 @@ export class WireEngine implements Engine, WireContext, Watched {
   #table: RoutingTable = EMPTY_TABLE;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
-  readonly #holding = new Map<Exchange, number>();
   /** Open, those in their TLS handshake included. */
   #sockets = 0;
   #refused = 0;
@@ -59,9 +62,10 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.#listen = listen;
     this.#settings = settings;
     this.ports = ports;
+    this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.pools = new UpstreamPools(this.deadlines, settings.limits, settings.cookie.name);
+    this.pools = new UpstreamPools(this.deadlines, settings, ports.gauges);
     this.deadlines.add(this);
   }
 
@@ -99,7 +103,8 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.#settings = settings;
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines.retune(shortestOf(settings.limits));
-    this.pools.reconfigure(settings.limits, settings.cookie.name);
+    this.pools.reconfigure(settings);
+    this.room.setLimit(settings.limits.upstreamConnections);
     this.knownHeads.forget();
   }
 
@@ -109,7 +114,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   availabilityChanged(): void {
-    for (const exchange of [...this.#holding.keys()]) exchange.lookAgain();
+    this.room.lookAgain();
   }
 
   closeUpstreams(version: string, address: string | null): void {
@@ -136,6 +141,7 @@ export class WireEngine implements Engine, WireContext, Watched {
       upstreamConnections: this.pools.open,
       exchanges: this.#exchanges().length,
       refusedConnections: this.#refused,
+      deniedRetries: this.budgets.denied,
     };
   }
 
@@ -144,16 +150,8 @@ export class WireEngine implements Engine, WireContext, Watched {
     return this.#shutdown;
   }
 
-  hold(exchange: Exchange, untilMs: number): void {
-    this.#holding.set(exchange, untilMs);
-  }
-
-  release(exchange: Exchange): void {
-    this.#holding.delete(exchange);
-  }
-
   check(nowMs: number): void {
-    for (const [exchange, untilMs] of this.#holding) if (nowMs >= untilMs) exchange.lookAgain();
+    this.room.check(nowMs);
   }
 
   onClientClosed(client: ClientConnection): void {

@@ -17,8 +17,9 @@ import { recordOf, Timings } from '../engine/exchange-record.ts';
 import { refusalOptions } from '../engine/failure-answer.ts';
 import { MAX_HOPS } from '../engine/fixed-bounds.ts';
 import { isKnownHost } from '../engine/host.ts';
-import { Placing } from '../engine/placing.ts';
+import { Placing, type Step } from '../engine/placing.ts';
 import type { Asked } from '../engine/retry.ts';
+import type { Waiter } from '../engine/waiting-room.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { chunkEnd, encodeChunk, encodeInPlace } from './chunked.ts';
@@ -33,7 +34,7 @@ import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
 
-export class Exchange implements AnswerSink, BodySink {
+export class Exchange implements AnswerSink, BodySink, Waiter {
   readonly #client: ClientConnection;
   readonly #context: WireContext;
   /** Of the whole request: a reload in its midst is for the next one. */
@@ -48,7 +49,7 @@ export class Exchange implements AnswerSink, BodySink {
   /** Of a request that has a body: its head and the body, as they go up. */
   #upload: GatheredWrite | null = null;
   #wasReused = false;
-  #isHolding = false;
+  #isWaiting = false;
   #isStream = false;
   #tunnel: Tunnel | null = null;
   #isDone = false;
@@ -78,7 +79,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   /** The request's line is in the context's `requestHead`, and all of it is when it has a body. */
   begin(head: KnownHead): void {
-    const { ports, requestHead, table } = this.#context;
+    const { requestHead, table } = this.#context;
     const request = head.request(requestHead.method, requestHead.target);
     this.#head = head;
     this.#request = request;
@@ -91,9 +92,15 @@ export class Exchange implements AnswerSink, BodySink {
     else if (body !== null && request.hasBody && requestHead.contentLength > body)
       this.refuse('body-too-large');
     else {
-      const { recollection } = head;
-      this.#placing = new Placing(ports, request.facts, table, this.#timings.wallStartedAt, recollection);
-      this.#proceed();
+      this.#placing = new Placing(
+        this.#context,
+        this.#settings,
+        request.facts,
+        table,
+        this.#timings.wallStartedAt,
+        head.recollection,
+      );
+      this.#take(this.#placing.next(this.#context.table));
     }
   }
 
@@ -117,15 +124,14 @@ export class Exchange implements AnswerSink, BodySink {
     this.#client.exchangeDone(!close);
   }
 
+  get isChoosy(): boolean {
+    return this.#placing?.isChoosy === true;
+  }
+
   /** A chance that what it waits for has come, or its time is up. */
   lookAgain(): void {
-    if (!this.#isHolding || this.#isDone) return;
-    this.#isHolding = false;
-    this.#context.release(this);
-    this.#client.guard(() => {
-      this.#placing!.decideAnew(this.#context.table);
-      this.#proceed();
-    });
+    if (!this.#isWaiting || this.#isDone) return;
+    this.#client.guard(() => this.#take(this.#placing!.again(this.#context.table)));
   }
 
   // The client's side.
@@ -181,15 +187,20 @@ export class Exchange implements AnswerSink, BodySink {
 
   // Finding an upstream.
 
-  #proceed(): void {
-    const step = this.#placing!.next(this.#context.table);
+  #take(step: Step): void {
+    const { room } = this.#context;
+    const wasWaiting = this.#isWaiting;
+    this.#isWaiting = step.do === 'hold' || step.do === 'queue';
+    if (wasWaiting && !this.#isWaiting) room.leave(this);
     switch (step.do) {
       case 'ask':
         this.#ask(step.decision, step.upstream);
         return;
       case 'hold':
-        this.#isHolding = true;
-        this.#context.hold(this, performance.now() + step.forMs);
+        room.hold(this, performance.now() + step.forMs);
+        return;
+      case 'queue':
+        room.queue(this, step.versionSlot, step.untilMs);
         return;
       case 'refuse':
         this.refuse(step.failure, step.reload);
@@ -204,6 +215,10 @@ export class Exchange implements AnswerSink, BodySink {
     this.#upstream = upstream;
     this.#timings.asked();
     const connection = this.#context.pools.take(decision.version!.id, upstream, this.#placing!.retries > 0);
+    if (connection === null) {
+      this.refuse('exhausted');
+      return;
+    }
     this.#connection = connection;
     this.#wasReused = connection.served > 0;
     if (connection.isConnected) this.#timings.connected();
@@ -238,6 +253,7 @@ export class Exchange implements AnswerSink, BodySink {
 
   onUpstreamConnected(): void {
     this.#timings.connected();
+    this.#placing!.connected(this.#upstream!);
     if (this.#request!.hasBody) this.#client.resumeBody();
   }
 
@@ -258,6 +274,7 @@ export class Exchange implements AnswerSink, BodySink {
     const { facts: asked, minor, keepsAlive } = this.#request!;
     const { facts, framing } = head;
     const decision = this.#placing!.decision;
+    this.#placing!.answered(head.status, this.#upstream!);
     const wallMs = ports.wallMs();
     const edits = ports.steering.answer(decision, asked, this.#upstream!, facts, table, wallMs);
     if (facts.contentType.startsWith('text/event-stream') && framing !== 'none') this.#beginStream();
@@ -296,8 +313,9 @@ export class Exchange implements AnswerSink, BodySink {
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
     else if (this.#answer.status !== 0) this.#cutAnswer(failure);
     else if (this.#placing!.mayRetry(failure, upstream, this.#asked(wasSilent))) {
-      this.#leave();
-      this.#proceed();
+      const left = this.#leave();
+      this.#take(this.#placing!.next(this.#context.table));
+      this.#context.room.roomAt(left);
     } else this.refuse(failure);
   }
 
@@ -312,6 +330,7 @@ export class Exchange implements AnswerSink, BodySink {
     this.#timings.firstByte();
     const { cookie, limits } = this.#settings;
     this.#answer.status = 101;
+    this.#placing!.answered(101, this.#upstream!);
     this.#client.output.write(clientSwitchingHead(head, this.version, cookie.name));
     const tunnel = new Tunnel(this, this.#client, this.#connection!, limits);
     this.#tunnel = tunnel;
@@ -376,20 +395,23 @@ export class Exchange implements AnswerSink, BodySink {
     this.#upload = null;
   }
 
-  #leave(): void {
-    if (this.#upstream === null) return;
-    this.#context.ports.gauges.leave(this.#placing!.decision.version!.slot, this.#upstream.slot);
+  /** Returns the row of the version that there is room at now; -1 for none. */
+  #leave(): number {
+    if (this.#upstream === null) return -1;
+    const { slot } = this.#placing!.decision.version!;
+    this.#context.ports.gauges.leave(slot, this.#upstream.slot);
     this.#upstream = null;
+    return slot;
   }
 
   /** Every request ends here, once. */
   #finish(failure: FailureCode | null): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    if (this.#isHolding) this.#context.release(this);
+    if (this.#isWaiting) this.#context.room.leave(this);
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
-    this.#leave();
+    const left = this.#leave();
     if (this.#isStream) ports.steering.streamClosed(this.#placing!.decision, ports.wallMs());
     ports.record(
       recordOf(this.#request, this.#placing?.decision ?? null, this.#timings, {
@@ -403,5 +425,6 @@ export class Exchange implements AnswerSink, BodySink {
         isStream: this.#isStream,
       }),
     );
+    if (left >= 0) this.#context.room.roomAt(left);
   }
 }

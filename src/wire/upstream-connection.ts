@@ -3,7 +3,7 @@
 // Octets that come when nobody asked, or after an answer's end, mean that the connection is closed, never reused
 // (response queue poisoning).
 
-import type { FailureCode } from '../core/errors.ts';
+import { type FailureCode, isOwnShortage } from '../core/errors.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
@@ -92,7 +92,7 @@ export class UpstreamConnection implements AnswerEvents, Watched {
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('drain', () => this.#guard(() => this.#onDrain()));
     socket.on('error', (error: NodeJS.ErrnoException) =>
-      this.#fail(this.#failureCode(), error.code ?? error.message),
+      this.#fail(this.#failureCode(error.code), error.code ?? error.message),
     );
     socket.on('close', () => this.#fail(this.#failureCode(), 'closed'));
     context.deadlines.add(this);
@@ -319,10 +319,10 @@ export class UpstreamConnection implements AnswerEvents, Watched {
     else this.#fail(this.#failureCode(), 'closed by the upstream');
   }
 
-  #failureCode(): FailureCode {
+  #failureCode(systemError?: string): FailureCode {
     switch (this.#state) {
       case 'connecting':
-        return 'connect-failed';
+        return isOwnShortage(systemError) ? 'exhausted' : 'connect-failed';
       case 'tunnel':
         return 'upstream-truncated';
       default:

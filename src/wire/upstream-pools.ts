@@ -1,8 +1,10 @@
 // Connections to upstreams, kept open between requests. They belong to (version, address): the same address may be V1
 // today and V3 tomorrow, and an answer of the one must never be read as the other's.
 
+import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
+import type { EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { Recurring } from './recurring.ts';
@@ -15,20 +17,26 @@ export class UpstreamPools implements UpstreamContext {
   cookieName: string;
   readonly responseHead = new ResponseHead();
   readonly answers = new Recurring<AnswerHead>();
+  /** Open at a time, to all upstreams. */
+  #most: number;
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
   readonly #all = new Set<UpstreamConnection>();
+  readonly #gauges: Gauges;
 
-  constructor(deadlines: Deadlines, limits: Limits, cookieName: string) {
+  constructor(deadlines: Deadlines, settings: EngineSettings, gauges: Gauges) {
     this.deadlines = deadlines;
-    this.limits = limits;
-    this.cookieName = cookieName;
+    this.#gauges = gauges;
+    this.limits = settings.limits;
+    this.cookieName = settings.cookie.name;
+    this.#most = mostOf(settings);
   }
 
   /** A reload: open connections go by the new ones as well. */
-  reconfigure(limits: Limits, cookieName: string): void {
-    this.limits = limits;
-    this.cookieName = cookieName;
+  reconfigure(settings: EngineSettings): void {
+    this.limits = settings.limits;
+    this.cookieName = settings.cookie.name;
+    this.#most = mostOf(settings);
     this.answers.forget();
   }
 
@@ -42,16 +50,22 @@ export class UpstreamPools implements UpstreamContext {
     return count;
   }
 
-  /** An idle connection, else a new one that is being opened. `fresh` takes no idle one. */
-  take(version: string, upstream: TableUpstream, fresh: boolean): UpstreamConnection {
+  /**
+   * An idle connection, else a new one that is being opened. `fresh` takes no idle one, but closes one for its room. Null:
+   * there may be no more.
+   */
+  take(version: string, upstream: TableUpstream, fresh: boolean): UpstreamConnection | null {
     const idle = fresh ? undefined : this.#idle.get(upstream.slot);
     for (let connection = idle?.pop(); connection !== undefined; connection = idle?.pop()) {
       if (connection.version === version && connection.upstream.address === upstream.address)
         return connection;
       connection.destroy(); // the slot has changed hands
     }
+    if (fresh) this.#idle.get(upstream.slot)?.[0]?.destroy();
+    if (this.#all.size >= this.#most && !this.#closeAnIdleOne()) return null;
     const connection = new UpstreamConnection(this, version, upstream);
     this.#all.add(connection);
+    this.#gauges.connectionOpened(upstream.slot);
     return connection;
   }
 
@@ -76,14 +90,28 @@ export class UpstreamPools implements UpstreamContext {
   }
 
   onClosed(connection: UpstreamConnection): void {
-    this.#all.delete(connection);
+    if (!this.#all.delete(connection)) return;
+    this.#gauges.connectionClosed(connection.upstream.slot);
     const idle = this.#idle.get(connection.upstream.slot);
     const at = idle?.indexOf(connection) ?? -1;
     if (at >= 0) idle!.splice(at, 1);
     if (idle?.length === 0) this.#idle.delete(connection.upstream.slot);
   }
 
+  #closeAnIdleOne(): boolean {
+    for (const [connection] of this.#idle.values()) {
+      if (connection === undefined) continue;
+      connection.destroy();
+      return true;
+    }
+    return false;
+  }
+
   #isIdle(connection: UpstreamConnection): boolean {
     return this.#idle.get(connection.upstream.slot)?.includes(connection) ?? false;
   }
+}
+
+function mostOf({ upstreamSockets }: EngineSettings): number {
+  return upstreamSockets ?? Number.POSITIVE_INFINITY;
 }

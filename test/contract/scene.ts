@@ -3,7 +3,9 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ExchangeRecord } from '../../src/core/exchange.ts';
+import type { UpstreamFault } from '../../src/core/fault.ts';
 import { Gauges } from '../../src/core/gauges.ts';
+import type { PassivePolicy } from '../../src/core/passive-health.ts';
 import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
 import type { CookiePolicy, DeadPinPolicy, Limits } from '../../src/core/policy.ts';
 import { Ledger } from '../../src/core/sessions.ts';
@@ -22,6 +24,7 @@ export interface SceneSettings {
   readonly limits?: Partial<Limits>;
   readonly cookie?: Partial<CookiePolicy>;
   readonly deadPin?: Partial<DeadPinPolicy>;
+  readonly health?: Partial<PassivePolicy>;
   readonly hosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
   readonly tls?: EngineOptions['listen'][number]['tls'];
@@ -37,6 +40,8 @@ export interface Scene {
   /** Of requests that have ended, in that order. */
   readonly records: readonly ExchangeRecord[];
   readonly faults: readonly string[];
+  /** What was reported of upstreams. */
+  readonly met: readonly UpstreamFault[];
   /** Installs a table in which this version is active, and those in `gone` are known and take nothing. */
   activate(id: string, gone?: readonly string[]): Promise<void>;
   setHealth(id: string, health: 'up' | 'down'): void;
@@ -66,6 +71,11 @@ export const LIMITS: Limits = {
   connectMs: 3_000,
   firstByteMs: 60_000,
   upstreamIdleMs: 50_000,
+  upstreamConnections: null,
+  queue: 256,
+  queueTimeoutMs: 5_000,
+  retries: 0.2,
+  retriesPerSecond: 10,
   tunnelIdleMs: 3_600_000,
   requestsPerConnection: null,
   shutdownMs: 30_000,
@@ -95,6 +105,7 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
   const gauges = new Gauges();
   const records: ExchangeRecord[] = [];
   const faults: string[] = [];
+  const met: UpstreamFault[] = [];
   const { versions: addresses } = settings;
   const ids = Object.keys(addresses);
   const slotOf = (id: string): number => ids.indexOf(id) + 1;
@@ -107,6 +118,7 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
     affinity: 'none',
     deadPin: { ...DEAD_PIN, ...settings.deadPin },
     protectedPaths: [],
+    upstreamConnections: settings.limits?.upstreamConnections ?? null,
     ledger: new Ledger({ capacity: 1_000, idleMs: cookie.idleMs, nowMs: Date.now(), seed: 1 }),
     gauges,
     random: Math.random,
@@ -116,6 +128,7 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
     listen: [{ host: '127.0.0.1', port: 0, tls: settings.tls ?? null }],
     hosts: settings.hosts ?? null,
     limits: { ...LIMITS, ...settings.limits },
+    health: { connectFaults: 5, answerFaults: 10, ...settings.health },
     trustedProxies: settings.trustedProxies ?? [],
     cookie,
   };
@@ -125,6 +138,7 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
     record: (record) => records.push(record),
     wallMs: Date.now,
     onFault: (message) => faults.push(message),
+    onUpstreamFault: (fault) => met.push(fault),
   });
   let generation = 0;
   const activate = (id: string, gone: readonly string[] = []): Promise<void> =>
@@ -141,6 +155,7 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
     options,
     records,
     faults,
+    met,
     activate,
     setHealth: (id, health) => {
       for (const { slot } of upstreams.get(id)!) gauges.setHealth(slot, health);

@@ -33,6 +33,21 @@ const enabled = (address: string, values: string) => ({
 });
 
 const ALERT_TESTS: readonly AlertTest[] = [
+  {
+    alert: 'LockstepUpstreamsFull',
+    series: { 'lockstep_refused_total{code="queue-timeout"}': '0x5 7x5' },
+    at: '7m',
+    want: [G],
+  },
+  {
+    alert: 'LockstepUpstreamsFull',
+    series: {
+      'lockstep_refused_total{code="queue-full"}': '7x10',
+      'lockstep_refused_total{code="connect-failed"}': '0+9x10',
+    },
+    at: '7m',
+    want: [],
+  },
   { alert: 'LockstepDown', series: { 'up{job="lockstep"}': '1x5 0x5' }, at: '8m', want: [JOB] },
   { alert: 'LockstepDown', series: { 'up{job="lockstep"}': '1x5 0 1x5' }, at: '8m', want: [] },
   {

@@ -13,6 +13,7 @@ import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/t
 import { WireEngine } from '../../src/wire/engine.ts';
 import { freePort } from '../kit/free-port.ts';
 import { gatewayYaml } from '../kit/gateway-config.ts';
+import { oneOf as oneOfThem, seededRandom } from '../kit/random.ts';
 import { rawClient } from '../kit/raw-client.ts';
 import { type Behaviour, type RawUpstream, startRawUpstream } from '../kit/raw-upstream.ts';
 import { readRequest } from '../kit/strict-http.ts';
@@ -27,23 +28,12 @@ const EVENTS =
   'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n';
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
 
-/** The same seed gives the same run: mulberry32. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Targets that an upstream read. */
 const arrived = new Set<string>();
 let sent = 0;
 
-const random = randomFrom(Number(process.env['SEED'] ?? 7));
-const oneOf = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!;
+const random = seededRandom(Number(process.env['SEED'] ?? 7));
+const oneOf = <T>(choices: readonly T[]): T => oneOfThem(random, choices);
 
 /** Each request of a connection meets one fate; most of them leave the connection usable. */
 function fickle(): Behaviour {
@@ -131,6 +121,7 @@ beforeAll(async () => {
     affinity: 'none',
     deadPin: config.deadPin,
     protectedPaths: [],
+    upstreamConnections: null,
     ledger,
     gauges,
     random,
@@ -141,6 +132,7 @@ beforeAll(async () => {
     gauges,
     wallMs: () => Date.now(),
     onFault: () => {},
+    onUpstreamFault: () => {},
     record: (record) => records.push(record),
   });
   await engine.install(tableOf(refusing));

@@ -16,7 +16,10 @@ export type Tool =
   | 'bash'
   | 'zsh'
   | 'fish'
-  | 'varnishtest';
+  | 'varnishtest'
+  | 'prlimit'
+  | 'ip'
+  | 'iptables';
 
 /** The program's path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findTool(tool: Tool): string | null {

@@ -70,7 +70,7 @@ export function fakeControl(now: Status): FakeControl {
       control.left = () => leave?.aborted === true;
       return control.onChange(change, options);
     },
-    sessions: (id) =>
+    sessions: async (id) =>
       find(id) && {
         version: id,
         live: 12,

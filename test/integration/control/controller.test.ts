@@ -54,7 +54,7 @@ describe('the control plane', () => {
       ],
     });
     expect(port.version('v9')).toBeNull();
-    expect(port.sessions('v9')).toBeNull();
+    expect(await port.sessions('v9')).toBeNull();
     expect(port.eventsSince(0).map(({ type }) => type)).toContain('started');
   });
 
@@ -392,7 +392,17 @@ describe('a drained version', () => {
 });
 
 describe('slow start', () => {
-  const health = { path: null, intervalMs: 25, timeoutMs: 500, rise: 1, fall: 1, slowStartMs: 60_000 };
+  const health = {
+    path: null,
+    intervalMs: 25,
+    timeoutMs: 500,
+    rise: 1,
+    fall: 1,
+    slowStartMs: 60_000,
+    connectFaults: 5,
+    answerFaults: 10,
+    outForMs: 10_000,
+  };
   const rampingAddresses = ({ controller, gauges }: Awaited<ReturnType<Bench['start']>>) => {
     const addresses = controller.status().versions.flatMap(({ upstreams }) => upstreams);
     // Rows are handed out in the order of the deployment.

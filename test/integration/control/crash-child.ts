@@ -31,7 +31,17 @@ const controller = new Controller({
   warm: null,
   analysis: null,
   meter: new CanaryMeter(),
-  health: { path: null, intervalMs: 60_000, timeoutMs: 100, rise: 1, fall: 1, slowStartMs: 0 },
+  health: {
+    path: null,
+    intervalMs: 60_000,
+    timeoutMs: 100,
+    rise: 1,
+    fall: 1,
+    slowStartMs: 0,
+    connectFaults: 5,
+    answerFaults: 10,
+    outForMs: 10_000,
+  },
   declared: [
     { id: 'v1', upstreams: ['127.0.0.1:1'] },
     { id: 'v2', upstreams: ['127.0.0.1:2'] },

@@ -22,6 +22,9 @@ const POLICY: HealthPolicy = {
   rise: 2,
   fall: 3,
   slowStartMs: 0,
+  connectFaults: 5,
+  answerFaults: 10,
+  outForMs: 10_000,
 };
 
 async function listening(server: Server | TcpServer, port = 0): Promise<string> {
@@ -53,7 +56,8 @@ function checking(addresses: readonly string[], policy: Partial<HealthPolicy> = 
       random: () => 0.5,
       gauges,
       onComeback: ({ version }) => told.push(`close ${version} while ${gauges.health(0)}`),
-      onChange: (version, _address, health, error) => told.push(`${version} ${health}: ${error}`),
+      onChange: ({ version }, { health, error }) => told.push(`${version} ${health}: ${error}`),
+      onConfirmed: () => told.push('confirmed'),
     },
   );
   cleanups.push(() => checker.stop());
@@ -211,7 +215,7 @@ describe('what is checked', () => {
     };
     const targets = healthTargets(
       { ...rest, versions: [...versions, off] },
-      new Slots(new Gauges(), () => {}),
+      new Slots(new Gauges(), { confirmed: () => 0, releaseVersion: () => {} }),
     );
     expect(targets.map(({ version }) => states[version])).toEqual([
       'staged',

@@ -32,7 +32,17 @@ function wanted(more: Partial<Reload> = {}): Reload & { applied: number } {
     policies: {
       cookie: { idleMs: 1_000, lifeMs: 3_600_000 },
       drain: { ...DRAIN, deadlineMs: 7_200_000 },
-      health: { path: null, intervalMs: 25, timeoutMs: 500, rise: 1, fall: 1, slowStartMs: 0 },
+      health: {
+        path: null,
+        intervalMs: 25,
+        timeoutMs: 500,
+        rise: 1,
+        fall: 1,
+        slowStartMs: 0,
+        connectFaults: 5,
+        answerFaults: 10,
+        outForMs: 10_000,
+      },
       warm: null,
       analysis: null,
     },

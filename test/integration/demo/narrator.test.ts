@@ -9,6 +9,8 @@ const up: UpstreamStatus = {
   health: 'up',
   enabled: true,
   inFlight: 0,
+  connections: 0,
+  takenOut: 0,
   lastError: null,
   since: null,
 };
@@ -23,6 +25,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     upstreams: [up],
     sessions: { live: 0, confirmed: 0, streams: 0 },
     inFlight: 0,
+    queued: 0,
     drain: null,
     cutoffReason: null,
     canary: null,

@@ -8,6 +8,8 @@ const upstream = (health: UpstreamStatus['health'], enabled = true): UpstreamSta
   health,
   enabled,
   inFlight: 0,
+  connections: 0,
+  takenOut: 0,
   lastError: null,
   since: null,
 });

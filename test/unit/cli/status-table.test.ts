@@ -11,6 +11,8 @@ const up = (address: string) =>
     health: 'up',
     enabled: true,
     inFlight: 0,
+    connections: 0,
+    takenOut: 0,
     lastError: null,
     since: '2026-03-01T03:05:00.000Z',
   }) as const;
@@ -28,6 +30,7 @@ const v1 = version('v1', {
   upstreams: [up('127.0.0.1:9101'), up('127.0.0.1:9102')],
   sessions: { live: 12, confirmed: 10, streams: 2 },
   inFlight: 1,
+  queued: 0,
   drain,
 });
 const v2 = version('v2', {
@@ -86,7 +89,13 @@ test('a drain after a restart says since when it counts, and one without deadlin
     blockers: ['counting'],
     step: 'nudge',
   };
-  const empty = { ...v1, sessions: { live: 0, confirmed: 0, streams: 0 }, inFlight: 0, drain: counting };
+  const empty = {
+    ...v1,
+    sessions: { live: 0, confirmed: 0, streams: 0 },
+    inFlight: 0,
+    queued: 0,
+    drain: counting,
+  };
   expect(render(statusOf([empty, v2], { countingSince: '2026-03-01T03:01:00.000Z' }))).toContain(`
 v1 drains since 02:51 (21m ago): its sessions keep it, pages are told of the
   update. It waits for a whole cookie.idle of counting, which began 03:01 (11m

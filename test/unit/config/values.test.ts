@@ -135,7 +135,36 @@ const rows: { name: string; given: string; pick: (config: Config) => unknown; wa
     name: 'health without a path',
     given: 'health: { path: null, interval: 5s }',
     pick: (c) => c.health,
-    want: { path: null, intervalMs: 5_000, timeoutMs: 1_000, rise: 2, fall: 3, slowStartMs: 10_000 },
+    want: {
+      path: null,
+      intervalMs: 5_000,
+      timeoutMs: 1_000,
+      rise: 2,
+      fall: 3,
+      slowStartMs: 10_000,
+      connectFaults: 5,
+      answerFaults: 10,
+      outForMs: 10_000,
+    },
+  },
+  {
+    name: 'upstreams without protection',
+    given:
+      'limits: { upstreamConnections: null, queue: 0, queueTimeout: 0s, retries: 0%, retriesPerSecond: 0 }\nhealth: { connectFaults: null, answerFaults: null, outFor: 0s }',
+    pick: ({ limits, health }) => [
+      [
+        limits.upstreamConnections,
+        limits.queue,
+        limits.queueTimeoutMs,
+        limits.retries,
+        limits.retriesPerSecond,
+      ],
+      [health.connectFaults, health.answerFaults, health.outForMs],
+    ],
+    want: [
+      [null, 0, 0, 0, 0],
+      [null, null, 0],
+    ],
   },
   {
     name: 'health without slow start',

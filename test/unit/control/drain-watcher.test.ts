@@ -31,7 +31,7 @@ function watching(
   const clock = handClock(START_MS);
   const gauges = new Gauges();
   const ledger = new Ledger({ capacity: 1000, idleMs: IDLE_MS, nowMs: START_MS });
-  const slots = new Slots(gauges, (slot) => ledger.releaseVersion(slot));
+  const slots = new Slots(gauges, ledger);
   const events = new Events(clock.wallMs);
   const plane = recordingPlane();
   const log = { info: () => {}, warn: () => {}, error: () => {} };

@@ -25,7 +25,7 @@ function publishing(drainPolicy = DRAIN) {
     warn: () => {},
     error: (_detail: object, message: string) => errors.push(message),
   };
-  const slots = new Slots(new Gauges(), () => {});
+  const slots = new Slots(new Gauges(), { confirmed: () => 0, releaseVersion: () => {} });
   return { plane, clock, errors, publisher: new Publisher({ plane, slots, clock, log, drainPolicy }) };
 }
 

@@ -6,8 +6,13 @@ import { deploymentOf } from './deployments.ts';
 function small() {
   const gauges = new Gauges();
   const forgotten: number[] = [];
-  const slots = new Slots(gauges, (slot) => forgotten.push(slot), { versions: 4, upstreams: 2 });
-  return { gauges, forgotten, slots };
+  const sessions = new Map<number, number>();
+  const ledger = {
+    confirmed: (slot: number) => sessions.get(slot) ?? 0,
+    releaseVersion: (slot: number) => void forgotten.push(slot),
+  };
+  const slots = new Slots(gauges, ledger, { versions: 4, upstreams: 2 });
+  return { gauges, forgotten, sessions, slots };
 }
 
 const NONE = deploymentOf({});
@@ -62,9 +67,19 @@ describe('slots', () => {
     expect(forgotten).toEqual([v2]);
   });
 
+  it('of versions wait until the ledger has no session of theirs left', () => {
+    const { slots, sessions } = small();
+    const [v1, v2] = [slots.version('v1'), slots.version('v2'), slots.version('v3')];
+    sessions.set(v1!, 1);
+    slots.keepOnly(NONE);
+    expect(slots.version('v4')).toBe(v2);
+    sessions.set(v1!, 0);
+    expect(slots.version('v5')).toBe(v1);
+  });
+
   it('count the upstreams that are enabled and were found healthy', () => {
     const gauges = new Gauges();
-    const slots = new Slots(gauges, () => {});
+    const slots = new Slots(gauges, { confirmed: () => 0, releaseVersion: () => {} });
     const address = (port: number, enabled = true) => ({ address: `a:${port}`, enabled });
     const [v1] = deploymentOf({ v1: 'staged' }).versions;
     const deployment = {

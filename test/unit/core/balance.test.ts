@@ -172,6 +172,39 @@ describe('chooseUpstream', () => {
     });
   });
 
+  describe('with a limit', () => {
+    const choose = (given: readonly Given[], limit: number, prefer = '') => {
+      const { upstreams, gauges } = pool(given);
+      const chosen = chooseUpstream(upstreams, gauges, prefer, [], seeded(7), limit);
+      return chosen === null ? null : upstreams.indexOf(chosen as (typeof upstreams)[number]);
+    };
+    it.each([
+      { name: 'finds the one that has room', given: [{ inFlight: 3 }, { inFlight: 2 }], want: 1 },
+      { name: 'answers a full one when all are full', given: [{ inFlight: 3 }, { health: 'down' }], want: 0 },
+      { name: 'answers null when none could ever take it', given: [{ health: 'down' }], want: null },
+      {
+        name: 'leaves a preferred one that is full',
+        given: [{ inFlight: 3 }, idle],
+        prefer: 'tag0',
+        want: 1,
+      },
+      { name: 'takes a preferred one with room', given: [{ inFlight: 2 }, idle], prefer: 'tag0', want: 0 },
+    ] as const)('$name', ({ given, want, ...rest }) => {
+      expect(choose(given, 3, 'prefer' in rest ? rest.prefer : '')).toBe(want);
+    });
+
+    it('finds the only room among many', () => {
+      const full = Array.from({ length: 60 }, () => ({ inFlight: 3 }));
+      for (let at = 0; at < 60; at++) expect(choose(full.with(at, { inFlight: 2 }), 3)).toBe(at);
+    });
+
+    it('takes one in slow start when the others are full', () => {
+      const { upstreams, gauges } = pool([{ inFlight: 1 }, { inFlight: 3 }]);
+      gauges.setShare(upstreams[0]!.slot, 1);
+      expect(chooseUpstream(upstreams, gauges, '', [], () => 0.99, 3)).toBe(upstreams[0]);
+    });
+  });
+
   it('finds an available one exactly when there is one, and never a busier one than it need', () => {
     const member = fc.record({
       enabled: fc.boolean(),

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { decideUnavailable } from '../../../src/core/dead-pin.ts';
+import { decideQueued, decideUnavailable } from '../../../src/core/dead-pin.ts';
 import type { PinReading } from '../../../src/core/pin.ts';
 import type { DeadPinPolicy } from '../../../src/core/policy.ts';
 import { type Decision, decide, type RequestFacts } from '../../../src/core/route.ts';
-import { EMPTY_TABLE, type RoutingTable } from '../../../src/core/table.ts';
+import { EMPTY_TABLE, type RoutingTable, type TableVersion } from '../../../src/core/table.ts';
 import {
   frame,
   NO_PIN,
@@ -617,5 +617,64 @@ describe('a new session whose version is unavailable', () => {
     const { kind, pin, hasStrayPins } = decision;
     const routing = { facts: navigation, table, nowMs: NOW, sources, kind, pin, hasStrayPins };
     expect(decideUnavailable(decision, routing, 0)).toBe(decision);
+  });
+});
+
+describe('a request that waits for room, when a new table comes', () => {
+  const onV1 = reads(pinOf('v1'));
+  const active1 = versionOf('v1', 1, 'active');
+  const before = tableOf(active1, versionOf('v2', 2, 'staged'), canary);
+  const after = (state: 'draining' | 'retired', changes: Partial<TableVersion> = {}) =>
+    tableOf(versionOf('v1', 1, state, changes), v2, canary);
+  const queued = (facts: RequestFacts, reading: PinReading, next: RoutingTable, world: World = {}) => {
+    const sources = sourcesOf(world);
+    const decision = decide(facts, before, reading, NOW, sources);
+    const { kind, pin, hasStrayPins } = decision;
+    const routing = { facts, table: next, nowMs: NOW, sources, kind, pin, hasStrayPins };
+    return decideQueued(decision, routing);
+  };
+
+  it('is left as it is by the same one', () => {
+    const sources = sourcesOf();
+    const decision = decide(ajax, before, onV1, NOW, sources);
+    const { kind, pin, hasStrayPins } = decision;
+    const routing = { facts: ajax, table: before, nowMs: NOW, sources, kind, pin, hasStrayPins };
+    expect(decideQueued(decision, routing)).toBe(decision);
+  });
+
+  it('keeps its version when that begins to drain, and goes by its upstreams of now', () => {
+    const next = after('draining');
+    const decision = queued(ajax, onV1, next);
+    expect(summary(decision)).toMatchObject({
+      action: 'forward',
+      reason: 'pinned',
+      version: 'v1',
+      holdMs: 0,
+    });
+    expect(decision.version).toBe(next.versions.get('v1'));
+  });
+
+  it('keeps it even where navigations move by now, as one under way does', () => {
+    const decision = queued(navigation, onV1, after('draining', { repin: 'navigation' }));
+    expect(summary(decision)).toMatchObject({ action: 'forward', version: 'v1' });
+  });
+
+  it.each([
+    { name: 'is retired', next: after('retired', { upstreams: [] }) },
+    { name: 'is emptied by force', next: after('draining', { repin: 'forced' }) },
+  ])('is a dead pin when that $name', ({ next }) => {
+    expect(summary(queued(ajax, onV1, next))).toMatchObject({ reason: 'pin-gone', failure: 'dead-pin' });
+  });
+
+  it('moves a new session on, which may choose again', () => {
+    const decision = queued(navigation, NO_PIN, after('draining'));
+    expect(summary(decision)).toMatchObject({ action: 'forward', version: 'v2', pinAction: 'mint' });
+  });
+
+  it('keeps a new session on a version that still takes it', () => {
+    const next = tableOf(versionOf('v1', 1, 'draining'), v2, versionOf('v3', 3, 'canary'));
+    const decision = queued(navigation, NO_PIN, next, { chosen: 'v3' });
+    expect(summary(decision)).toMatchObject({ action: 'forward', reason: 'new', version: 'v3' });
+    expect(decision.version).toBe(next.versions.get('v3'));
   });
 });

@@ -55,6 +55,7 @@ function steering(more: Partial<SteeringOptions> = {}): GatewaySteering {
     affinity: 'none',
     deadPin: POLICY.deadPin,
     protectedPaths: [],
+    upstreamConnections: null,
     ledger: READ_ONLY,
     gauges: new Gauges(),
     random: () => 0,

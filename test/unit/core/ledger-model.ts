@@ -72,6 +72,15 @@ export class LedgerModel {
     entry.streams--;
   }
 
+  /** As when their thread dies. */
+  closeAllStreams(session: string, nowMs: number): void {
+    for (const entry of this.of(session)) {
+      if (entry.streams === 0) continue;
+      entry.streams = 0;
+      entry.seenMs = nowMs;
+    }
+  }
+
   seen(session: string, slot: number, nowMs: number): ModelEntry | null {
     const known = this.of(session).find((entry) => entry.slot === slot);
     if (known !== undefined && this.isLive(known, nowMs)) {

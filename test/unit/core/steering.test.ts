@@ -103,6 +103,7 @@ function steer(changes: Partial<SteeringOptions> = {}): GatewaySteering {
     affinity: 'none',
     deadPin: POLICY.deadPin,
     protectedPaths: [],
+    upstreamConnections: null,
     ledger,
     gauges,
     random: () => 0,
@@ -538,6 +539,7 @@ describe('a reload', () => {
     affinity: 'none',
     deadPin: POLICY.deadPin,
     protectedPaths: [],
+    upstreamConnections: null,
   } as const;
   const pinned = withPin(ajax, pinOf('v1', { session: SESSION }));
 
@@ -572,6 +574,7 @@ describe('a reload', () => {
       affinity: 'upstream',
       deadPin: { ...POLICY.deadPin, safe: 'unavailable' },
       protectedPaths: ['*'],
+      upstreamConnections: null,
     });
     expect(fresh.decide(old, promoted, NOW).reason).toBe('pin-expired');
     expect(fresh.decide(pinned, without1, NOW)).toMatchObject({ action: 'refuse', reload: false });

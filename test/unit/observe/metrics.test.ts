@@ -14,12 +14,23 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     since: '2026-01-01T00:00:00.000Z',
     undeclared: false,
     upstreams: [
-      { address: '127.0.0.1:1', health: 'up', enabled: true, inFlight: 2, lastError: null, since: null },
+      {
+        address: '127.0.0.1:1',
+        health: 'up',
+        enabled: true,
+        inFlight: 2,
+        connections: 0,
+        takenOut: 0,
+        lastError: null,
+        since: null,
+      },
       {
         address: '127.0.0.1:2',
         health: 'down',
         enabled: true,
         inFlight: 0,
+        connections: 0,
+        takenOut: 0,
         lastError: 'refused',
         since: null,
       },
@@ -28,12 +39,15 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
         health: 'unknown',
         enabled: false,
         inFlight: 0,
+        connections: 0,
+        takenOut: 0,
         lastError: null,
         since: null,
       },
     ],
     sessions: { live: 7, confirmed: 5, streams: 3 },
     inFlight: 2,
+    queued: 0,
     drain: null,
     cutoffReason: null,
     canary: null,
@@ -56,6 +70,7 @@ function start(versions: VersionStatus[]) {
     upstreamConnections: 8,
     idleUpstreamConnections: 5,
     refusedConnections: 1,
+    deniedRetries: 4,
   };
   const webhooks = () => ({ delivered: 5, failed: 4, dropped: 3, retries: 2, pending: 1 });
   const metrics = new Metrics({ status, stats: () => stats, accessLogDropped: () => 11, webhooks });

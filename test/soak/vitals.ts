@@ -1,0 +1,76 @@
+// What the gateway's process holds, sampled from outside: memory, descriptors, sockets, timers.
+
+import { readdir, readlink } from 'node:fs/promises';
+import type { TestProcess } from '../kit/processes.ts';
+import type { Inspector } from './inspector.ts';
+import { type Allowance, allowedRise, type Line, lineThrough } from './slopes.ts';
+
+export type VitalName = 'rssBytes' | 'heapBytes' | 'bufferBytes' | 'descriptors' | 'sockets' | 'timers';
+
+export type Vitals = Readonly<Record<VitalName, number>>;
+
+/** `atMin`: minutes since the load began. */
+export type VitalSample = Vitals & { readonly atMin: number };
+
+const MIB = 1_048_576;
+
+/**
+ * What the line through a figure may rise by while the load lasts. Heaps settle for a few minutes after the warm-up, and
+ * the resident size with them; descriptors, sockets and timers go up and down with who is there in that moment.
+ */
+const ALLOWED: Readonly<Record<VitalName, Allowance>> = {
+  rssBytes: { fixed: 16 * MIB, share: 0.05 },
+  heapBytes: { fixed: 2 * MIB, share: 0.05 },
+  bufferBytes: { fixed: 4 * MIB, share: 0.05 },
+  descriptors: { fixed: 10, share: 0.1 },
+  sockets: { fixed: 10, share: 0.1 },
+  timers: { fixed: 5, share: 0.1 },
+};
+
+/** When everybody has left, before and after: the same, but for what V8 keeps of code and the kernel of pages. */
+const ALLOWED_AT_REST: Readonly<Record<VitalName, Allowance>> = {
+  ...ALLOWED,
+  descriptors: { fixed: 0, share: 0 },
+  sockets: { fixed: 0, share: 0 },
+  timers: { fixed: 0, share: 0 },
+};
+
+export async function vitalsOf(process: TestProcess, inspector: Inspector): Promise<Vitals> {
+  const held = await inspector.held();
+  const folder = `/proc/${process.pid}/fd`;
+  const names = await readdir(folder);
+  // One may be closed between the two.
+  const targets = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
+  return {
+    ...held,
+    rssBytes: await process.residentBytes(),
+    descriptors: names.length,
+    sockets: targets.filter((target) => target.startsWith('socket:')).length,
+  };
+}
+
+export interface VitalFigures extends Line {
+  readonly name: VitalName;
+  readonly allowedRise: number;
+  readonly atRestBefore: number;
+  readonly atRestAfter: number;
+  readonly allowedAtRest: number;
+  readonly isFlat: boolean;
+}
+
+export function figuresOf(samples: readonly VitalSample[], before: Vitals, after: Vitals): VitalFigures[] {
+  return (Object.keys(ALLOWED) as VitalName[]).map((name) => {
+    const line = lineThrough(samples.map((sample) => ({ atMin: sample.atMin, value: sample[name] })));
+    const allowed = allowedRise(line.mean, ALLOWED[name]);
+    const allowedAtRest = before[name] + allowedRise(before[name], ALLOWED_AT_REST[name]);
+    return {
+      name,
+      ...line,
+      allowedRise: allowed,
+      atRestBefore: before[name],
+      atRestAfter: after[name],
+      allowedAtRest,
+      isFlat: line.rise <= allowed && after[name] <= allowedAtRest,
+    };
+  });
+}
