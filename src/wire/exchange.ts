@@ -22,14 +22,13 @@ import type { Asked } from '../engine/retry.ts';
 import type { Waiter } from '../engine/waiting-room.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
-import { chunkEnd, encodeChunk, encodeInPlace } from './chunked.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
-import { GatheredWrite } from './gathered-write.ts';
 import { clientInterimHead, clientSwitchingHead, upstreamRequestLine } from './heads.ts';
 import type { KnownHead } from './known-head.ts';
 import type { BodySink } from './request-body.ts';
 import type { ReadRequest } from './request-facts.ts';
+import { RequestWriter } from './request-writer.ts';
 import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
@@ -46,8 +45,8 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   #placing: Placing | null = null;
   #upstream: TableUpstream | null = null;
   #connection: UpstreamConnection | null = null;
-  /** Of a request that has a body: its head and the body, as they go up. */
-  #upload: GatheredWrite | null = null;
+  /** Of a request that has a body. */
+  #upload: RequestWriter | null = null;
   #wasReused = false;
   #isWaiting = false;
   #isStream = false;
@@ -138,23 +137,16 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
 
   onBodyData(whole: Buffer, start: number, end: number): void {
     this.#bytesIn += end - start;
-    this.#upload?.piece(whole, start, end);
+    this.#upload?.data(whole, start, end);
   }
 
   onBodyChunks(whole: Buffer, spans: readonly number[], bytes: number): void {
     this.#bytesIn += bytes;
-    const upload = this.#upload;
-    if (upload === null) return;
-    const start = encodeInPlace(whole, spans, bytes);
-    if (start !== -1) upload.piece(whole, start, chunkEnd(spans, bytes));
-    else {
-      const chunk = encodeChunk(whole, spans, bytes);
-      upload.piece(chunk, 0, chunk.length);
-    }
+    this.#upload?.chunks(whole, spans, bytes);
   }
 
   onBodyEnd(trailers: string): void {
-    if (this.#request!.isChunked) this.#upload?.text(`0\r\n${trailers}\r\n`);
+    if (this.#request!.isChunked) this.#upload?.lastChunk(trailers);
     this.#upload?.flush();
     this.#connection?.requestSent();
   }
@@ -228,9 +220,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
       connection.write(head);
       return;
     }
-    this.#upload = new GatheredWrite(connection);
-    this.#upload.text(head);
-    // With what is here of the body the head leaves in one write.
+    this.#upload = new RequestWriter(connection, head);
     if (connection.isConnected) this.#client.resumeBody();
   }
 
