@@ -245,12 +245,17 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
   const { dataPlane, control, webhooks, accessLog, log, life } = parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
-  await control.callOffWarmUps();
-  await dataPlane.engine.shutdown(graceMs);
-  await admin.close();
-  await control.stop();
-  await webhooks.close();
-  await accessLog.close();
+  const steps: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['warm-ups', () => control.callOffWarmUps()],
+    ['data plane', () => dataPlane.engine.shutdown(graceMs)],
+    ['admin API', () => admin.close()],
+    ['control plane', () => control.stop()],
+    ['webhooks', () => webhooks.close()],
+    ['access log', () => accessLog.close()],
+  ];
+  // One that fails is no reason to leave the others open, the lock of the state directory among them.
+  for (const [part, stop] of steps)
+    await stop().catch((err) => log.error({ err, part }, 'a part did not stop'));
   log.info({}, 'stopped');
 }
 
