@@ -6,11 +6,12 @@ import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { type Admin, createAdmin } from './admin/server.ts';
-import { ownListenerAt } from './config/addresses.ts';
+import { type HostPort, ownListenerAt } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
 import { Controller } from './control/controller.ts';
+import { findForbiddenName } from './control/forbidden-names.ts';
 import type { StoredPinKeys } from './control/pin-keys.ts';
 import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
@@ -18,11 +19,12 @@ import type { RecordExchange } from './core/exchange.ts';
 import type { UpstreamFault } from './core/fault.ts';
 import { Gauges } from './core/gauges.ts';
 import { PinKeys } from './core/pin.ts';
-import { splitAddress } from './core/pool.ts';
+import { isLinkLocalIp, splitAddress } from './core/pool.ts';
 import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
 import { descriptorLimit, fitConnections } from './descriptors.ts';
 import type { Engine, EngineSettings } from './engine/contract.ts';
+import type { WhyForbidden } from './engine/guarded-lookup.ts';
 import { HttpProxyEngine } from './engine/http-proxy-engine.ts';
 import { Explainer } from './explainer.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
@@ -66,6 +68,7 @@ export async function startGateway(
   const file = 'config' in from ? null : resolve(from.configFile);
   const loaded = 'config' in from ? asLoaded(from.config) : await loadOrThrow(from.configFile);
   const { config } = loaded;
+  await refuseForbiddenNames(config);
   const log = from.log ?? createLog(config.log.level);
   const undo: Undo = [];
   try {
@@ -80,6 +83,28 @@ async function loadOrThrow(file: string): Promise<LoadedConfig> {
   const loaded = await loadConfig(file, process.env);
   if (!loaded.ok) throw new Error(loaded.problems.map(formatProblem).join('\n'));
   return loaded;
+}
+
+/** What the file's names resolve to (HARDENING M10); each connection looks again. */
+async function refuseForbiddenNames({ listen, admin, versions }: Config): Promise<void> {
+  const own = { listen, admin: 'port' in admin ? admin : null };
+  for (const { id, upstreams } of versions) {
+    const found = await findForbiddenName(
+      upstreams,
+      whyForbidden(() => own),
+    );
+    if (found !== null) throw new Error(`versions.${id}.upstreams: ${found}`);
+  }
+}
+
+function whyForbidden(
+  own: () => { readonly listen: readonly HostPort[]; readonly admin: HostPort | null },
+): WhyForbidden {
+  return (host, port) => {
+    if (isLinkLocalIp(host)) return 'a link-local address';
+    const listener = ownListenerAt({ host, port }, own(), machineAddresses());
+    return listener === null ? null : `where ${listener} listens`;
+  };
 }
 
 /** A program gave it: there is no file to tell of. */
@@ -126,6 +151,7 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
   const accessLog = openAccessLog(config, log);
   undo.push(() => accessLog.close());
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
+  const forbidden = whyForbidden(() => life.listeners);
   const gauges = new Gauges();
   const ledger = openLedger(config, clock.wallMs());
   const meter = new CanaryMeter();
@@ -145,7 +171,14 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
   };
   // In a turn of its own, as a message from another thread would come: a request does not wait for what it leads to.
   const onUpstreamFault = (fault: UpstreamFault) => void setImmediate(() => control.upstreamFault(fault));
-  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record, onUpstreamFault });
+  const dataPlane = createDataPlane(config, pinKeys, {
+    gauges,
+    ledger,
+    log,
+    record,
+    onUpstreamFault,
+    forbidden,
+  });
   const control = new Controller({
     state,
     plane: dataPlane.engine,
@@ -158,6 +191,7 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     isPinKeyNew,
     isListening: () => life.isListening,
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
+    whyForbidden: forbidden,
     log,
     clock,
   });
@@ -195,6 +229,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     read: (path) => loadConfig(path, process.env),
     control,
     accessLog,
+    whyForbidden: whyForbidden(() => life.listeners),
     pinKeysOf: async (next) => (await pinKeysOf(next, state)).keys,
     apply: (next, keys) => {
       ({ hosts } = next);
@@ -284,6 +319,7 @@ interface DataPlaneParts {
   readonly log: Log;
   readonly record: RecordExchange;
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
+  readonly forbidden: WhyForbidden;
 }
 
 interface DataPlane {
@@ -293,7 +329,7 @@ interface DataPlane {
 }
 
 function createDataPlane(config: Config, pinKeys: readonly string[], parts: DataPlaneParts): DataPlane {
-  const { gauges, ledger, log, record, onUpstreamFault } = parts;
+  const { gauges, ledger, log, record, onUpstreamFault, forbidden } = parts;
   const steering = new GatewaySteering({
     ...steeringPolicy(config, pinKeys),
     ledger,
@@ -309,6 +345,7 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
     wallMs: systemClock.wallMs,
     onFault: (message, detail) => faults.warn(message, { detail }),
     onUpstreamFault,
+    whyForbidden: forbidden,
     record,
   });
   const reconfigure: DataPlane['reconfigure'] = (next, keys) => {

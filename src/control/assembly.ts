@@ -11,6 +11,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
 import { DrainWatcher } from './drain-watcher.ts';
 import { Events } from './events.ts';
+import type { WhyForbidden } from './forbidden-names.ts';
 import { HealthChecker } from './health-checker.ts';
 import type { OwnListener } from './own-listeners.ts';
 import { Publisher } from './publisher.ts';
@@ -51,6 +52,8 @@ export interface ControllerOptions extends ControlPolicies {
   readonly isListening: () => boolean;
   /** Upstreams must not be the gateway itself. Default: none is. */
   readonly ownListener?: OwnListener;
+  /** Nor anything else that is not for requests, by name. Default: everything is allowed. */
+  readonly whyForbidden?: WhyForbidden;
   readonly log: ControlLog;
   /** The same that the data plane reads, or sessions seem older or younger than they are. */
   readonly clock?: Clock;

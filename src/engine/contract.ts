@@ -9,6 +9,7 @@ import type { PassivePolicy } from '../core/passive-health.ts';
 import type { CookiePolicy, Limits } from '../core/policy.ts';
 import type { Steering } from '../core/steering.ts';
 import type { RoutingTable } from '../core/table.ts';
+import type { WhyForbidden } from './guarded-lookup.ts';
 
 export interface ListenAddress {
   readonly host: string;
@@ -43,6 +44,8 @@ export interface EnginePorts {
   readonly onFault: (message: string, error: unknown) => void;
   /** An upstream failed often enough in a row, or a request waits for it. Whether it is down is not the engine's to say. */
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
+  /** Asked of what an upstream's name resolves to, at each connection. Default: everything is allowed. */
+  readonly whyForbidden?: WhyForbidden;
 }
 
 export interface EngineStats {

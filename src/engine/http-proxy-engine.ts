@@ -65,7 +65,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.agents = new UpstreamAgents(settings.limits, ports.gauges);
+    this.agents = new UpstreamAgents(settings.limits, ports.gauges, ports.whyForbidden);
     this.deadlines.add(this);
   }
 

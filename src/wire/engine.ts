@@ -55,7 +55,13 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.pools = new UpstreamPools(this.deadlines, settings.limits, new ResponseHead(), ports.gauges);
+    this.pools = new UpstreamPools(
+      this.deadlines,
+      settings.limits,
+      new ResponseHead(),
+      ports.gauges,
+      ports.whyForbidden,
+    );
     this.pools.most = settings.upstreamSockets ?? Number.POSITIVE_INFINITY;
     this.deadlines.add(this);
   }

@@ -8,6 +8,7 @@ import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
 import { MAX_INTERIM } from '../engine/fixed-bounds.ts';
+import { lookupOption, type WhyForbidden } from '../engine/guarded-lookup.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import { ChunkedReader } from './chunked.ts';
 import { Gathering, headEnd, mayBecomeAnswer } from './head-end.ts';
@@ -43,6 +44,7 @@ export interface UpstreamContext {
   readonly limits: Limits;
   /** Scratch of the thread. */
   readonly responseHead: ResponseHead;
+  readonly whyForbidden: WhyForbidden | undefined;
   /** Takes back an idle connection, or forgets a closed one. */
   onIdle(connection: UpstreamConnection): void;
   onClosed(connection: UpstreamConnection): void;
@@ -87,7 +89,8 @@ export class UpstreamConnection implements Watched {
     const socket = new UpstreamSocket({ allowHalfOpen: true });
     this.#socket = socket;
     socket.setNoDelay(true);
-    socket.connect({ host: upstream.host, port: upstream.port });
+    const { host, port } = upstream;
+    socket.connect({ host, port, ...lookupOption(host, port, context.whyForbidden) });
     socket.on('connect', () => this.#guard(() => this.#onConnect()));
     socket.on('data', (data: Buffer) => this.#guard(() => this.#onData(data)));
     socket.on('end', () => this.#guard(() => this.#onEnd()));

@@ -5,6 +5,7 @@ import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
+import type { WhyForbidden } from '../engine/guarded-lookup.ts';
 import type { ResponseHead } from './response-head.ts';
 import { UpstreamConnection, type UpstreamContext } from './upstream-connection.ts';
 
@@ -15,16 +16,24 @@ export class UpstreamPools implements UpstreamContext {
   /** Open at a time, to all upstreams. */
   most = Number.POSITIVE_INFINITY;
   readonly responseHead: ResponseHead;
+  readonly whyForbidden: WhyForbidden | undefined;
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
   readonly #all = new Set<UpstreamConnection>();
   readonly #gauges: Gauges;
 
-  constructor(deadlines: Deadlines, limits: Limits, responseHead: ResponseHead, gauges: Gauges) {
+  constructor(
+    deadlines: Deadlines,
+    limits: Limits,
+    responseHead: ResponseHead,
+    gauges: Gauges,
+    whyForbidden?: WhyForbidden,
+  ) {
     this.deadlines = deadlines;
     this.limits = limits;
     this.responseHead = responseHead;
     this.#gauges = gauges;
+    this.whyForbidden = whyForbidden;
   }
 
   get open(): number {
