@@ -223,7 +223,7 @@ onEveryEngine((engine) => {
       expect(scene.faults[0]).toContain('v1 127.0.0.1:1');
     });
 
-    test('that refuses and is the only one is a 502', async () => {
+    test('T08: that refuses and is the only one is a 502', async () => {
       const scene = await sceneWith(['127.0.0.1:1']);
       const answer = await rawRequest(scene, []);
       expect([answer.status, onlyValue(answer, 'x-lockstep-error')]).toEqual([502, 'connect-failed']);

@@ -124,7 +124,7 @@ onEveryEngine((engine) => {
       client.close();
     });
 
-    test('for another host than those that are served is a 421', async () => {
+    test('V11: for another host than those that are served is a 421', async () => {
       const strict = await startTwo({ hosts: ['shop.example'] });
       expect((await rawRequest(strict, [])).status).toBe(200);
       const refused = await otherHost(strict);
