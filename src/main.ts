@@ -11,7 +11,7 @@ import type { Config } from './config/config.ts';
 import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
 import { Controller } from './control/controller.ts';
-import { findForbiddenName } from './control/barred-names.ts';
+import { findForbiddenName } from './control/forbidden-names.ts';
 import type { StoredPinKeys } from './control/pin-keys.ts';
 import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
@@ -151,7 +151,7 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
   const accessLog = openAccessLog(config, log);
   undo.push(() => accessLog.close());
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
-  const barred = whyForbidden(() => life.listeners);
+  const guard = whyForbidden(() => life.listeners);
   const gauges = new Gauges();
   const ledger = openLedger(config, clock.wallMs());
   const meter = new CanaryMeter();
@@ -171,7 +171,7 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
   };
   // In a turn of its own, as a message from another thread would come: a request does not wait for what it leads to.
   const onUpstreamFault = (fault: UpstreamFault) => void setImmediate(() => control.upstreamFault(fault));
-  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record, onUpstreamFault, barred });
+  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record, onUpstreamFault, guard });
   const control = new Controller({
     state,
     plane: dataPlane.engine,
@@ -184,7 +184,7 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     isPinKeyNew,
     isListening: () => life.isListening,
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
-    whyForbidden: barred,
+    whyForbidden: guard,
     log,
     clock,
   });
@@ -312,7 +312,7 @@ interface DataPlaneParts {
   readonly log: Log;
   readonly record: RecordExchange;
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
-  readonly barred: WhyForbidden;
+  readonly guard: WhyForbidden;
 }
 
 interface DataPlane {
@@ -322,7 +322,7 @@ interface DataPlane {
 }
 
 function createDataPlane(config: Config, pinKeys: readonly string[], parts: DataPlaneParts): DataPlane {
-  const { gauges, ledger, log, record, onUpstreamFault, barred } = parts;
+  const { gauges, ledger, log, record, onUpstreamFault, guard } = parts;
   const steering = new GatewaySteering({
     ...steeringPolicy(config, pinKeys),
     ledger,
@@ -338,7 +338,7 @@ function createDataPlane(config: Config, pinKeys: readonly string[], parts: Data
     wallMs: systemClock.wallMs,
     onFault: (message, detail) => faults.warn(message, { detail }),
     onUpstreamFault,
-    whyForbidden: barred,
+    whyForbidden: guard,
     record,
   });
   const reconfigure: DataPlane['reconfigure'] = (next, keys) => {

@@ -34,13 +34,20 @@ export async function findForbiddenName(
   return told.find((sentence) => sentence !== null) ?? null;
 }
 
-/** Null: nothing is wrong with it, as far as that goes. */
-export async function refuseForbiddenNames(change: Change, why: WhyForbidden): Promise<Refused | null> {
-  if (change.verb !== 'put') return null;
-  const addresses = change.upstreams.flatMap((url) => {
+/** Addresses by name that a change brings: there are none in most, and those need not wait for a look. */
+export function namesIn(change: Change): readonly string[] {
+  if (change.verb !== 'put') return [];
+  return change.upstreams.flatMap((url) => {
     const parsed = parseUpstreamUrl(url);
-    return parsed.ok ? [parsed.address] : [];
+    return parsed.ok && isIP(splitAddress(parsed.address).host) === 0 ? [parsed.address] : [];
   });
+}
+
+/** Null: nothing is wrong with them, as far as that goes. */
+export async function refuseForbiddenNames(
+  addresses: readonly string[],
+  why: WhyForbidden,
+): Promise<Refused | null> {
   const found = await findForbiddenName(addresses, why);
   return found === null ? null : refuse('bad-upstream', `Bad upstream: ${found}.`);
 }

@@ -53,6 +53,19 @@ const ROWS: readonly Row[] = [
     proposed: null,
     but: { is: 50, why: 'the list has none: nginx closes at once, HAProxy waits for the answer' },
   },
+  // The list asks for them, and for their being finite, without a figure.
+  { limit: 'upstreamConnections', proposed: 5_000 },
+  { limit: 'queue', proposed: 256 },
+  { limit: 'queueTimeoutMs', proposed: 5_000 },
+  {
+    limit: 'retries',
+    proposed: 1,
+    but: {
+      is: 0.2,
+      why: 'the proposed one retry of a request holds; this is the share of requests that may have it',
+    },
+  },
+  { limit: 'retriesPerSecond', proposed: 10 },
   { limit: 'connections', proposed: 10_000 },
   { limit: 'sessions', proposed: 1_000_000 },
 ];
