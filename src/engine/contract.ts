@@ -9,6 +9,7 @@ import type { PassivePolicy } from '../core/passive-health.ts';
 import type { CookiePolicy, Limits } from '../core/policy.ts';
 import type { Steering } from '../core/steering.ts';
 import type { RoutingTable } from '../core/table.ts';
+import type { ConnectionCount } from './connection-count.ts';
 import type { WhyForbidden } from './guarded-lookup.ts';
 
 export interface ListenAddress {
@@ -16,6 +17,8 @@ export interface ListenAddress {
   /** 0: a free port. */
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** Several threads listen there: the kernel shares connections out among them (SO_REUSEPORT). */
+  readonly isShared?: boolean;
 }
 
 export interface EngineOptions {
@@ -37,6 +40,8 @@ export type EngineSettings = Omit<EngineOptions, 'listen'>;
 export interface EnginePorts {
   readonly steering: Steering;
   readonly gauges: Gauges;
+  /** Those in their TLS handshake are counted as well. */
+  readonly connections: ConnectionCount;
   readonly record: RecordExchange;
   /** Wall clock, ms since the Unix epoch. */
   readonly wallMs: () => number;
@@ -66,6 +71,7 @@ export interface Engine {
   /**
    * Requests that begin from now on go by `settings`, and TLS listeners offer the certificates that their files hold now
    * (one that cannot be used is told by `onFault`, and the old one stays). No connection is closed for it. Never throws.
+   * In several threads: from the next acknowledged `install` on, at the latest.
    */
   reconfigure(settings: EngineSettings): void;
   /** Resolves when no thread will start another request on an older table. Requests under way keep theirs. */

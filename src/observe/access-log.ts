@@ -1,11 +1,18 @@
 // The access log: one JSON line a request, written in batches and never by the request itself.
 // Rules: at most one write is under way; when more than `maxPendingBytes` wait, lines are dropped and counted, and a
 // line says so as soon as one can be written again; a destination that fails is tried again with the next batch.
-// A batch that was written in part goes on where it stopped, so that no line is torn or doubled.
+// A batch that was written in part goes on where it stopped, so that no line is torn or doubled. For the same reason there
+// is one writer: data-plane threads hand it their lines in blocks, and wait with the next one until it has left.
 
 import type { ExchangeRecord } from '../core/exchange.ts';
 import { formatDropped, formatExchange } from './log-line.ts';
 import { isBusy, type LogSink, openSink } from './log-sink.ts';
+
+/** Whole lines, from a thread. */
+interface Block {
+  readonly bytes: Buffer;
+  readonly done: () => void;
+}
 
 export interface AccessLogOptions {
   /** A descriptor (1 is stdout), the name of a file, or anything that takes bytes. */
@@ -39,10 +46,14 @@ export class AccessLog {
   #lines = '';
   /** The batch under way, or the rest of one that failed. */
   #batch: Buffer | null = null;
+  readonly #blocks: Block[] = [];
+  /** Of the batch under way, when it is a block. */
+  #onBatchDone: (() => void) | null = null;
   #isWriting = false;
   #timer: NodeJS.Timeout | null = null;
   #waiters: (() => void)[] = [];
   #closing: Promise<void> | null = null;
+  #isClosed = false;
   #unreported = 0;
   #dropped = 0;
   #toldDropped = 0;
@@ -83,6 +94,16 @@ export class AccessLog {
     else this.#schedule();
   }
 
+  /** `done` is called when the block has left, or after close(), when it never will. */
+  append(bytes: Buffer, done: () => void): void {
+    if (this.#isClosed) {
+      done();
+      return;
+    }
+    this.#blocks.push({ bytes, done });
+    if (!this.#isWriting) this.#start();
+  }
+
   /** Resolves when everything written so far has left, or an attempt to do so has failed. */
   flush(): Promise<void> {
     return new Promise((resolve) => {
@@ -106,6 +127,10 @@ export class AccessLog {
     clearTimeout(timer);
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#isClosed = true;
+    this.#onBatchDone?.();
+    this.#onBatchDone = null;
+    for (const { done } of this.#blocks.splice(0)) done();
     await this.#sink.close();
   }
 
@@ -140,6 +165,11 @@ export class AccessLog {
       this.#batch = Buffer.from(this.#lines, 'latin1');
       this.#lines = '';
     }
+    const block = this.#batch === null ? this.#blocks.shift() : undefined;
+    if (block !== undefined) {
+      this.#batch = block.bytes;
+      this.#onBatchDone = block.done;
+    }
     if (this.#batch === null) {
       this.#release();
       return;
@@ -152,6 +182,10 @@ export class AccessLog {
     this.#isWriting = false;
     const batch = this.#batch!;
     this.#batch = written >= batch.length ? null : batch.subarray(written);
+    if (this.#batch === null) {
+      this.#onBatchDone?.();
+      this.#onBatchDone = null;
+    }
     if (error !== null) {
       if (!isBusy(error)) this.#errors++;
       this.#release();
@@ -159,7 +193,8 @@ export class AccessLog {
       return;
     }
     if (this.#unreported > 0) this.#reportDropped();
-    const hasMore = this.#batch !== null || this.#lines.length >= BATCH_BYTES || this.#waiters.length > 0;
+    const isFull = this.#lines.length >= BATCH_BYTES || this.#blocks.length > 0;
+    const hasMore = this.#batch !== null || isFull || this.#waiters.length > 0;
     if (hasMore) this.#start();
     else if (this.#lines !== '') this.#schedule();
   }

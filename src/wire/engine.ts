@@ -41,9 +41,6 @@ export class WireEngine implements Engine, WireContext, Watched {
   #table: RoutingTable = EMPTY_TABLE;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
-  /** Open, those in their TLS handshake included. */
-  #sockets = 0;
-  #refused = 0;
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
 
@@ -132,11 +129,11 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   stats(): EngineStats {
     return {
-      clientConnections: this.#sockets,
+      clientConnections: this.ports.connections.open,
       idleUpstreamConnections: this.pools.idle,
       upstreamConnections: this.pools.open,
       exchanges: this.#exchanges().length,
-      refusedConnections: this.#refused,
+      refusedConnections: this.ports.connections.refused,
       deniedRetries: this.budgets.denied,
     };
   }
@@ -187,14 +184,13 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   /** Refused at once beyond `limits.connections`: nothing is sent, nothing is read. */
   #admits(socket: Socket): boolean {
-    if (this.#sockets >= this.options.limits.connections) {
-      this.#refused++;
+    const { connections } = this.ports;
+    if (!connections.enter(this.options.limits.connections)) {
       socket.on('error', () => {});
       socket.destroy();
       return false;
     }
-    this.#sockets++;
-    socket.once('close', () => this.#sockets--);
+    socket.once('close', () => connections.leave());
     return true;
   }
 
