@@ -1,18 +1,17 @@
 // Explanations, for POST /v1/explain: of a request that could come, judged by the table in force without touching
-// anything, and of one that has ended, as it was decided then.
+// anything, and of one that has ended, as it was decided then, by the thread that decided it.
 
 import { type AskedRequest, factsOf } from './core/asked-request.ts';
-import { type Explanation, explainRefused, type ToldExplanation } from './core/explain.ts';
-import type { RequestFacts } from './core/route.ts';
+import { explainRefused, type ToldExplanation } from './core/explain.ts';
 import { requestKind } from './core/route.ts';
 import type { GatewaySteering } from './core/steering.ts';
 import type { RoutingTable } from './core/table.ts';
 import { isKnownHost } from './engine/host.ts';
-import type { PastRequest, RequestTrail } from './observe/request-trail.ts';
 
 export interface ExplainerPorts {
-  readonly steering: Pick<GatewaySteering, 'explain' | 'explainPast'>;
-  readonly trail: RequestTrail;
+  readonly steering: Pick<GatewaySteering, 'explain'>;
+  /** Null: never was, or is forgotten. */
+  readonly past: (request: string) => Promise<ToldExplanation | null>;
   readonly table: () => RoutingTable;
   /** Null: all are served. */
   readonly hosts: () => readonly string[] | null;
@@ -36,30 +35,7 @@ export class Explainer {
     return { ...explanation, past: null };
   }
 
-  /** Null: never was, or is forgotten. */
-  past(id: string): ToldExplanation | null {
-    const found = this.#ports.trail.find(id);
-    if (found === null) return null;
-    const { exchange } = found;
-    return {
-      ...this.#explanationOf(found),
-      past: {
-        id,
-        time: new Date(exchange.startedAt).toISOString(),
-        status: exchange.status,
-        failure: exchange.failure,
-        retries: exchange.retries,
-        totalMs: exchange.totalMs,
-      },
-    };
-  }
-
-  #explanationOf({ exchange, table }: PastRequest): Explanation {
-    const { facts, decision, startedAt, upstream, failure } = exchange;
-    if (facts !== null && decision !== null) {
-      return this.#ports.steering.explainPast({ facts, decision, table, atMs: startedAt, upstream });
-    }
-    const known: Pick<RequestFacts, 'method' | 'target'> = facts ?? { method: '', target: '' };
-    return explainRefused(known, facts === null ? 'unsafe' : requestKind(facts), failure ?? 'internal');
+  past(request: string): Promise<ToldExplanation | null> {
+    return this.#ports.past(request);
   }
 }

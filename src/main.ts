@@ -2,8 +2,6 @@
 // Started in this order: state (locked), control plane (table installed), data plane (listening), admin API.
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
-import { randomBytes } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { type Admin, createAdmin } from './admin/server.ts';
 import { ownListenerAt } from './config/addresses.ts';
@@ -11,28 +9,32 @@ import type { Config } from './config/config.ts';
 import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
 import { Controller } from './control/controller.ts';
+import { findForbiddenName } from './control/forbidden-names.ts';
 import type { StoredPinKeys } from './control/pin-keys.ts';
 import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
-import type { RecordExchange } from './core/exchange.ts';
-import type { UpstreamFault } from './core/fault.ts';
-import { Gauges } from './core/gauges.ts';
-import { PinKeys } from './core/pin.ts';
 import { splitAddress } from './core/pool.ts';
-import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
-import { GatewaySteering, type SteeringPolicy } from './core/steering.ts';
-import { descriptorLimit, fitConnections } from './descriptors.ts';
-import type { Engine, EngineSettings } from './engine/contract.ts';
-import { HttpProxyEngine } from './engine/http-proxy-engine.ts';
+import type { GatewaySteering } from './core/steering.ts';
 import { Explainer } from './explainer.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
-import { createLog, type Log, LogLimiter } from './observe/log.ts';
+import { ExchangeTotals } from './observe/exchange-totals.ts';
+import { createLog, type Log } from './observe/log.ts';
+import { LogLimiter } from './observe/log-limiter.ts';
 import { Metrics } from './observe/metrics.ts';
-import { RequestTrail } from './observe/request-trail.ts';
 import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
+import {
+  openDataPlane,
+  openShared,
+  type Shared,
+  settingsOf,
+  threadsFor,
+  warnOfDescriptors,
+} from './open-data-plane.ts';
 import { policiesOf, Reloader, type ReloadResult } from './reloader.ts';
-import { WireEngine } from './wire/engine.ts';
+import type { DataPlane } from './threads/data-plane.ts';
+import { machineAddresses, whyForbidden } from './threads/forbidden.ts';
+import { createSteering, steeringPolicy } from './threads/steering.ts';
 
 export interface Address {
   readonly host: string;
@@ -66,6 +68,7 @@ export async function startGateway(
   const file = 'config' in from ? null : resolve(from.configFile);
   const loaded = 'config' in from ? asLoaded(from.config) : await loadOrThrow(from.configFile);
   const { config } = loaded;
+  await refuseForbiddenNames(config);
   const log = from.log ?? createLog(config.log.level);
   const undo: Undo = [];
   try {
@@ -82,6 +85,18 @@ async function loadOrThrow(file: string): Promise<LoadedConfig> {
   return loaded;
 }
 
+/** What the file's names resolve to (HARDENING M10); each connection looks again. */
+async function refuseForbiddenNames({ listen, admin, versions }: Config): Promise<void> {
+  const own = { listen, admin: 'port' in admin ? admin : null };
+  for (const { id, upstreams } of versions) {
+    const found = await findForbiddenName(
+      upstreams,
+      whyForbidden(() => own),
+    );
+    if (found !== null) throw new Error(`versions.${id}.upstreams: ${found}`);
+  }
+}
+
 /** A program gave it: there is no file to tell of. */
 function asLoaded(config: Config): LoadedConfig {
   return { config, warnings: [], settings: [] };
@@ -93,9 +108,9 @@ interface Parts {
   readonly pinKeys: readonly string[];
   readonly state: StateFolder;
   readonly accessLog: AccessLogSwitch;
-  readonly trail: RequestTrail;
   readonly metrics: Metrics;
   readonly unknownPins: UnknownPins;
+  readonly shared: Shared;
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
@@ -123,41 +138,42 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     },
   });
   undo.push(() => state.close());
-  const accessLog = openAccessLog(config, log);
+  const accessLog = openAccessLog(config, log, () => dataPlane.gatherLines());
   undo.push(() => accessLog.close());
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
-  const gauges = new Gauges();
-  const ledger = openLedger(config, clock.wallMs());
-  const meter = new CanaryMeter();
+  const shared = openShared(config, await threadsFor(config, log));
+  const totals = new ExchangeTotals(shared.counts);
+  const dataPlane = await openDataPlane(config, pinKeys, shared, {
+    accessLog,
+    log,
+    onUpstreamFault: (fault) => control.upstreamFault(fault),
+    onThreadDied: (thread, why) => control.tell('thread-died', { thread, why }),
+    onThreadReplaced: (thread) => control.tell('thread-replaced', { thread }),
+  });
+  undo.push(() => dataPlane.shutdown(0));
+  const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
   const metrics = new Metrics({
-    stats: () => dataPlane.engine.stats(),
+    requests: totals,
+    stats: () => dataPlane.stats(),
     status: () => control.status(),
-    accessLogDropped: () => accessLog.dropped,
+    accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
     webhooks: () => webhooks.counts,
   });
-  const unknownPins = new UnknownPins((found) => tellUnknownPins(found, control, log));
-  const trail = new RequestTrail({ prefix: randomBytes(4).toString('hex') });
-  const record: RecordExchange = (exchange) => {
-    metrics.record(exchange);
-    meter.record(exchange);
-    accessLog.write(exchange, trail.add(exchange, control.table()));
-    unknownPins.record(exchange);
-  };
-  // In a turn of its own, as a message from another thread would come: a request does not wait for what it leads to.
-  const onUpstreamFault = (fault: UpstreamFault) => void setImmediate(() => control.upstreamFault(fault));
-  const dataPlane = createDataPlane(config, pinKeys, { gauges, ledger, log, record, onUpstreamFault });
+  const unknownPins = unknownPinsOf(totals, (found) => tellUnknownPins(found, control, log));
+  undo.push(async () => unknownPins.stop());
   const control = new Controller({
     state,
-    plane: dataPlane.engine,
-    gauges,
-    ledger,
+    plane: dataPlane,
+    ...shared,
     meter,
     ...policiesOf(config),
     declared: config.versions,
     active: config.active,
     isPinKeyNew,
-    isListening: () => life.isListening,
+    isListening: () => life.isListening && dataPlane.threads.serving > 0,
+    threads: () => dataPlane.threads,
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
+    whyForbidden: whyForbidden(() => life.listeners),
     log,
     clock,
   });
@@ -168,9 +184,9 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     pinKeys,
     state,
     accessLog,
-    trail,
     metrics,
     unknownPins,
+    shared,
     dataPlane,
     control,
     webhooks,
@@ -184,10 +200,10 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   const { config } = loaded;
   undo.push(() => control.stop());
   await control.start();
-  if (state.wasEmpty) unknownPins.watch(systemClock.wallMs());
-  undo.push(() => dataPlane.engine.shutdown(0));
-  const addresses = await dataPlane.engine.listen();
+  if (state.wasEmpty) unknownPins.watch();
+  const addresses = await dataPlane.listen();
   life.isListening = true;
+  const explaining = createSteering(settingsOf(config, parts.pinKeys, 1), parts.shared);
   let { hosts } = config;
   let { shutdownMs } = config.limits;
   const reloader = new Reloader(loaded, parts.pinKeys, {
@@ -195,11 +211,12 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     read: (path) => loadConfig(path, process.env),
     control,
     accessLog,
+    whyForbidden: whyForbidden(() => life.listeners),
     pinKeysOf: async (next) => (await pinKeysOf(next, state)).keys,
     apply: (next, keys) => {
       ({ hosts } = next);
       ({ shutdownMs } = next.limits);
-      dataPlane.reconfigure(next, keys);
+      reconfigure(parts, explaining, next, keys);
       admin.setTokens(next.admin.tokens);
       webhooks.configure(next.hooks);
       log.level = next.log.level;
@@ -208,8 +225,8 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     wallMs: systemClock.wallMs,
   });
   const explainer = new Explainer({
-    steering: dataPlane.steering,
-    trail: parts.trail,
+    steering: explaining,
+    past: (request) => dataPlane.explainPast(request),
     table: () => control.table(),
     hosts: () => hosts,
     wallMs: systemClock.wallMs,
@@ -225,6 +242,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   });
   undo.push(() => admin.close());
   life.listeners = { listen: addresses, admin: admin.address };
+  dataPlane.setOwnListeners(life.listeners);
   log.info({ addresses, admin: admin.url, state: config.stateDir }, 'listening');
   const closed = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
@@ -236,17 +254,13 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   return { addresses, adminUrl: admin.url, reload, stop: life.stop, closed: closed.promise };
 }
 
-/** Of its network interfaces, as they are now. */
-function machineAddresses(): readonly string[] {
-  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-}
-
 async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {
-  const { dataPlane, control, webhooks, accessLog, log, life } = parts;
+  const { dataPlane, control, unknownPins, webhooks, accessLog, log, life } = parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
+  unknownPins.stop();
   await control.callOffWarmUps();
-  await dataPlane.engine.shutdown(graceMs);
+  await dataPlane.shutdown(graceMs);
   await admin.close();
   await control.stop();
   await webhooks.close();
@@ -258,78 +272,38 @@ async function pinKeysOf({ pinKeys }: Config, state: StateFolder): Promise<Store
   return pinKeys.length > 0 ? { keys: pinKeys, isNew: false } : await state.pinKeys();
 }
 
-function openAccessLog({ log: { access } }: Config, log: Log): AccessLogSwitch {
+function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Promise<void>): AccessLogSwitch {
   const onDrop = (dropped: number) =>
     log.warn({ dropped }, 'access log lines dropped: its destination is too slow or full');
-  const accessLog = new AccessLogSwitch({ onDrop });
+  const accessLog = new AccessLogSwitch({ onDrop }, gather);
   accessLog.open(access).use();
   return accessLog;
 }
 
-function openLedger({ limits, cookie }: Config, nowMs: number): Ledger {
-  // Seeded, so that nobody can choose sessions that share a chain.
-  const seed = randomBytes(4).readUInt32LE();
-  const streams = Math.max(STREAMS_DEFAULT, limits.connections);
-  return new Ledger({ capacity: limits.sessions, idleMs: cookie.idleMs, nowMs, seed, streams });
+/** What a reload changes of the data plane, and of those who speak of it. */
+function reconfigure(
+  { dataPlane, shared, log }: Parts,
+  explaining: GatewaySteering,
+  next: Config,
+  pinKeys: readonly string[],
+): void {
+  warnOfDescriptors(next, log);
+  const settings = settingsOf(next, pinKeys, shared.counts.length);
+  dataPlane.configure(settings);
+  explaining.reconfigure(steeringPolicy(settings));
+  shared.ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
 }
 
-interface DataPlaneParts {
-  readonly gauges: Gauges;
-  readonly ledger: Ledger;
-  readonly log: Log;
-  readonly record: RecordExchange;
-  readonly onUpstreamFault: (fault: UpstreamFault) => void;
-}
-
-interface DataPlane {
-  readonly engine: Engine;
-  readonly steering: GatewaySteering;
-  readonly reconfigure: (next: Config, pinKeys: readonly string[]) => void;
-}
-
-function createDataPlane(config: Config, pinKeys: readonly string[], parts: DataPlaneParts): DataPlane {
-  const { gauges, ledger, log, record, onUpstreamFault } = parts;
-  const steering = new GatewaySteering({
-    ...steeringPolicy(config, pinKeys),
-    ledger,
-    gauges,
-    random: Math.random,
-    randomBytes: (count) => randomBytes(count),
-  });
-  const faults = new LogLimiter(log);
-  const Chosen = config.engine === 'wire' ? WireEngine : HttpProxyEngine;
-  const engine = new Chosen(withinDescriptors(config, log), {
-    steering,
-    gauges,
+function unknownPinsOf(totals: ExchangeTotals, onFound: (found: UnknownPinsFound) => void): UnknownPins {
+  return new UnknownPins({
+    counts: () => {
+      const { all, ofReason } = totals.count('pin-invalid');
+      return { requests: all, unknown: ofReason };
+    },
     wallMs: systemClock.wallMs,
-    onFault: (message, detail) => faults.warn(message, { detail }),
-    onUpstreamFault,
-    record,
+    after: systemClock.after,
+    onFound,
   });
-  const reconfigure: DataPlane['reconfigure'] = (next, keys) => {
-    steering.reconfigure(steeringPolicy(next, keys));
-    engine.reconfigure(withinDescriptors(next, log));
-    ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
-  };
-  return { engine, steering, reconfigure };
-}
-
-/** The data plane is given no more connections than there are descriptors for. */
-function withinDescriptors(config: Config, log: Log): Config & Pick<EngineSettings, 'upstreamSockets'> {
-  const { warning, connections, upstreamConnections } = fitConnections(
-    config.limits.connections,
-    descriptorLimit(),
-  );
-  if (warning !== null) log.warn({}, warning);
-  return { ...config, limits: { ...config.limits, connections }, upstreamSockets: upstreamConnections };
-}
-
-function steeringPolicy(config: Config, pinKeys: readonly string[]): SteeringPolicy {
-  const { cookie, affinity, deadPin, drain, limits } = config;
-  const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
-  const { protectedPaths } = drain;
-  const { upstreamConnections } = limits;
-  return { cookie, keys, affinity, deadPin, protectedPaths, upstreamConnections };
 }
 
 function tellUnknownPins(found: UnknownPinsFound, control: Controller, log: Log): void {

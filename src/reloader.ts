@@ -12,6 +12,7 @@ import { planReload, type ReloadPlan } from './config/reload.ts';
 import { SET } from './config/settings.ts';
 import type { ControlPolicies } from './control/assembly.ts';
 import type { ChangeOptions, Controller } from './control/controller.ts';
+import { findForbiddenName, type WhyForbidden } from './control/forbidden-names.ts';
 import { SerialQueue } from './control/serial-queue.ts';
 import type { Problem } from './core/problem.ts';
 import type { FileProblem, ReloadReport, Setting, SettingsReport } from './core/settings.ts';
@@ -28,6 +29,7 @@ export interface ReloaderPorts {
   readonly read: (file: string) => Promise<ConfigResult>;
   readonly control: Pick<Controller, 'reload' | 'reloadFailed' | 'status'>;
   readonly accessLog: AccessLogSwitch;
+  readonly whyForbidden: WhyForbidden;
   /** The keys that sign and verify pins: the configured ones, or those of the state directory. */
   readonly pinKeysOf: (config: Config) => Promise<readonly string[]>;
   /** Every part gets its piece. Must not throw. */
@@ -134,6 +136,10 @@ export class Reloader {
   async #prepare(config: Config): Promise<Prepared | Unprepared> {
     let key = 'listen';
     try {
+      for (const { id, upstreams } of config.versions) {
+        const found = await findForbiddenName(upstreams, this.#ports.whyForbidden);
+        if (found !== null) return { key: keyOf(id), error: new Error(found) };
+      }
       await checkCertificates(config.listen);
       key = 'cookie.keys';
       const pinKeys = await this.#ports.pinKeysOf(config);

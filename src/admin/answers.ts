@@ -116,6 +116,13 @@ const StatusAnswer = z.object({
       error: z.string().nullable().describe('Why it cannot be written.'),
     })
     .describe('The state directory.'),
+  threads: z
+    .object({
+      count,
+      serving: count.describe('Fewer than count while one is replaced.'),
+      restarts: count.describe('Of threads that died or hung.'),
+    })
+    .describe('Threads that move requests.'),
   versions: z.array(Version),
 }) satisfies z.ZodType<Status>;
 

@@ -67,7 +67,12 @@ function streamEvents(
   if (lastSeen !== null) for (const event of missed(control, lastSeen)) send(writeEvent(event));
   const unsubscribe = control.onEvent((event) => send(writeEvent(event)));
   const heartbeat = setInterval(() => send(': alive\n\n'), heartbeatMs);
-  const finish = () => response.end();
+  // At once: what is written to a response that has ended is an error, and its client may take its time to read the end.
+  const finish = () => {
+    unsubscribe();
+    clearInterval(heartbeat);
+    response.end();
+  };
   over.addEventListener('abort', finish, { once: true });
   response.once('close', () => {
     unsubscribe();

@@ -15,9 +15,9 @@ export const explainRoutes: Routes = (api, { explainer }) => {
       successes: { 200: { is: 'The verdict, its sources and the pool.', schema: 'Explanation' } },
       problems: [404],
     },
-    ({ body, reply }) => {
-      if (body.request === undefined) return reply.send(explainer.explain(body.asked));
-      const explanation = explainer.past(body.request);
+    async ({ body }) => {
+      if (body.request === undefined) return explainer.explain(body.asked);
+      const explanation = await explainer.past(body.request);
       if (explanation === null) {
         throw new ApiProblem(
           404,
@@ -25,7 +25,7 @@ export const explainRoutes: Routes = (api, { explainer }) => {
           `There is no request ${body.request}, or it is forgotten: the last thousand are known, and the last thousand unusual ones.`,
         );
       }
-      return reply.send(explanation);
+      return explanation;
     },
   );
 };

@@ -71,5 +71,5 @@ export interface ExplainPort {
   /** Where a request would go, and why; nothing is touched. */
   explain(asked: AskedRequest): ToldExplanation;
   /** Null: there was no such request, or it is forgotten. */
-  past(requestId: string): ToldExplanation | null;
+  past(requestId: string): Promise<ToldExplanation | null>;
 }

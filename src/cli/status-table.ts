@@ -71,9 +71,16 @@ export function tellProgress(version: VersionStatus, now: Now): string {
   return facts.join('; ');
 }
 
-function tellHead({ epoch, active, previousActive }: Status, columns: number | undefined): string[] {
+function tellHead(status: Status, columns: number | undefined): string[] {
+  const { epoch, active, previousActive, threads } = status;
   const before = previousActive === null ? '' : `   before it ${previousActive}`;
-  return wrap(`epoch ${epoch}   active ${active ?? 'none'}${before}`, '', columns);
+  const several = threads.count === 1 ? '' : `   ${tellThreads(threads)}`;
+  return wrap(`epoch ${epoch}   active ${active ?? 'none'}${before}${several}`, '', columns);
+}
+
+function tellThreads({ count: all, serving, restarts }: Status['threads']): string {
+  const many = serving === all ? `${all} threads` : `${serving} of ${all} threads`;
+  return restarts === 0 ? many : `${many}, ${count(restarts, 'restart')}`;
 }
 
 function tellTable(versions: readonly VersionStatus[], columns: number): string[] {
@@ -142,11 +149,16 @@ function tellEnd({ emptyAt, deadline }: DrainStatus, { nowMs, timeZone }: Now): 
 }
 
 function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now): string[] {
-  const { sessionOverflow, countingSince, state } = status;
+  const { sessionOverflow, countingSince, state, threads } = status;
   const lines = versions.flatMap((version) => tellWrongVersion(version, now));
   if (!state.writable) {
     const why = printable(state.error ?? 'it is not known why');
     lines.push(`changes are refused${tellSince(state.since, now)}, requests are served: ${why}`);
+  }
+  if (threads.serving < threads.count) {
+    const died = threads.count - threads.serving;
+    const are = died === 1 ? 'it is' : 'they are';
+    lines.push(`${died} of ${threads.count} threads died; ${are} being replaced`);
   }
   if (sessionOverflow > 0) {
     const since = tellClock(Date.parse(countingSince), now.nowMs, now.timeZone);

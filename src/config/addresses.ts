@@ -1,6 +1,6 @@
 // Addresses of the file: where the gateway listens, which hosts and proxies it knows, where its upstreams are.
 // Pure: no name is resolved here. Whether an upstream is the gateway itself (HARDENING M10) is judged on what is
-// written; what names resolve to is seen by the loop guard of the data plane.
+// written; what names resolve to is looked at when they are put, read and connected to.
 
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { parseUpstreamUrl } from '../core/pool.ts';

@@ -14,6 +14,7 @@ export function assemble(
   return {
     listen: listen.map(({ config }) => config),
     hosts: rest.hosts,
+    threads: rest.threads,
     engine: rest.engine,
     admin: { ...adminListen(admin.listen, folder), tokens: admin.tokens },
     stateDir: resolve(folder, rest.state),

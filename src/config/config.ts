@@ -40,6 +40,8 @@ export interface Hook {
 export interface Config {
   readonly listen: readonly ListenConfig[];
   readonly hosts: readonly string[] | null;
+  /** That move requests; auto: as many as the machine has cores, within reason. */
+  readonly threads: number | 'auto';
   readonly engine: 'wire' | 'http-proxy';
   readonly admin: AdminListen & { readonly tokens: readonly AdminToken[] };
   /** Directory; relative paths are taken from the config file's folder. */

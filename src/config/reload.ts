@@ -62,6 +62,7 @@ function merged(old: Config, next: Config): Config {
   return {
     ...next,
     listen: old.listen,
+    threads: old.threads,
     engine: old.engine,
     admin: { ...old.admin, tokens },
     stateDir: old.stateDir,

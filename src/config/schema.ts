@@ -59,11 +59,12 @@ const mapping = <S extends z.ZodRawShape>(shape: S) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
   });
 
-const threads: Reader<'auto' | 1> = (value) => {
+const MOST_THREADS = 64;
+const threads: Reader<'auto' | number> = (value) => {
   if (value === 'auto') return { value };
-  if (value === 1 || value === '1') return { value: 1 };
-  const isCount = /^[1-9]\d*$/.test(String(value));
-  return { expected: 'auto or 1', note: isCount ? NOT_IN_THIS_VERSION : '' };
+  const count = /^[1-9]\d*$/.test(String(value)) ? Number(value) : 0;
+  if (count >= 1 && count <= MOST_THREADS) return { value: count };
+  return { expected: `auto or a number from 1 to ${MOST_THREADS}` };
 };
 
 const stateDirectory: Reader<string> = (value) => {
@@ -109,7 +110,11 @@ export const SECTIONS = {
     .nullable()
     .default(null)
     .describe('Names that are served; any other Host is a 421. null: all are.'),
-  threads: field(threads).prefault('auto').describe('Threads that move requests.'),
+  threads: field(threads)
+    .prefault('auto')
+    .describe(
+      'Threads that move requests. 1: the main thread does, which takes least memory; auto: one so far.',
+    ),
   engine: field(oneOf(['wire', 'http-proxy']))
     .prefault('wire')
     .describe(

@@ -5,12 +5,13 @@ import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges } from '../core/gauges.ts';
 import type { AnalysisPolicy, CookiePolicy, DrainPolicy, HealthPolicy, WarmPolicy } from '../core/policy.ts';
 import type { DeclaredVersion } from '../core/reconcile.ts';
-import type { StateStatus } from '../core/status.ts';
+import type { StateStatus, ThreadsStatus } from '../core/status.ts';
 import { CanaryRunner } from './canary-runner.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
 import { DrainWatcher } from './drain-watcher.ts';
 import { Events } from './events.ts';
+import type { WhyForbidden } from './forbidden-names.ts';
 import { HealthChecker } from './health-checker.ts';
 import type { OwnListener } from './own-listeners.ts';
 import { Publisher } from './publisher.ts';
@@ -49,8 +50,12 @@ export interface ControllerOptions extends ControlPolicies {
   /** The key that signs pins was made at this start: there was none. */
   readonly isPinKeyNew: boolean;
   readonly isListening: () => boolean;
+  /** Of the data plane. */
+  readonly threads: () => ThreadsStatus;
   /** Upstreams must not be the gateway itself. Default: none is. */
   readonly ownListener?: OwnListener;
+  /** Nor anything else that is not for requests, by name. Default: everything is allowed. */
+  readonly whyForbidden?: WhyForbidden;
   readonly log: ControlLog;
   /** The same that the data plane reads, or sessions seem older or younger than they are. */
   readonly clock?: Clock;
@@ -137,6 +142,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
     takenOut: (version: string, address: string) => checker.takenOut(version, address),
     state: () => stateWatch.status,
+    threads: options.threads,
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
     canaryAnalysis: (record: VersionRecord) => trials.canaries.analysis(record),
   };

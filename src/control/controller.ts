@@ -18,6 +18,7 @@ import type { RoutingTable } from '../core/table.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
 import { tellEmptyState } from './empty-state.ts';
+import { namesIn, refuseForbiddenNames } from './forbidden-names.ts';
 import { healthTargets } from './health-checker.ts';
 import { refuseOwnListener } from './own-listeners.ts';
 import {
@@ -133,6 +134,11 @@ export class Controller {
 
   /** Never rejects for what the caller or the disk did. */
   async change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
+    const names = namesIn(change);
+    if (names.length > 0) {
+      const forbidden = await refuseForbiddenNames(names, this.#options.whyForbidden ?? (() => null));
+      if (forbidden !== null) return this.#queue.run(() => this.#refused(change, options, forbidden));
+    }
     const warmUp = this.#parts.warmUpOf(change);
     for (;;) {
       const outcome = await this.#queue.run(() => this.#change(change, options, warmUp));

@@ -1,5 +1,5 @@
 // A gateway that forwards to itself would go round in a circle, or hand out its admin API (HARDENING M10): such an
-// upstream is refused when it is put. What names resolve to is not looked at: the data plane's loop guard sees that.
+// upstream is refused when it is put. What names resolve to is forbidden-names.ts' business.
 
 import { type Change, parseUpstreamUrl } from '../core/deployment.ts';
 import { type Refused, refuse } from '../core/problem.ts';

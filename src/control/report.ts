@@ -14,6 +14,7 @@ import type {
   SessionHistogram,
   StateStatus,
   Status,
+  ThreadsStatus,
   UpstreamStatus,
   VersionStatus,
 } from '../core/status.ts';
@@ -34,6 +35,7 @@ export interface ReportSources {
   /** Times that requests took it out. */
   readonly takenOut: (version: string, address: string) => number;
   readonly state: () => StateStatus;
+  readonly threads: () => ThreadsStatus;
   /** When the pool should be empty; ms since the Unix epoch. */
   readonly emptyAtMs: (version: string) => number | null;
   /** What is measured in the step of a canary; null when nothing is. */
@@ -49,6 +51,7 @@ export function describeAll(deployment: Deployment, sources: ReportSources, nowM
     countingSince: isoTime(ledger.countingSinceMs),
     sessionOverflow: ledger.overflow,
     state: sources.state(),
+    threads: sources.threads(),
     versions: deployment.versions.map((record) => describeVersion(deployment, record, sources, nowMs)),
   };
 }

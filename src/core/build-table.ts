@@ -83,6 +83,7 @@ function tableVersion(record: VersionRecord, options: TableOptions): TableVersio
   return Object.freeze({
     id,
     state,
+    isDeleted: false,
     slot: options.versionSlot(id),
     takesPinned: takesPinned(state) && options.stopPinned?.has(id) !== true,
     repin: ladder?.repin ?? 'stay',
@@ -98,6 +99,7 @@ function endedVersion(id: string, state: VersionState, options: TableOptions): T
   return Object.freeze({
     id,
     state,
+    isDeleted: true,
     slot: options.versionSlot(id),
     takesPinned: false,
     repin: 'stay',

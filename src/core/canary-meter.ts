@@ -1,6 +1,8 @@
 // Counts what requests of new sessions come to while a canary is judged: for each canary two rows, its own and that of
-// the active version, over the same time. Fed with every request that ends, so it is written for the machine: nothing
-// at all while no canary is judged, else a few comparisons and additions, and no allocation.
+// the active version, over the same time. A CanaryTally in each data-plane thread is fed with every request that ends, so
+// it is written for the machine: nothing at all while no canary is judged, else a few comparisons and additions, and no
+// allocation. The meter of the control plane says what is measured, and adds up what the threads counted: the rows lie
+// in shared memory, those of each thread apart, and outlive their thread.
 // Times go into a histogram whose buckets grow by 4.4 %: its p95 is that exact, at 1.4 kB a row, however many requests.
 
 import type { CanaryFigures } from './canary.ts';
@@ -16,35 +18,40 @@ export interface CanaryWindow {
   readonly sessionsSinceMs: number;
 }
 
-interface Measured extends CanaryWindow {
+/** A window and where it is counted: what a thread is told. */
+export interface CanaryCount extends CanaryWindow {
+  /** Of every thread the canary's row, then the active version's. */
+  readonly rows: SharedArrayBuffer;
+}
+
+interface Measured extends CanaryCount {
   readonly startedAtMs: number;
-  readonly ofCanary: Row;
-  readonly ofActive: Row;
 }
 
 export class CanaryMeter {
+  readonly #threads: number;
+  readonly #onChange: (counts: readonly CanaryCount[]) => void;
   #measured: readonly Measured[] = [];
+
+  /** `onChange`: every thread's tally is to be told. */
+  constructor(threads: number, onChange: (counts: readonly CanaryCount[]) => void) {
+    this.#threads = threads;
+    this.#onChange = onChange;
+  }
+
+  /** For a thread that begins now. */
+  get counts(): readonly CanaryCount[] {
+    return this.#measured;
+  }
 
   /** What was measured by the same key goes on; the others begin, or end. */
   watch(windows: readonly CanaryWindow[], nowMs: number): void {
-    this.#measured = windows.map(
-      (window) =>
-        this.#measured.find(({ key }) => key === window.key) ?? {
-          ...window,
-          startedAtMs: nowMs,
-          ofCanary: new Row(),
-          ofActive: new Row(),
-        },
+    const next = windows.map(
+      (window) => this.#measured.find(({ key }) => key === window.key) ?? this.#begin(window, nowMs),
     );
-  }
-
-  record(exchange: ExchangeRecord): void {
-    for (let at = 0; at < this.#measured.length; at++) {
-      const { canary, active, sessionsSinceMs, ofCanary, ofActive } = this.#measured[at]!;
-      if (exchange.sessionFirst < sessionsSinceMs) continue;
-      if (exchange.version === canary) ofCanary.count(exchange);
-      else if (exchange.version === active) ofActive.count(exchange);
-    }
+    const isSame =
+      next.length === this.#measured.length && next.every((each, at) => each === this.#measured[at]);
+    if (!isSame) this.#measure(next);
   }
 
   /** Null when nothing is measured by that key. */
@@ -55,15 +62,55 @@ export class CanaryMeter {
   } | null {
     const measured = this.#measured.find((each) => each.key === key);
     if (measured === undefined) return null;
-    const { startedAtMs, ofCanary, ofActive } = measured;
-    return { startedAtMs, canary: ofCanary.figures(), active: ofActive.figures() };
+    const { startedAtMs, rows } = measured;
+    const all = Array.from({ length: this.#threads }, (_, thread) => thread);
+    const canary = figuresOf(all.map((thread) => rowAt(rows, thread, OF_CANARY)));
+    const active = figuresOf(all.map((thread) => rowAt(rows, thread, OF_ACTIVE)));
+    return { startedAtMs, canary, active };
   }
 
   /** That key begins anew. */
   restart(key: string, nowMs: number): void {
-    this.#measured = this.#measured.map((each) =>
-      each.key === key ? { ...each, startedAtMs: nowMs, ofCanary: new Row(), ofActive: new Row() } : each,
-    );
+    this.#measure(this.#measured.map((each) => (each.key === key ? this.#begin(each, nowMs) : each)));
+  }
+
+  #begin({ key, canary, active, sessionsSinceMs }: CanaryWindow, nowMs: number): Measured {
+    const rows = new SharedArrayBuffer(this.#threads * 2 * ROW_BYTES);
+    return { key, canary, active, sessionsSinceMs, startedAtMs: nowMs, rows };
+  }
+
+  #measure(measured: readonly Measured[]): void {
+    this.#measured = measured;
+    this.#onChange(measured);
+  }
+}
+
+/** What one thread counts. */
+export class CanaryTally {
+  readonly #thread: number;
+  #counted: readonly (CanaryWindow & { readonly ofCanary: Uint32Array; readonly ofActive: Uint32Array })[] =
+    [];
+
+  constructor(thread: number) {
+    this.#thread = thread;
+  }
+
+  /** From now on these and no others. */
+  count(counts: readonly CanaryCount[]): void {
+    this.#counted = counts.map((count) => ({
+      ...count,
+      ofCanary: rowAt(count.rows, this.#thread, OF_CANARY),
+      ofActive: rowAt(count.rows, this.#thread, OF_ACTIVE),
+    }));
+  }
+
+  record(exchange: ExchangeRecord): void {
+    for (let at = 0; at < this.#counted.length; at++) {
+      const { canary, active, sessionsSinceMs, ofCanary, ofActive } = this.#counted[at]!;
+      if (exchange.sessionFirst < sessionsSinceMs) continue;
+      if (exchange.version === canary) countIn(ofCanary, exchange);
+      else if (exchange.version === active) countIn(ofActive, exchange);
+    }
   }
 }
 
@@ -72,35 +119,49 @@ const FIRST_MS = 0.05;
 const PER_OCTAVE = 16;
 const BUCKETS = 352;
 
-class Row {
-  readonly #counts = new Uint32Array(BUCKETS);
-  #requests = 0;
-  #errors = 0;
+/** A row: the buckets, then these. */
+const REQUESTS = BUCKETS;
+const ERRORS = BUCKETS + 1;
+const ROW_BYTES = (BUCKETS + 2) * 4;
+const OF_CANARY = 0;
+const OF_ACTIVE = 1;
 
-  count({ status, failure, firstByteMs, totalMs, isStream }: ExchangeRecord): void {
-    // How long a stream was open says nothing, and a client's own fault or leaving is no fault of the version.
-    if (isStream) return;
-    const side = failure === null ? null : FAILURES[failure].side;
-    if (side === 'downstream') return;
-    this.#requests++;
-    if (status >= 500 || side === 'upstream') this.#errors++;
-    // The rest of the answer comes as fast as its client reads.
-    this.#counts[bucketOf(firstByteMs >= 0 ? firstByteMs : totalMs)]!++;
-  }
+function rowAt(
+  rows: SharedArrayBuffer,
+  thread: number,
+  which: typeof OF_CANARY | typeof OF_ACTIVE,
+): Uint32Array {
+  return new Uint32Array(rows, (thread * 2 + which) * ROW_BYTES, BUCKETS + 2);
+}
 
-  figures(): CanaryFigures {
-    return { requests: this.#requests, errors: this.#errors, p95Ms: this.#p95Ms() };
-  }
+function countIn(
+  row: Uint32Array,
+  { status, failure, firstByteMs, totalMs, isStream }: ExchangeRecord,
+): void {
+  // How long a stream was open says nothing, and a client's own fault or leaving is no fault of the version.
+  if (isStream) return;
+  const side = failure === null ? null : FAILURES[failure].side;
+  if (side === 'downstream') return;
+  row[REQUESTS]!++;
+  if (status >= 500 || side === 'upstream') row[ERRORS]!++;
+  // The rest of the answer comes as fast as its client reads.
+  row[bucketOf(firstByteMs >= 0 ? firstByteMs : totalMs)]!++;
+}
 
-  #p95Ms(): number | null {
-    let left = Math.ceil(this.#requests * 0.95);
-    if (left === 0) return null;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      left -= this.#counts[bucket]!;
-      if (left <= 0) return Number((FIRST_MS * 2 ** (bucket / PER_OCTAVE)).toPrecision(3));
-    }
-    return null;
+function figuresOf(rows: readonly Uint32Array[]): CanaryFigures {
+  const sum = new Uint32Array(BUCKETS + 2);
+  for (const row of rows) for (const [at, value] of row.entries()) sum[at]! += value;
+  return { requests: sum[REQUESTS]!, errors: sum[ERRORS]!, p95Ms: p95Of(sum) };
+}
+
+function p95Of(row: Uint32Array): number | null {
+  let left = Math.ceil(row[REQUESTS]! * 0.95);
+  if (left === 0) return null;
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    left -= row[bucket]!;
+    if (left <= 0) return Number((FIRST_MS * 2 ** (bucket / PER_OCTAVE)).toPrecision(3));
   }
+  return null;
 }
 
 /** The upper end of bucket n is FIRST_MS × 2^(n/16). */

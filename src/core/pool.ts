@@ -106,6 +106,11 @@ function canonicalHost(host: string): string | null {
   return host.startsWith('[') || hostname === host ? hostname : null;
 }
 
+/** As `isLinkLocal`, of what a name was resolved to. */
+export function isLinkLocalIp(ip: string): boolean {
+  return /^(::ffff:)?169\.254\.|^::ffff:a9fe:|^fe[89ab][0-9a-f]:/i.test(ip);
+}
+
 /** Clouds serve their machines' credentials there (HARDENING M10). fe80::/10 needs a zone, which cannot be written. */
 function isLinkLocal(host: string): boolean {
   return /^169\.254\.|^\[::ffff:a9fe:|^\[fe[89ab][0-9a-f]:/.test(host);

@@ -5,9 +5,10 @@
 // - A session's entries lie in the group of 8 slots that its id is hashed to. What finds no room there goes to the next
 //   group that has some, and each group passed over counts one in `spill`; a walk ends at the first group whose spill
 //   is 0. So there are no deletion marks: removing takes the counts back. A spill may be too high, never too low.
-// - Any thread inserts, only the control thread removes. One that dies in an insert leaves a spill too high at most.
+// - Any thread inserts; only the control thread removes. A thread that ends in an insert leaves a spill too high at most.
 // - Two threads may insert the same pair at once. Each looks around after its insert, at least one sees the other and
 //   reports it, and the control thread merges them (session-upkeep.ts). Until then the first in the chain is used.
+// - Nothing is allocated on a look-up.
 
 import { VERSION_SLOTS } from './gauges.ts';
 import { BUSY, HELD, META, SEEN, SessionEntries, SLOT_MASK, WORDS } from './session-entries.ts';

@@ -3,8 +3,10 @@
 // - Never too few: an entry counts until a sweep finds it idle, so counts lag by one round of the sweep at most, and
 //   only upwards. A touch that finds no room is counted as overflow, and ends the time "counted without a gap".
 // - An open stream keeps its entry however idle it is. Of a session's entries one is current: its newest pin's.
-// - Any number of threads count at once, without locks: how is told in session-entries.ts and session-table.ts. The control
-//   thread made the ledger and sweeps it; it counts itself only where it is the only one.
+// - Any number of threads count at once, without locks; how is told in session-entries.ts and session-table.ts. One
+//   thread, the control thread, made the ledger and sweeps it; it counts itself only where it is the only one.
+// - Who finds that an entry went away under its hands begins again: only the control thread takes entries away, and never
+//   one that was just seen.
 // - The clock that callers read should not jump with the machine's: a jump ahead makes every session look idle.
 
 import { SessionHistogram } from './session-histogram.ts';

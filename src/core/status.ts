@@ -94,6 +94,15 @@ export interface StateStatus {
   readonly error: string | null;
 }
 
+/** Threads that move requests. */
+export interface ThreadsStatus {
+  readonly count: number;
+  /** That move requests now: fewer than `count` while one is replaced. */
+  readonly serving: number;
+  /** Of threads that died or hung. */
+  readonly restarts: number;
+}
+
 export interface Status {
   readonly epoch: number;
   readonly active: string | null;
@@ -103,6 +112,7 @@ export interface Status {
   /** Sessions that did not fit into the ledger since it was last emptied enough. */
   readonly sessionOverflow: number;
   readonly state: StateStatus;
+  readonly threads: ThreadsStatus;
   readonly versions: readonly VersionStatus[];
 }
 
@@ -187,6 +197,8 @@ export const EVENT_TYPES = [
   'state-writable',
   'state-empty',
   'pins-unknown',
+  'thread-died',
+  'thread-replaced',
   'reloaded',
   'reload-failed',
   'stopping',

@@ -20,6 +20,8 @@ export interface TableUpstream {
 export interface TableVersion {
   readonly id: string;
   readonly state: VersionState;
+  /** A tombstone: it is known that it was, and nothing of it is shown. */
+  readonly isDeleted: boolean;
   /** Row in the per-version gauges and the version number in the session ledger, 1..65535. */
   readonly slot: number;
   /** Pins, tab headers and markers that name it are followed; otherwise they are dead. */

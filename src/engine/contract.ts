@@ -9,12 +9,16 @@ import type { PassivePolicy } from '../core/passive-health.ts';
 import type { CookiePolicy, Limits } from '../core/policy.ts';
 import type { Steering } from '../core/steering.ts';
 import type { RoutingTable } from '../core/table.ts';
+import type { ConnectionCount } from './connection-count.ts';
+import type { WhyForbidden } from './guarded-lookup.ts';
 
 export interface ListenAddress {
   readonly host: string;
   /** 0: a free port. */
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** Several threads listen there: the kernel shares connections out among them (SO_REUSEPORT). */
+  readonly isShared?: boolean;
 }
 
 export interface EngineOptions {
@@ -36,6 +40,8 @@ export type EngineSettings = Omit<EngineOptions, 'listen'>;
 export interface EnginePorts {
   readonly steering: Steering;
   readonly gauges: Gauges;
+  /** Those in their TLS handshake are counted as well. */
+  readonly connections: ConnectionCount;
   readonly record: RecordExchange;
   /** Wall clock, ms since the Unix epoch. */
   readonly wallMs: () => number;
@@ -43,6 +49,8 @@ export interface EnginePorts {
   readonly onFault: (message: string, error: unknown) => void;
   /** An upstream failed often enough in a row, or a request waits for it. Whether it is down is not the engine's to say. */
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
+  /** Asked of what an upstream's name resolves to, at each connection. Default: everything is allowed. */
+  readonly whyForbidden?: WhyForbidden;
 }
 
 export interface EngineStats {
@@ -63,6 +71,7 @@ export interface Engine {
   /**
    * Requests that begin from now on go by `settings`, and TLS listeners offer the certificates that their files hold now
    * (one that cannot be used is told by `onFault`, and the old one stays). No connection is closed for it. Never throws.
+   * In several threads: from the next acknowledged `install` on, at the latest.
    */
   reconfigure(settings: EngineSettings): void;
   /** Resolves when no thread will start another request on an older table. Requests under way keep theirs. */

@@ -51,9 +51,6 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   #table: RoutingTable = EMPTY_TABLE;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Map<Socket, HttpClient>();
-  /** Open, those in their TLS handshake included. */
-  #sockets = 0;
-  #refused = 0;
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
 
@@ -65,7 +62,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.agents = new UpstreamAgents(settings.limits, ports.gauges);
+    this.agents = new UpstreamAgents(settings.limits, ports.gauges, ports.whyForbidden);
     this.deadlines.add(this);
   }
 
@@ -135,11 +132,11 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
 
   stats(): EngineStats {
     return {
-      clientConnections: this.#sockets,
+      clientConnections: this.ports.connections.open,
       idleUpstreamConnections: this.agents.idle,
       upstreamConnections: this.agents.open,
       exchanges: this.#exchanges().length,
-      refusedConnections: this.#refused,
+      refusedConnections: this.ports.connections.refused,
       deniedRetries: this.budgets.denied,
     };
   }
@@ -226,14 +223,13 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
 
   /** Refused at once beyond `limits.connections`: nothing is sent, nothing is read. */
   #admits(socket: Socket): boolean {
-    if (this.#sockets >= this.#settings.limits.connections) {
-      this.#refused++;
+    const { connections } = this.ports;
+    if (!connections.enter(this.#settings.limits.connections)) {
       socket.on('error', () => {});
       socket.destroy();
       return false;
     }
-    this.#sockets++;
-    socket.once('close', () => this.#sockets--);
+    socket.once('close', () => connections.leave());
     return true;
   }
 

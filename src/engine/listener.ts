@@ -12,7 +12,8 @@ const LATE_HANDSHAKE_MS = 1_000;
 export function bind(server: Server, address: ListenAddress): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, () => {
+    const { host, port, isShared = false } = address;
+    server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
       server.off('error', reject);
       server.on('error', () => {}); // accept() failing for want of descriptors: the listener goes on
       resolve((server.address() as AddressInfo).port);

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
+import { lookupOption, type WhyForbidden } from './guarded-lookup.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
 
 export class UpstreamAgents {
@@ -17,10 +18,12 @@ export class UpstreamAgents {
   /** Tunnels included, which no agent knows any more. */
   readonly #sockets = new Set<Socket>();
   readonly #gauges: Gauges;
+  readonly #whyForbidden: WhyForbidden | undefined;
 
-  constructor(limits: Limits, gauges: Gauges) {
+  constructor(limits: Limits, gauges: Gauges, whyForbidden?: WhyForbidden) {
     this.limits = limits;
     this.#gauges = gauges;
+    this.#whyForbidden = whyForbidden;
   }
 
   get open(): number {
@@ -38,8 +41,12 @@ export class UpstreamAgents {
     let agent = this.#agents.get(upstream.slot);
     if (agent === undefined || agent.version !== version || agent.address !== upstream.address) {
       agent?.retire(); // the slot has changed hands
-      agent = new UpstreamAgent(version, upstream.address, this.limits, (socket) =>
-        this.#opened(socket, upstream.slot),
+      agent = new UpstreamAgent(
+        version,
+        upstream.address,
+        this.limits,
+        (socket) => this.#opened(socket, upstream.slot),
+        this.#whyForbidden,
       );
       this.#agents.set(upstream.slot, agent);
     }
@@ -74,6 +81,7 @@ class UpstreamAgent extends Agent {
   readonly version: string;
   readonly address: string;
   readonly #onOpened: (socket: Socket) => void;
+  readonly #whyForbidden: WhyForbidden | undefined;
   #isRetired = false;
 
   constructor(
@@ -81,11 +89,13 @@ class UpstreamAgent extends Agent {
     address: string,
     { upstreamIdleMs }: Limits,
     onOpened: (socket: Socket) => void,
+    whyForbidden: WhyForbidden | undefined,
   ) {
     super({ keepAlive: true, timeout: upstreamIdleMs });
     this.version = version;
     this.address = address;
     this.#onOpened = onOpened;
+    this.#whyForbidden = whyForbidden;
   }
 
   get idle(): readonly Socket[] {
@@ -105,7 +115,9 @@ class UpstreamAgent extends Agent {
     const socket = new UpstreamSocket();
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
-    socket.connect({ host: options.host ?? '', port: Number(options.port) });
+    const host = options.host ?? '';
+    const port = Number(options.port);
+    socket.connect({ host, port, ...lookupOption(host, port, this.#whyForbidden) });
     this.#onOpened(socket);
     return socket;
   }

@@ -41,6 +41,8 @@ export interface UpstreamContext {
 
 const UNASKED_101 = 'a 101 that nobody asked for';
 
+const NOTHING = Buffer.alloc(0);
+
 export class UpstreamRequest implements Watched {
   readonly #context: UpstreamContext;
   readonly #sink: AnswerSink;
@@ -171,7 +173,7 @@ export class UpstreamRequest implements Watched {
     this.#state = 'head';
     this.#since = this.#context.deadlines.nowMs;
     // Else it would wait for the first octets of the body, and a client that waits for an early answer for ever.
-    if (!this.#isSent && !this.#request.headersSent) this.#request.flushHeaders();
+    if (!this.#isSent && !this.#request.headersSent) this.#request.write(NOTHING); // flushHeaders writes it as UTF-8
     this.#sink.onUpstreamConnected();
   }
 

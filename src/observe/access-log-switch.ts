@@ -25,14 +25,20 @@ const OFF: Current = { log: null, identity: 'off' };
 
 export class AccessLogSwitch {
   readonly #options: Omit<AccessLogOptions, 'destination'>;
+  readonly #gather: () => Promise<void>;
   #current = OFF;
   /** Their last lines are on the way. */
   readonly #leaving = new Set<AccessLog>();
   /** By those that have left. */
   #droppedBefore = 0;
 
-  constructor(options: Omit<AccessLogOptions, 'destination'>) {
+  /** `gather`: threads hand over the lines that wait with them. */
+  constructor(
+    options: Omit<AccessLogOptions, 'destination'>,
+    gather: () => Promise<void> = () => Promise.resolve(),
+  ) {
     this.#options = options;
+    this.#gather = gather;
   }
 
   /** Lines dropped since the start. */
@@ -44,6 +50,14 @@ export class AccessLogSwitch {
 
   write(exchange: ExchangeRecord, id: string): void {
     this.#current.log?.write(exchange, id);
+  }
+
+  /** Whole lines, from a thread. `done` is called once they have left, or never will. */
+  append(bytes: Buffer, done: () => void): void {
+    // Switched off meanwhile: what was asked for before that still is written, by the one that leaves.
+    const log = this.#current.log ?? [...this.#leaving].at(-1) ?? null;
+    if (log === null) done();
+    else log.append(bytes, done);
   }
 
   /** Throws when a file cannot be opened. */
@@ -75,6 +89,7 @@ export class AccessLogSwitch {
 
   async #letGo(old: AccessLog): Promise<void> {
     this.#leaving.add(old);
+    await this.#gather();
     await old.close();
     this.#leaving.delete(old);
     this.#droppedBefore += old.dropped;

@@ -1,12 +1,19 @@
 // The access log: one JSON line a request, written in batches and never by the request itself.
 // Rules: at most one write is under way; when more than `maxPendingBytes` wait, lines are dropped and counted, and a
 // line says so as soon as one can be written again; a destination that fails is tried again with the next batch.
-// A batch that was written in part goes on where it stopped, so that no line is torn or doubled.
+// A batch that was written in part goes on where it stopped, so that no line is torn or doubled. For the same reason there
+// is one writer: data-plane threads hand it their lines in blocks, and wait with the next one until it has left.
 
 import type { ExchangeRecord } from '../core/exchange.ts';
 import { LineBlock } from './line-block.ts';
 import { longestLine, writeDropped, writeExchange } from './log-line.ts';
 import { isBusy, type LogSink, openSink } from './log-sink.ts';
+
+/** Whole lines: a block of our own, or one from a thread. */
+interface Batch {
+  readonly bytes: Buffer;
+  readonly done: () => void;
+}
 
 export interface AccessLogOptions {
   /** A descriptor (1 is stdout), the name of a file, or anything that takes bytes. */
@@ -41,17 +48,18 @@ export class AccessLog {
   readonly #wallMs: () => number;
   readonly #closeMs: number;
   #block = new LineBlock(BLOCK_BYTES);
-  /** Full ones, oldest first, that wait to be written. */
-  readonly #full: LineBlock[] = [];
   readonly #spare: LineBlock[] = [];
-  /** Octets in `#full` that have not been written. */
-  #waiting = 0;
-  /** Octets of the first one in `#full` that have been written. */
+  /** What waits to be written, oldest first; the first one may be under way. */
+  readonly #batches: Batch[] = [];
+  /** Octets of the first one that have been written. */
   #written = 0;
+  /** Octets of our own lines in `#batches`. */
+  #waiting = 0;
   #isWriting = false;
   #timer: NodeJS.Timeout | null = null;
   #waiters: (() => void)[] = [];
   #closing: Promise<void> | null = null;
+  #isClosed = false;
   #unreported = 0;
   #dropped = 0;
   #toldDropped = 0;
@@ -95,8 +103,19 @@ export class AccessLog {
       this.#drop();
       return;
     }
-    if (block.length >= BATCH_BYTES && !this.#isWriting && this.#full.length === 0) this.#start();
+    if (block.length >= BATCH_BYTES && !this.#isWriting && this.#batches.length === 0) this.#start();
     else this.#schedule();
+  }
+
+  /** `done` is called when the block has left, or after close(), when it never will. */
+  append(bytes: Buffer, done: () => void): void {
+    if (this.#isClosed) {
+      done();
+      return;
+    }
+    this.#nextBlock(0);
+    this.#batches.push({ bytes, done });
+    if (!this.#isWriting) this.#start();
   }
 
   /** Resolves when everything written so far has left, or an attempt to do so has failed. */
@@ -122,6 +141,8 @@ export class AccessLog {
     clearTimeout(timer);
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#isClosed = true;
+    for (const { done } of this.#batches.splice(0)) done();
     await this.#sink.close();
   }
 
@@ -146,11 +167,18 @@ export class AccessLog {
   #nextBlock(bytes: number): void {
     const block = this.#block;
     if (block.length > 0) {
-      this.#full.push(block);
+      this.#batches.push({ bytes: block.written, done: () => this.#reuse(block) });
       this.#waiting += block.length;
     }
     const spare = bytes <= BLOCK_BYTES ? this.#spare.pop() : undefined;
     this.#block = spare ?? new LineBlock(Math.max(bytes, BLOCK_BYTES));
+  }
+
+  #reuse(block: LineBlock): void {
+    this.#waiting -= block.length;
+    if (this.#spare.length >= SPARE_BLOCKS || block.room + block.length > BLOCK_BYTES) return;
+    block.cutTo(0);
+    this.#spare.push(block);
   }
 
   #schedule(): void {
@@ -164,23 +192,27 @@ export class AccessLog {
 
   /** Only while no write is under way. */
   #start(): void {
-    if (this.#full.length === 0) this.#nextBlock(0);
-    const first = this.#full[0];
+    if (this.#batches.length === 0) this.#nextBlock(0);
+    const first = this.#batches[0];
     if (first === undefined) {
       this.#release();
       return;
     }
     this.#isWriting = true;
-    const { written } = first;
-    const left = this.#written === 0 ? written : written.subarray(this.#written);
+    const { bytes } = first;
+    const left = this.#written === 0 ? bytes : bytes.subarray(this.#written);
     this.#sink.write(left, (error, count) => this.#ended(error, count));
   }
 
   #ended(error: Error | null, count: number): void {
     this.#isWriting = false;
     this.#written += count;
-    this.#waiting -= count;
-    if (this.#written >= this.#full[0]!.length) this.#firstIsWritten();
+    const first = this.#batches[0]!;
+    if (this.#written >= first.bytes.length) {
+      this.#batches.shift();
+      this.#written = 0;
+      first.done();
+    }
     if (error !== null) {
       if (!isBusy(error)) this.#errors++;
       this.#release();
@@ -188,17 +220,9 @@ export class AccessLog {
       return;
     }
     if (this.#unreported > 0) this.#reportDropped();
-    const hasMore = this.#full.length > 0 || this.#block.length >= BATCH_BYTES || this.#waiters.length > 0;
+    const hasMore = this.#batches.length > 0 || this.#block.length >= BATCH_BYTES || this.#waiters.length > 0;
     if (hasMore) this.#start();
     else if (this.#block.length > 0) this.#schedule();
-  }
-
-  #firstIsWritten(): void {
-    const block = this.#full.shift()!;
-    this.#written = 0;
-    if (this.#spare.length >= SPARE_BLOCKS || block.room + block.length > BLOCK_BYTES) return;
-    block.cutTo(0);
-    this.#spare.push(block);
   }
 
   #release(): void {

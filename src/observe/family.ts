@@ -24,34 +24,47 @@ export function register(registry: Registry, family: Family): void {
   registry.registerMetric(metric as unknown as Metric<string>);
 }
 
-/** Counts by upper bound, in seconds; the last place counts what is above all bounds. */
+/** Counts by upper bound, in seconds; then what is above all bounds, then the sum. */
 export class Buckets {
   readonly #bounds: readonly number[];
-  readonly #counts: Float64Array;
-  #sum = 0;
+  readonly #cells: Float64Array;
 
-  constructor(bounds: readonly number[]) {
+  /** How long the array of `cells` must be. */
+  static cells(bounds: readonly number[]): number {
+    return bounds.length + 2;
+  }
+
+  constructor(bounds: readonly number[], cells: Float64Array = new Float64Array(Buckets.cells(bounds))) {
     this.#bounds = bounds;
-    this.#counts = new Float64Array(bounds.length + 1);
+    this.#cells = cells;
   }
 
   observe(seconds: number): void {
+    const bounds = this.#bounds;
     let place = 0;
-    while (place < this.#bounds.length && seconds > this.#bounds[place]!) place++;
-    this.#counts[place]!++;
-    this.#sum += seconds;
+    while (place < bounds.length && seconds > bounds[place]!) place++;
+    this.#cells[place]!++;
+    this.#cells[bounds.length + 1]! += seconds;
+  }
+
+  add(other: Buckets): void {
+    for (const [place, value] of other.#cells.entries()) this.#cells[place]! += value;
+  }
+
+  clear(): void {
+    this.#cells.fill(0);
   }
 
   /** Cumulative, as Prometheus wants them. */
   samples(name: string, labels: Sample['labels']): Sample[] {
     const samples: Sample[] = [];
     let total = 0;
-    for (const [place, count] of this.#counts.entries()) {
-      total += count;
+    for (let place = 0; place <= this.#bounds.length; place++) {
+      total += this.#cells[place]!;
       const le = this.#bounds[place] ?? '+Inf';
       samples.push({ metricName: `${name}_bucket`, labels: { ...labels, le }, value: total });
     }
-    samples.push({ metricName: `${name}_sum`, labels, value: this.#sum });
+    samples.push({ metricName: `${name}_sum`, labels, value: this.#cells[this.#bounds.length + 1]! });
     samples.push({ metricName: `${name}_count`, labels, value: total });
     return samples;
   }

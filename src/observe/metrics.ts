@@ -3,10 +3,9 @@
 // An upstream that was not checked yet has no lockstep_upstream_up: unknown is neither 0 nor 1.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { ExchangeRecord } from '../core/exchange.ts';
 import type { Status, VersionStatus } from '../core/status.ts';
 import { VERSION_STATES } from '../core/versions.ts';
-import { ExchangeCounts } from './exchange-counts.ts';
+import type { ExchangeTotals } from './exchange-totals.ts';
 import { type Family, register, type Sample } from './family.ts';
 import type { WebhookCounts } from './webhooks.ts';
 
@@ -20,6 +19,8 @@ export interface ConnectionStats {
 }
 
 export interface MetricsSources {
+  /** Of requests that have ended. */
+  readonly requests: ExchangeTotals;
   readonly stats: () => ConnectionStats;
   readonly status: () => Status;
   readonly accessLogDropped: () => number;
@@ -30,24 +31,16 @@ export class Metrics {
   // Its own: a second gateway in the process (tests, the demo) has other numbers.
   readonly #registry = new Registry();
   readonly #sources: MetricsSources;
-  readonly #counts: ExchangeCounts;
 
   constructor(sources: MetricsSources) {
     this.#sources = sources;
-    this.#counts = new ExchangeCounts((id) => sources.status().versions.some((version) => version.id === id));
-    for (const family of [...requestFamilies(this.#counts), ...this.#stateFamilies()]) {
+    for (const family of [...requestFamilies(sources.requests), ...this.#stateFamilies()]) {
       register(this.#registry, family);
     }
     collectDefaultMetrics({ register: this.#registry });
   }
 
-  /** Never throws, never blocks: half a microsecond. */
-  record(exchange: ExchangeRecord): void {
-    this.#counts.record(exchange);
-  }
-
   async render(): Promise<{ contentType: string; body: string }> {
-    this.#counts.forgetUnknown();
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 
@@ -87,6 +80,18 @@ export class Metrics {
         read: () => one(status().state.writable ? 1 : 0),
       },
       {
+        name: 'lockstep_threads',
+        help: 'Threads that move requests now.',
+        type: 'gauge',
+        read: () => one(status().threads.serving),
+      },
+      {
+        name: 'lockstep_thread_restarts_total',
+        help: 'Threads that died or hung and were replaced.',
+        type: 'counter',
+        read: () => one(status().threads.restarts),
+      },
+      {
         name: 'lockstep_session_overflow_total',
         help: 'Sessions that did not fit into the ledger.',
         type: 'counter',
@@ -103,7 +108,7 @@ export class Metrics {
   }
 }
 
-function requestFamilies(counts: ExchangeCounts): Family[] {
+function requestFamilies(counts: ExchangeTotals): Family[] {
   const total = 'lockstep_request_seconds';
   const gateway = 'lockstep_gateway_seconds';
   return [

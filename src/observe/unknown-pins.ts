@@ -1,13 +1,13 @@
 // After a start without a stored state: do browsers come back with pins that this gateway does not know? Then it was not
 // the very first start, and what it knew has been lost (a container without a volume, a state path that was mistyped).
 // One browser proves nothing, anybody can make up a cookie; many soon after the start do.
-
-import type { ExchangeRecord } from '../core/exchange.ts';
+// Looked at once in a while, in what is counted of requests anyway: a request costs nothing.
 
 /** Browsers with an open page come back within minutes; later ones may come from anywhere. */
 const WINDOW_MS = 15 * 60_000;
 /** Told at so many, and at each tenfold of it. */
 const MANY = 20;
+export const LOOK_MS = 1_000;
 
 export interface UnknownPinsFound {
   readonly unknown: number;
@@ -16,31 +16,46 @@ export interface UnknownPinsFound {
   readonly sinceStartMs: number;
 }
 
+export interface UnknownPinsPorts {
+  /** Since the start. */
+  readonly counts: () => { readonly requests: number; readonly unknown: number };
+  readonly wallMs: () => number;
+  /** Runs once after `ms`; the answer calls it off. */
+  readonly after: (ms: number, run: () => void) => () => void;
+  readonly onFound: (found: UnknownPinsFound) => void;
+}
+
 export class UnknownPins {
-  readonly #onFound: (found: UnknownPinsFound) => void;
-  /** Nobody watches yet. */
-  #startMs = Number.NEGATIVE_INFINITY;
-  #requests = 0;
-  #unknown = 0;
+  readonly #ports: UnknownPinsPorts;
   #tellAt = MANY;
+  #cancel: () => void = () => {};
 
-  constructor(onFound: (found: UnknownPinsFound) => void) {
-    this.#onFound = onFound;
+  constructor(ports: UnknownPinsPorts) {
+    this.#ports = ports;
   }
 
-  /** From now on, for a while. `startMs` on the clock of the records: ms since the Unix epoch. */
-  watch(startMs: number): void {
-    this.#startMs = startMs;
+  /** From now on, which is the start, for a while. */
+  watch(): void {
+    this.#schedule(this.#ports.wallMs());
   }
 
-  record({ reason, startedAt }: Pick<ExchangeRecord, 'reason' | 'startedAt'>): void {
-    const sinceStartMs = startedAt - this.#startMs;
-    if (sinceStartMs > WINDOW_MS) return;
-    this.#requests++;
-    if (reason !== 'pin-invalid') return;
-    this.#unknown++;
-    if (this.#unknown < this.#tellAt) return;
-    this.#tellAt *= 10;
-    this.#onFound({ unknown: this.#unknown, requests: this.#requests, sinceStartMs });
+  stop(): void {
+    this.#cancel();
+  }
+
+  #schedule(startMs: number): void {
+    const { after, wallMs } = this.#ports;
+    this.#cancel = after(LOOK_MS, () => {
+      const sinceStartMs = wallMs() - startMs;
+      this.#look(sinceStartMs);
+      if (sinceStartMs < WINDOW_MS) this.#schedule(startMs);
+    });
+  }
+
+  #look(sinceStartMs: number): void {
+    const { requests, unknown } = this.#ports.counts();
+    if (unknown < this.#tellAt) return;
+    while (this.#tellAt <= unknown) this.#tellAt *= 10;
+    this.#ports.onFound({ unknown, requests, sinceStartMs });
   }
 }

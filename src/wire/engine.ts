@@ -51,9 +51,6 @@ export class WireEngine implements Engine, WireContext, Watched {
   #table: RoutingTable = EMPTY_TABLE;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
-  /** Open, those in their TLS handshake included. */
-  #sockets = 0;
-  #refused = 0;
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
 
@@ -65,7 +62,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.pools = new UpstreamPools(this.deadlines, settings, ports.gauges);
+    this.pools = new UpstreamPools(this.deadlines, settings, ports);
     this.deadlines.add(this);
   }
 
@@ -136,11 +133,11 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   stats(): EngineStats {
     return {
-      clientConnections: this.#sockets,
+      clientConnections: this.ports.connections.open,
       idleUpstreamConnections: this.pools.idle,
       upstreamConnections: this.pools.open,
       exchanges: this.#exchanges().length,
-      refusedConnections: this.#refused,
+      refusedConnections: this.ports.connections.refused,
       deniedRetries: this.budgets.denied,
     };
   }
@@ -215,14 +212,11 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   #hasRoom(): boolean {
-    if (this.#sockets < this.options.limits.connections) return true;
-    this.#refused++;
-    return false;
+    return this.ports.connections.enter(this.options.limits.connections);
   }
 
   #counted(socket: Socket): Socket {
-    this.#sockets++;
-    socket.once('close', () => this.#sockets--);
+    socket.once('close', () => this.ports.connections.leave());
     return socket;
   }
 

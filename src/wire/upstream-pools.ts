@@ -4,8 +4,9 @@
 import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
-import type { EngineSettings } from '../engine/contract.ts';
+import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
+import type { WhyForbidden } from '../engine/guarded-lookup.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { Recurring } from './recurring.ts';
 import { ResponseHead } from './response-head.ts';
@@ -18,15 +19,17 @@ export class UpstreamPools implements UpstreamContext {
   readonly responseHead = new ResponseHead();
   readonly answers = new Recurring<AnswerHead>();
   /** Open at a time, to all upstreams. */
+  readonly whyForbidden: WhyForbidden | undefined;
   #most: number;
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
   readonly #all = new Set<UpstreamConnection>();
   readonly #gauges: Gauges;
 
-  constructor(deadlines: Deadlines, settings: EngineSettings, gauges: Gauges) {
+  constructor(deadlines: Deadlines, settings: EngineSettings, { gauges, whyForbidden }: EnginePorts) {
     this.deadlines = deadlines;
     this.#gauges = gauges;
+    this.whyForbidden = whyForbidden;
     this.limits = settings.limits;
     this.cookieName = settings.cookie.name;
     this.#most = mostOf(settings);

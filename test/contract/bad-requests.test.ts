@@ -13,7 +13,7 @@ import { onEveryEngine } from './engines.ts';
 import { OWN_REQUEST_DIFFERENCES } from './own-differences.ts';
 import { type Scene, startScene } from './scene.ts';
 
-type Way = 'alone' | 'behind a valid request' | 'byte by byte';
+type Way = 'alone' | 'behind a valid request' | 'T13: byte by byte';
 
 const FIRST = 'GET /first HTTP/1.1\r\nHost: localhost\r\n\r\n';
 /** Writes of one byte are for parsers' states; the long cases are long by repetition. */
@@ -41,7 +41,7 @@ const DIFFERENCES = { ...REQUEST_DIFFERENCES, ...OWN_REQUEST_DIFFERENCES };
 const WAYS: readonly { way: Way }[] = [
   { way: 'alone' },
   { way: 'behind a valid request' },
-  { way: 'byte by byte' },
+  { way: 'T13: byte by byte' },
 ];
 
 onEveryEngine((engine) => {
@@ -58,7 +58,7 @@ onEveryEngine((engine) => {
     });
 
     const cases = [...requestCases(), ...ownRequestCases()]
-      .filter(({ bytes }) => way !== 'byte by byte' || bytes.length <= LONGEST_BYTE_BY_BYTE)
+      .filter(({ bytes }) => way !== 'T13: byte by byte' || bytes.length <= LONGEST_BYTE_BY_BYTE)
       .map((one) => {
         const difference = engine.name === 'wire' ? undefined : DIFFERENCES[one.id];
         return {
@@ -93,7 +93,7 @@ onEveryEngine((engine) => {
 
 /** Final answers, until the gateway has ended the connection: by itself after a refusal, else after our half-close. */
 async function exchange(client: RawClient, one: RequestCase, way: Way): Promise<readonly Message[]> {
-  if (way === 'byte by byte') await client.sendByteByByte(one.bytes);
+  if (way === 'T13: byte by byte') await client.sendByteByByte(one.bytes);
   else await client.send(way === 'alone' ? one.bytes : Buffer.concat([Buffer.from(FIRST), one.bytes]));
   if (one.half) client.halfClose();
   if (way === 'behind a valid request') {

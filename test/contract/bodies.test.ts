@@ -38,6 +38,7 @@ onEveryEngine((engine) => {
       const answer = await httpRequest(`${scene.url}/echo`, { method: 'POST', body });
       expect(answer.headers[ECHO_HASH]).toBe(patternHash(length));
       expect(answer.text()).toBe(String(length));
+      await scene.settled();
       expect(scene.records.at(-1)).toMatchObject({ bytesIn: length, status: 200 });
     });
 
@@ -105,6 +106,7 @@ onEveryEngine((engine) => {
       const answer = await httpRequest(`${scene.url}/bytes?n=${length}`);
       expect(answer.headers['content-length']).toBe(String(length));
       expect(createHash('sha256').update(answer.body).digest('hex')).toBe(patternHash(length));
+      await scene.settled();
       expect(scene.records.at(-1)).toMatchObject({ bytesOut: length });
     });
 

@@ -57,6 +57,7 @@ onEveryEngine((engine) => {
         expect(valuesOf(answer, 'connection')).toEqual([]);
       }
       expect(recorder.upstream.connections.length).toBe(1);
+      await scene.settled();
       expect(scene.engine.stats()).toMatchObject({
         clientConnections: 1,
         upstreamConnections: 1,
@@ -72,6 +73,7 @@ onEveryEngine((engine) => {
       await client.send(targets.map((target) => get(target)).join(''));
       for (const target of targets) expect(targetOf(await client.answer())).toBe(target);
       expect(recorder.requests().length).toBe(200);
+      await scene.settled();
       expect(scene.records.length).toBe(200);
     });
 
@@ -152,6 +154,7 @@ onEveryEngine((engine) => {
       await waitFor(() => scene.engine.stats().clientConnections === 2, { what: 'two clients' });
       const third = await clientOf(scene);
       await third.waitForEnd();
+      await scene.settled();
       expect(scene.engine.stats()).toMatchObject({ clientConnections: 2, refusedConnections: 1 });
       await first.send(get('/'));
       expect((await first.answer()).status).toBe(200);
@@ -191,8 +194,10 @@ onEveryEngine((engine) => {
         what: 'its upstream connection to end',
         timeoutMs: 1_500,
       });
+      await scene.settled();
       expect(scene.inFlight('v1')).toBe(0);
       expect(scene.engine.stats()).toMatchObject({ exchanges: 0, upstreamConnections: 0 });
+      await scene.settled();
       expect(scene.records).toHaveLength(1);
       expect(scene.records[0]).toMatchObject({ failure: 'client-gone', upstream: app.address });
     });
@@ -205,6 +210,7 @@ onEveryEngine((engine) => {
       await waitFor(() => scene.engine.stats().exchanges === 1, { what: 'the request to be held' });
       client.reset();
       await waitFor(() => scene.engine.stats().exchanges === 0, { what: 'the request to be dropped' });
+      await scene.settled();
       expect(scene.records[0]).toMatchObject({ failure: 'client-gone', status: 0 });
     });
   });
@@ -219,14 +225,16 @@ onEveryEngine((engine) => {
         const answer = await rawRequest(scene, [], { method: 'POST', body: 'x' });
         expect(answer.body.toString()).toBe('ok');
       }
+      await scene.settled();
       expect(scene.records.some(({ retries }) => retries === 1)).toBe(true);
       expect(scene.faults[0]).toContain('v1 127.0.0.1:1');
     });
 
-    test('that refuses and is the only one is a 502', async () => {
+    test('T08: that refuses and is the only one is a 502', async () => {
       const scene = await sceneWith(['127.0.0.1:1']);
       const answer = await rawRequest(scene, []);
       expect([answer.status, onlyValue(answer, 'x-lockstep-error')]).toEqual([502, 'connect-failed']);
+      await scene.settled();
       expect(scene.inFlight('v1')).toBe(0);
     });
 
@@ -267,6 +275,7 @@ onEveryEngine((engine) => {
       await waitFor(() => first.length === 2, { what: 'both requests to arrive' });
       for (const answer of first) answer();
       await Promise.all(both);
+      await scene.settled();
       expect(scene.engine.stats().idleUpstreamConnections).toBe(2);
       expect((await rawRequest(scene, [])).status).toBe(200);
       expect(upstream.connections.length).toBe(3);
@@ -299,6 +308,7 @@ onEveryEngine((engine) => {
       expect(idle).toBeGreaterThan(0);
       const answer = await rawRequest(scene, [], { target: '/last' });
       expect([answer.status, answer.body.toString()]).toEqual([200, 'ok']);
+      await scene.settled();
       expect(scene.records.at(-1)).toMatchObject({ upstream: busy.address, retries: 2 });
     });
 
@@ -332,6 +342,7 @@ onEveryEngine((engine) => {
       const scene = await sceneWith([upstream.address], { limits: { upstreamIdleMs: 150 } });
       await rawRequest(scene, []);
       await waitFor(() => upstream.openConnections() === 0, { what: 'it to be closed', timeoutMs: 2_000 });
+      await scene.settled();
       expect(scene.engine.stats()).toMatchObject({ upstreamConnections: 0, idleUpstreamConnections: 0 });
     });
 
@@ -347,6 +358,7 @@ onEveryEngine((engine) => {
       const scene = await sceneWith([upstream.address]);
       const slow = await clientOf(scene);
       await rawRequest(scene, []);
+      await scene.settled();
       expect(scene.engine.stats().idleUpstreamConnections).toBe(1);
       scene.engine.closeUpstreams('v1', upstream.address);
       await waitFor(() => upstream.openConnections() === 0, { what: 'the idle connection to be closed' });
@@ -357,6 +369,7 @@ onEveryEngine((engine) => {
       release[0]!();
       expect((await slow.answer()).body.toString()).toBe('ok');
       await waitFor(() => upstream.openConnections() === 0, { what: 'the busy connection to be closed' });
+      await scene.settled();
       expect(scene.engine.stats().upstreamConnections).toBe(0);
     });
 
@@ -377,6 +390,7 @@ onEveryEngine((engine) => {
       const answer = await rawRequest(scene, []);
       expect([answer.status, onlyValue(answer, 'x-lockstep-error')]).toEqual([504, 'upstream-timeout']);
       await waitFor(() => upstream.openConnections() === 0, { what: 'its connection to be closed' });
+      await scene.settled();
       expect(scene.inFlight('v1')).toBe(0);
     });
 
@@ -408,6 +422,7 @@ onEveryEngine((engine) => {
           await expect(client.answer()).rejects.toThrow('before a whole answer');
       }
       await waitFor(() => scene.inFlight('v1') === 0, { what: 'the requests to be counted out' });
+      await scene.settled();
       expect(scene.records.map(({ failure }) => failure)).toEqual([
         'upstream-truncated',
         'upstream-truncated',

@@ -1,4 +1,4 @@
-// The engines that keep the contract.
+// The engines that keep the contract, in the main thread and in several of their own.
 
 import { describe } from 'vitest';
 import { HttpProxyEngine } from '../../src/engine/http-proxy-engine.ts';
@@ -12,5 +12,8 @@ const ENGINES: readonly EngineUnderTest[] = [
 
 /** One suite, run by every engine. */
 export function onEveryEngine(suite: (engine: EngineUnderTest) => void): void {
-  describe.each(ENGINES)('$name', suite);
+  for (const engine of ENGINES) {
+    const title = 'create' in engine ? engine.name : `${engine.name} in ${engine.threads} threads`;
+    describe(title, () => suite(engine));
+  }
 }

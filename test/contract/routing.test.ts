@@ -50,6 +50,7 @@ onEveryEngine((engine) => {
       const answer = await rawRequest(scene, [...NAVIGATION, scene.pin('v2')]);
       expect(onlyValue(answer, VERSION_FIELD)).toBe('v2');
       expect(pinsSent(answer)).toEqual([]);
+      await scene.settled();
       expect(scene.records.at(-1)).toMatchObject({ version: 'v2', reason: 'pinned', upstream: v2.address });
     });
 
@@ -124,7 +125,7 @@ onEveryEngine((engine) => {
       client.close();
     });
 
-    test('for another host than those that are served is a 421', async () => {
+    test('V11: for another host than those that are served is a 421', async () => {
       const strict = await startTwo({ hosts: ['shop.example'] });
       expect((await rawRequest(strict, [])).status).toBe(200);
       const refused = await otherHost(strict);
@@ -165,6 +166,7 @@ onEveryEngine((engine) => {
       expect(seen(v1, 'x-forwarded-for')).toEqual(['192.0.2.7, 127.0.0.1']);
       expect(seen(v1, 'x-forwarded-proto')).toEqual(['https']);
       expect(pinsSent(answer)[0]).toMatch(/; Secure/);
+      await behind.settled();
       expect(behind.records.at(-1)!.client).toBe('192.0.2.7');
       await behind.stop();
     });
@@ -223,6 +225,7 @@ onEveryEngine((engine) => {
       expect(onlyValue(answer, 'content-type')).toBe('application/problem+json');
       if (body === '') expect(valuesOf(answer, 'connection')).toEqual([]);
       expect(v2.requestCount() + v1.requestCount()).toBe(before);
+      await gone.settled();
       expect(gone.records.at(-1)).toMatchObject({ status: 409, reason: 'pin-gone', failure: 'dead-pin' });
     });
   });

@@ -11,12 +11,14 @@ import type { CookiePolicy, DeadPinPolicy, Limits } from '../../src/core/policy.
 import { Ledger } from '../../src/core/sessions.ts';
 import { GatewaySteering } from '../../src/core/steering.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
+import { ConnectionCount } from '../../src/engine/connection-count.ts';
 import type { Engine, EngineOptions, EnginePorts } from '../../src/engine/contract.ts';
+import { startThreads } from './threads.ts';
 
-export interface EngineUnderTest {
-  readonly name: 'wire' | 'http-proxy';
-  readonly create: (options: EngineOptions, ports: EnginePorts) => Engine;
-}
+export type EngineUnderTest = { readonly name: 'wire' | 'http-proxy' } & (
+  | { readonly create: (options: EngineOptions, ports: EnginePorts) => Engine }
+  | { readonly threads: number }
+);
 
 export interface SceneSettings {
   /** Version id to addresses; the first is active. */
@@ -50,6 +52,8 @@ export interface Scene {
   streams(id: string): number;
   /** A Cookie line with a fresh pin. */
   pin(version: string): string;
+  /** Resolves when what has happened stands in records, faults and stats: at once, but for engines in threads. */
+  settled(): Promise<void>;
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -99,10 +103,13 @@ const DEAD_PIN: DeadPinPolicy = {
   patienceMs: 5_000,
 };
 
-export async function startScene({ create }: EngineUnderTest, settings: SceneSettings): Promise<Scene> {
+const PIN_KEY = 'a key for tests that is long enough to be one';
+
+export async function startScene(under: EngineUnderTest, settings: SceneSettings): Promise<Scene> {
   const cookie = { ...COOKIE, ...settings.cookie };
-  const keys = new PinKeys(['a key for tests that is long enough to be one'], cookie.name, cookie.domain);
-  const gauges = new Gauges();
+  const keys = new PinKeys([PIN_KEY], cookie.name, cookie.domain);
+  const threads = 'threads' in under ? under.threads : 1;
+  const gauges = new Gauges({ threads });
   const records: ExchangeRecord[] = [];
   const faults: string[] = [];
   const met: UpstreamFault[] = [];
@@ -112,18 +119,8 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
   const upstreams = new Map(
     ids.map((id) => [id, addresses[id]!.map((at, i) => upstreamAt(at, slotOf(id), i))]),
   );
-  const steering = new GatewaySteering({
-    cookie,
-    keys,
-    affinity: 'none',
-    deadPin: { ...DEAD_PIN, ...settings.deadPin },
-    protectedPaths: [],
-    upstreamConnections: settings.limits?.upstreamConnections ?? null,
-    ledger: new Ledger({ capacity: 1_000, idleMs: cookie.idleMs, nowMs: Date.now(), seed: 1 }),
-    gauges,
-    random: Math.random,
-    randomBytes: (count) => randomBytes(count),
-  });
+  const deadPin = { ...DEAD_PIN, ...settings.deadPin };
+  const ledger = new Ledger({ capacity: 1_000, idleMs: cookie.idleMs, nowMs: Date.now(), seed: 1, threads });
   const options: EngineOptions = {
     listen: [{ host: '127.0.0.1', port: 0, tls: settings.tls ?? null }],
     hosts: settings.hosts ?? null,
@@ -132,13 +129,43 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
     trustedProxies: settings.trustedProxies ?? [],
     cookie,
   };
+  const onRecord = (record: ExchangeRecord) => records.push(record);
+  const onFault = (message: string) => faults.push(message);
+  const onUpstreamFault = (fault: UpstreamFault) => met.push(fault);
+  const inThreads =
+    'threads' in under
+      ? startThreads({
+          threads,
+          kind: under.name,
+          options,
+          settings: { pinKeys: [PIN_KEY], deadPin },
+          gauges,
+          ledger,
+          onRecord,
+          onFault,
+          onUpstreamFault,
+        })
+      : null;
+  const create = 'create' in under ? under.create : () => inThreads!.engine;
   const engine = create(options, {
-    steering,
+    steering: new GatewaySteering({
+      cookie,
+      keys,
+      affinity: 'none',
+      deadPin,
+      protectedPaths: [],
+      upstreamConnections: options.limits.upstreamConnections,
+      ledger,
+      gauges,
+      random: Math.random,
+      randomBytes: (count) => randomBytes(count),
+    }),
     gauges,
-    record: (record) => records.push(record),
+    connections: ConnectionCount.create(1),
+    record: onRecord,
     wallMs: Date.now,
-    onFault: (message) => faults.push(message),
-    onUpstreamFault: (fault) => met.push(fault),
+    onFault,
+    onUpstreamFault,
   });
   let generation = 0;
   const activate = (id: string, gone: readonly string[] = []): Promise<void> =>
@@ -169,6 +196,7 @@ export async function startScene({ create }: EngineUnderTest, settings: SceneSet
       const session = newSessionId(randomBytes(12));
       return `Cookie: lockstep=${signPin(keys, { version, session, first: nowMs, seen: nowMs, upstream: '' })}`;
     },
+    settled: async () => inThreads?.settled(),
     stop: (graceMs = 0) => engine.shutdown(graceMs),
   };
 }
@@ -199,6 +227,7 @@ function tableOf(
       id,
       state: isGone ? 'retired' : id === activeId ? 'active' : 'draining',
       slot: slotOf(id),
+      isDeleted: false,
       takesPinned: !isGone,
       repin: 'stay',
       repinIdleMs: null,

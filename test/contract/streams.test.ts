@@ -75,6 +75,7 @@ onEveryEngine((engine) => {
   describe('a WebSocket', () => {
     test('carries messages of every size both ways, and is counted while it lasts', async () => {
       const { socket, messages, closed } = await open();
+      await scene.settled();
       expect(scene.streams('v1')).toBe(1);
       expect(scene.inFlight('v1')).toBe(1);
       const texts = ['x', 'y'.repeat(200), 'z'.repeat(100_000), 'ü'.repeat(500_000)];
@@ -84,6 +85,7 @@ onEveryEngine((engine) => {
       socket.close(1000);
       expect((await closed)[0]).toBe(1000);
       await expectNothingLeft();
+      await scene.settled();
       expect(scene.records).toHaveLength(1);
       expect(scene.records[0]).toMatchObject({ status: 101, isStream: true, failure: null, url: '/ws' });
       expect(scene.records[0]!.bytesIn).toBeGreaterThan(1_000_000);
@@ -157,6 +159,7 @@ onEveryEngine((engine) => {
       ]);
       client.close();
       await waitFor(() => refusing.engine.stats().clientConnections === 0, { what: 'the client to be gone' });
+      await refusing.settled();
       expect(refusing.records).toHaveLength(1);
       expect(refusing.records[0]).toMatchObject({ status: 403, isStream: false });
       expect(refusing.streams('v1')).toBe(0);
@@ -254,6 +257,7 @@ onEveryEngine((engine) => {
       expect([scene.streams('v1'), scene.inFlight('v1')]).toEqual([1, 1]);
       client.close();
       await expectNothingLeft();
+      await scene.settled();
       expect(scene.records[0]).toMatchObject({ status: 200, isStream: true });
     });
   });
@@ -278,6 +282,7 @@ onEveryEngine((engine) => {
       expect(await events.waitForEnd()).toBe('fin');
       pinned.socket.send('still here');
       await waitFor(() => pinned.messages.at(-1) === 'still here', { what: 'the pinned one to be served' });
+      await scene.settled();
       expect(scene.streams('v1')).toBe(1);
     });
 
@@ -333,6 +338,7 @@ onEveryEngine((engine) => {
       await expect(loading.answer()).rejects.toThrow('before a whole answer');
       expect((await elsewhere.answer()).status).toBe(200);
       await waitFor(() => app.openConnections() === 0, { what: 'the connections to be closed' });
+      await scene.settled();
       expect(scene.inFlight('v1')).toBe(0);
     });
   });

@@ -91,6 +91,7 @@ onEveryEngine((engine) => {
       scene.engine.abortVersion('v1');
       await waitFor(() => socket.destroyed || socket.readableEnded, { what: 'the end' });
       expect(text().length).toBeLessThan(50_000_000);
+      await scene.settled();
       expect(scene.records.at(-1)).toMatchObject({ failure: 'cut-off' });
     });
   });

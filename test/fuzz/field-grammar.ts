@@ -26,6 +26,8 @@ const KNOWN = [
     'Trailer',
     'TE',
   ],
+  // What proxies, caches and CGI programs obey.
+  ...['X-Forwarded-Prefix', 'Proxy', 'Max-Forwards', 'Authorization', 'Location', 'WWW-Authenticate', 'Vary'],
 ];
 const HOP_BY_HOP = ['Connection', 'Keep-Alive', 'Proxy-Connection', 'Upgrade', 'HTTP2-Settings', 'Expect'];
 const FRAMING = ['Host', 'Content-Length', 'Transfer-Encoding'];
@@ -66,6 +68,23 @@ const ODD_NAMES = [
     'CoNtEnT-lEnGtH',
     'tRANSFER-eNCODING',
   ],
+  // As scanners for smuggling spell them.
+  ...[
+    'Transfer Encoding',
+    'Transfer-Encoding x',
+    'Transf\x82r-Encoding',
+    'Transfer-%45ncoding',
+    'Transfer\\Encoding',
+    'Content-Length\r',
+  ],
+  ...[
+    'X.Forwarded.For',
+    'x_forwarded_prefix',
+    'X-Lockstep_Version',
+    'http2_settings',
+    'sec_fetch_dest',
+    'If_None_Match',
+  ],
   'N'.repeat(300),
 ];
 
@@ -104,9 +123,16 @@ const CONNECTION = fc.constantFrom(
     'x-lockstep-version',
     'keep-alive,keep-alive',
   ],
+  ...['\xa0upgrade', 'upgrade\xa0', 'x-a ,\tX', 'expect', 'HTTP2-Settings, Upgrade'],
 );
-const UPGRADE = fc.constantFrom('websocket', 'WebSocket', 'h2c', 'websocket, h2c', '', 'tls/1.0');
-const EXPECT = fc.constantFrom('100-continue', '100-Continue', '200-ok', '');
+const UPGRADE = fc.constantFrom(
+  ...['websocket', 'WebSocket', 'h2c', 'websocket, h2c', 'h2c, websocket', '', 'tls/1.0'],
+  ...['\xa0websocket', 'websocket/13', 'websocket,', '"websocket"'],
+);
+const EXPECT = fc.constantFrom(
+  ...['100-continue', '100-Continue', '100-CONTINUE', '200-ok', '', '100-continue, 100-continue'],
+  ...['y 100-continue', '"100-continue"', '100-continue;a=b', '\xa0100-continue'],
+);
 const LENGTH = fc.constantFrom(
   '0',
   '5',

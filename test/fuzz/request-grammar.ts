@@ -60,6 +60,13 @@ const ABSOLUTE = fc.constantFrom(
     'http:shop.example',
   ],
   ...['http://shop.example:80/', 'http://[::1]/', 'http://shop.example/http://x/', 'http://shop.example#f'],
+  ...[
+    'http://shop.example\\@other/',
+    'http://shop.example%00/',
+    'http://[::1',
+    'http:/shop.example/',
+    'HTTP://shop.example.',
+  ],
 );
 const TARGET = seldom(
   fc.oneof({ weight: 6, arbitrary: PATH }, { weight: 1, arbitrary: ABSOLUTE }),
@@ -79,6 +86,7 @@ const TARGET = seldom(
       'shop.example:443',
       '?',
       '#',
+      ...['//other/', '@other', '\\', '/\xc0\xaf', '/%c0%af', 'javascript:1', '**', '/*'],
     ),
     fc.integer({ min: 8_180, max: 8_200 }).map((length) => `/${'p'.repeat(length)}`),
   ),
@@ -128,6 +136,19 @@ const HOST_VALUE = seldom(
     'a#',
     'other',
     '\xff',
+    ...[
+      'shop.example.',
+      'a%00',
+      'a%zz',
+      'a;b',
+      '$(a)',
+      '[::::]',
+      '[::1%25eth0]',
+      '[1.2.3.4]',
+      '[v1.x]',
+      'a\\b',
+      'a:+1',
+    ],
   ),
   60,
 );

@@ -171,6 +171,13 @@ const ALERT_TESTS: readonly AlertTest[] = [
   },
   { alert: 'LockstepStateUnwritable', series: { lockstep_state_writable: '1x9' }, at: '7m', want: [] },
   {
+    alert: 'LockstepThreadsDie',
+    series: { lockstep_thread_restarts_total: '0x5 1x20' },
+    at: '8m',
+    want: [G],
+  },
+  { alert: 'LockstepThreadsDie', series: { lockstep_thread_restarts_total: '3x30' }, at: '20m', want: [] },
+  {
     alert: 'LockstepWebhooksLost',
     series: {
       'lockstep_webhook_deliveries_total{outcome="delivered"}': '0+5x20',

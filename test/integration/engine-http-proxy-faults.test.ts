@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { EngineOptions, EnginePorts } from '../../src/engine/contract.ts';
 import { HttpProxyEngine } from '../../src/engine/http-proxy-engine.ts';
 import { type Scene, type SceneSettings, startScene } from '../contract/scene.ts';
 import { expectOrdinaryService } from '../kit/ordinary-requests.ts';
@@ -20,8 +21,7 @@ afterEach(async () => {
 });
 
 async function sceneWith(address: string, more: Partial<SceneSettings> = {}): Promise<Scene> {
-  const create: Parameters<typeof startScene>[0]['create'] = (options, ports) =>
-    new HttpProxyEngine(options, ports);
+  const create = (options: EngineOptions, ports: EnginePorts) => new HttpProxyEngine(options, ports);
   const scene = await startScene({ name: 'http-proxy', create }, { versions: { v1: [address] }, ...more });
   cleanUp.push(() => scene.stop());
   return scene;

@@ -10,6 +10,7 @@ import { PinKeys } from '../../src/core/pin.ts';
 import { Ledger } from '../../src/core/sessions.ts';
 import { GatewaySteering } from '../../src/core/steering.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
+import { ConnectionCount } from '../../src/engine/connection-count.ts';
 import { WireEngine } from '../../src/wire/engine.ts';
 import { freePort } from '../kit/free-port.ts';
 import { gatewayYaml } from '../kit/gateway-config.ts';
@@ -130,6 +131,7 @@ beforeAll(async () => {
   engine = new WireEngine(config, {
     steering,
     gauges,
+    connections: ConnectionCount.create(1),
     wallMs: () => Date.now(),
     onFault: () => {},
     onUpstreamFault: () => {},
@@ -157,6 +159,7 @@ function tableOf(refusing: number): RoutingTable {
     id,
     state: id === 'v1' ? 'active' : 'draining',
     slot,
+    isDeleted: false,
     takesPinned: true,
     repin: 'stay',
     repinIdleMs: null,

@@ -44,6 +44,14 @@ export function readExposition(text: string): Exposed {
   return { names: new Set(labels.keys()), labelsOf: (name) => labels.get(name) ?? new Set() };
 }
 
+/** Of all samples of that name, whatever their labels. */
+export function sumOf(text: string, name: string): number {
+  const samples = text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+  return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+
 /** The metrics of a query. A name followed by a bracket is a function or a list of labels. */
 export function metricsAskedFor(query: string): Asked[] {
   const plain = query.replaceAll(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, ' ');

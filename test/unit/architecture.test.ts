@@ -38,9 +38,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   control: [],
   admin: [],
   wire: ['engine'],
+  threads: ['engine', 'wire', 'observe', 'config'],
   cli: ['main', 'config', 'demo', 'observe'],
   demo: ['main', 'config'],
-  main: ['admin', 'control', 'engine', 'wire', 'observe', 'config'],
+  main: ['admin', 'control', 'engine', 'threads', 'observe', 'config'],
 };
 
 /** Packages of core: it does no I/O, so it may have only what computes. */

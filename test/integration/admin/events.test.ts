@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { statusOf } from '../../unit/cli/status-fixtures.ts';
 import { type FakeControl, fakeControl, startAdmin, type TestAdmin } from './fake-control.ts';
@@ -83,4 +84,30 @@ test('a client that does not read is cut', async () => {
     },
     { timeout: 20_000, interval: 1 },
   );
+});
+
+test('an event that comes just as a stream ends is not written to it: that would end the process', async () => {
+  const token = { name: 'ci', token: 'operator-token-0123456789abcdef', role: 'operator' } as const;
+  const guarded = await startAdmin(control, { tokens: [token], heartbeatMs: 5 });
+  const faults: unknown[] = [];
+  const onFault = (error: unknown) => void faults.push(error);
+  process.on('uncaughtException', onFault);
+  try {
+    const socket = connect(guarded.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(
+      `GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token.token}\r\n\r\n`,
+    );
+    await vi.waitUntil(() => control.listeners() === 1);
+    // In one turn: the end is not out yet when the next event comes.
+    guarded.setTokens([{ ...token, token: 'another-token-0123456789abcdef' }]);
+    control.emit('promoted', 'v2');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(control.listeners()).toBe(0);
+    expect(faults).toEqual([]);
+    socket.destroy();
+  } finally {
+    process.off('uncaughtException', onFault);
+    await guarded.close();
+  }
 });

@@ -133,7 +133,7 @@ export function fakeExplainer(asked: AskedRequest[] = []): ExplainPort {
       asked.push(request);
       return explanation({ method: request.method, target: request.url });
     },
-    past: (id) =>
+    past: async (id) =>
       id === 'p-1'
         ? explanation({
             past: {

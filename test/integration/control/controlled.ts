@@ -83,7 +83,7 @@ export async function openBench(): Promise<Bench> {
         },
         warm: null,
         analysis: null,
-        meter: new CanaryMeter(),
+        meter: new CanaryMeter(1, () => {}),
         health: {
           path: null,
           intervalMs: 25,
@@ -99,6 +99,7 @@ export async function openBench(): Promise<Bench> {
         active: null,
         isPinKeyNew: false,
         isListening: () => true,
+        threads: () => ({ count: 1, serving: 1, restarts: 0 }),
         log: { info: () => {}, warn: () => {}, error: (_detail, message) => errors.push(message) },
         ...more,
       });

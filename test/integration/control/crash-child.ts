@@ -30,7 +30,7 @@ const controller = new Controller({
   },
   warm: null,
   analysis: null,
-  meter: new CanaryMeter(),
+  meter: new CanaryMeter(1, () => {}),
   health: {
     path: null,
     intervalMs: 60_000,
@@ -49,6 +49,7 @@ const controller = new Controller({
   active: 'v1',
   isPinKeyNew: false,
   isListening: () => true,
+  threads: () => ({ count: 1, serving: 1, restarts: 0 }),
   log: { info: () => {}, warn: () => {}, error: () => {} },
 });
 await controller.start();

@@ -5,15 +5,12 @@ import { workerData } from 'node:worker_threads';
 import { Gauges } from '../../../src/core/gauges.ts';
 import { Ledger } from '../../../src/core/sessions.ts';
 import {
-  CROWDED,
   Hammered,
   type HammerTask,
-  INSIDE,
   MINTED,
   MINTS,
   OPERATIONS,
   REFUSED,
-  ROOM,
   sessionOf,
   VERSIONS,
   versionOf,
@@ -80,11 +77,6 @@ function step(): void {
       Atomics.add(shared.cells, MINTS, 1);
       return;
     default:
-      if (gauges.enter(version, 2, ROOM)) {
-        if (Atomics.add(shared.cells, INSIDE, 1) >= ROOM) Atomics.add(shared.cells, CROWDED, 1);
-        Atomics.sub(shared.cells, INSIDE, 1);
-        gauges.leave(version, 2);
-      }
       gauges.enter(version, 1);
       if (ledger.touch(session, version, firstMs, nowMs)) shared.wasSeen(pair, nowMs);
       else Atomics.add(shared.cells, REFUSED, 1);

@@ -16,10 +16,6 @@ const WORKING = 2;
 export const MINTS = 3;
 export const REFUSED = 4;
 export const OPERATIONS = 5;
-/** Workers that were let in where there is room for ROOM, and how often there were more. */
-export const INSIDE = 6;
-export const CROWDED = 7;
-export const ROOM = 2;
 const CELLS = 8;
 
 export interface HammerHandle {

@@ -6,7 +6,6 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Ledger } from '../../../src/core/sessions.ts';
 import {
-  CROWDED,
   Hammered,
   type HammerTask,
   IDLE_MS,
@@ -78,7 +77,7 @@ describe('a ledger that worker threads share', () => {
     shared.stop(true);
     await until(() => shared.working === 0);
     expectNoneTooFew(ledger, shared);
-    expect([shared.cells[REFUSED], shared.cells[CROWDED], gauges.inFlight(2)]).toEqual([0, 0, 0]);
+    expect(shared.cells[REFUSED]).toBe(0);
     const { nowMs } = shared;
 
     // No pair twice: reports were taken up by the first call of the sweep.
@@ -139,12 +138,12 @@ describe('a ledger that worker threads share', () => {
     expect(ledger.lastFullMs).toBe(START);
   });
 
-  test('stays sound when threads are killed in the middle', { timeout: 240_000 }, async () => {
+  test('stays sound when threads are killed in the middle', { timeout: 120_000 }, async () => {
     const capacity = 4_000;
     const { ledger, gauges, shared } = Hammered.make(100, 3, capacity, START);
     for (let thread = 0; thread < 3; thread++) hammerOn(shared, thread, 99 + thread);
     await until(() => shared.working === 3);
-    for (let death = 0; death < 18; death++) {
+    for (let death = 0; death < 24; death++) {
       const thread = death % 3;
       await watch(ledger, shared, 1_000 + 97 * death);
       await workers.get(thread)!.terminate();

@@ -39,6 +39,7 @@ export function statusOf(versions: readonly VersionStatus[], more: Partial<Statu
     countingSince: '2026-03-01T00:00:00.000Z',
     sessionOverflow: 0,
     state: { writable: true, since: '2026-03-01T00:00:00.000Z', error: null },
+    threads: { count: 1, serving: 1, restarts: 0 },
     versions,
     ...more,
   };

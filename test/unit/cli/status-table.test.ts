@@ -135,6 +135,18 @@ Next: raise limits.sessions; until then drains take longer to prove
 `);
 });
 
+test('threads are told of when there are several', () => {
+  const head = (threads: Status['threads']) => render(statusOf([v2], { threads })).split('\n')[0];
+  expect(head({ count: 1, serving: 1, restarts: 0 })).toBe('epoch 41   active v2');
+  expect(head({ count: 2, serving: 2, restarts: 0 })).toBe('epoch 41   active v2   2 threads');
+  expect(head({ count: 2, serving: 2, restarts: 1 })).toBe('epoch 41   active v2   2 threads, 1 restart');
+  const one = render(statusOf([v2], { threads: { count: 4, serving: 3, restarts: 2 } }));
+  expect(one).toContain('epoch 41   active v2   3 of 4 threads, 2 restarts\n');
+  expect(one).toContain('\n! 1 of 4 threads died; it is being replaced\n');
+  const two = render(statusOf([v2], { threads: { count: 4, serving: 2, restarts: 2 } }));
+  expect(two).toContain('\n! 2 of 4 threads died; they are being replaced\n');
+});
+
 test('a long id is never cut, and no line of the table is wider than 80 columns', () => {
   const id = `build-${'a'.repeat(58)}`;
   const text = render(

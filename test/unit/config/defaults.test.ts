@@ -8,6 +8,7 @@ import { loadConfig, parseConfig } from '../../../src/config/load.ts';
 const DEFAULTS: Config = {
   listen: [{ host: '127.0.0.1', port: 8080, tls: null }],
   hosts: null,
+  threads: 'auto',
   engine: 'wire',
   admin: { host: '127.0.0.1', port: 9090, tokens: [] },
   stateDir: '/etc/lockstep/state',

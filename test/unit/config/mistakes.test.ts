@@ -52,11 +52,15 @@ const rows: readonly Mistake[] = [
     want: ['1: engine: expected wire or http-proxy, got "nginx"'],
   },
   {
-    name: 'several threads',
-    given: 'threads: 4',
-    want: ['1: threads: expected auto or 1, got 4, which is not in this version'],
+    name: 'too many threads',
+    given: 'threads: 65',
+    want: ['1: threads: expected auto or a number from 1 to 64, got 65'],
   },
-  { name: 'no threads', given: 'threads: 0', want: ['1: threads: expected auto or 1, got 0'] },
+  {
+    name: 'no threads',
+    given: 'threads: 0',
+    want: ['1: threads: expected auto or a number from 1 to 64, got 0'],
+  },
   {
     name: 'a shared state, without its password',
     given: 'state: redis://u:pw@host/0',

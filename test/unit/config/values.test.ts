@@ -197,7 +197,9 @@ const rows: { name: string; given: string; pick: (config: Config) => unknown; wa
     pick: (c) => c.pinKeys,
     want: [ENV.KEY],
   },
-  { name: 'one thread', given: 'threads: 1', pick: (c) => c.engine, want: 'wire' },
+  { name: 'threads that the machine decides', given: '', pick: (c) => c.threads, want: 'auto' },
+  { name: 'one thread', given: 'threads: 1', pick: (c) => c.threads, want: 1 },
+  { name: 'several threads', given: 'threads: "8"', pick: (c) => c.threads, want: 8 },
 ];
 
 test.each(rows)('takes $name', ({ given, pick, want }) => {

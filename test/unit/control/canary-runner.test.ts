@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CanaryRunner } from '../../../src/control/canary-runner.ts';
 import { Events } from '../../../src/control/events.ts';
 import { planOf } from '../../../src/core/canary.ts';
-import { CanaryMeter } from '../../../src/core/canary-meter.ts';
+import { CanaryMeter, CanaryTally } from '../../../src/core/canary-meter.ts';
 import type { Change, Deployment } from '../../../src/core/deployment.ts';
 import { exchange } from '../observe/exchange-record.ts';
 import { deploymentOf } from './deployments.ts';
@@ -13,7 +13,8 @@ const bounds = { errors: 0.01, p95: 1.5, min: 10 };
 
 function bench(steps: readonly number[] = [5, 25, 100]) {
   const clock = handClock();
-  const meter = new CanaryMeter();
+  const tally = new CanaryTally(0);
+  const meter = new CanaryMeter(1, (counts) => tally.count(counts));
   const events = new Events(() => clock.wallMs());
   const asked: Change[] = [];
   const plan = planOf({ steps, everyMs: EVERY_MS }, bounds, clock.wallMs());
@@ -40,7 +41,7 @@ function bench(steps: readonly number[] = [5, 25, 100]) {
   });
   const come = (version: string, requests: number, status = 200) => {
     for (let request = 0; request < requests; request++) {
-      meter.record(exchange({ version, status, sessionFirst: clock.wallMs(), firstByteMs: 5 }));
+      tally.record(exchange({ version, status, sessionFirst: clock.wallMs(), firstByteMs: 5 }));
     }
   };
   const told = () => events.since(0).map(({ type }) => type);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CanaryMeter } from '../../../src/core/canary-meter.ts';
+import { CanaryMeter, CanaryTally } from '../../../src/core/canary-meter.ts';
 import type { ExchangeRecord } from '../../../src/core/exchange.ts';
 import { exchange } from '../observe/exchange-record.ts';
 
@@ -9,10 +9,16 @@ const window = { key: 'a', canary: 'v3', active: 'v2', sessionsSinceMs: SINCE };
 const of = (version: string, more: Partial<ExchangeRecord> = {}) =>
   exchange({ version, sessionFirst: SINCE, firstByteMs: 10, ...more });
 
-function meter() {
-  const made = new CanaryMeter();
+function meter(threads = 1) {
+  const tallies = Array.from({ length: threads }, (_, thread) => new CanaryTally(thread));
+  const made = new CanaryMeter(threads, (counts) => {
+    for (const tally of tallies) tally.count(counts);
+  });
   made.watch([window], 5_000);
-  return made;
+  return Object.assign(made, {
+    tallies,
+    record: (each: ExchangeRecord) => tallies[0]!.record(each),
+  });
 }
 
 describe('the canary meter', () => {
@@ -79,6 +85,33 @@ describe('the canary meter', () => {
     counting.watch([], 8_000);
     counting.record(of('v3'));
     expect(counting.read('a')).toBeNull();
+  });
+
+  it('adds up what several threads counted, also of one that was replaced', () => {
+    const counting = meter(3);
+    for (const tally of counting.tallies) tally.record(of('v3', { firstByteMs: 10 }));
+    counting.tallies[1]!.record(of('v3', { status: 500, firstByteMs: 900 }));
+    counting.tallies[2]!.record(of('v2'));
+    const successor = new CanaryTally(1);
+    successor.count(counting.counts);
+    successor.record(of('v3'));
+    const { canary, active } = counting.read('a')!;
+    expect(canary).toMatchObject({ requests: 5, errors: 1 });
+    expect(canary.p95Ms).toBeGreaterThan(899);
+    expect(active).toMatchObject({ requests: 1, errors: 0 });
+  });
+
+  it('tells the threads when something else is to be counted, and only then', () => {
+    let told = 0;
+    const counting = new CanaryMeter(2, () => told++);
+    counting.watch([window], 1);
+    counting.watch([{ ...window }], 2);
+    expect(told).toBe(1);
+    counting.restart('a', 3);
+    expect(told).toBe(2);
+    counting.watch([], 4);
+    counting.watch([], 5);
+    expect(told).toBe(3);
   });
 
   it('knows the 95th percentile to five percent', () => {

@@ -9,6 +9,7 @@ const version = (id: string): TableVersion => ({
   id,
   state: 'active',
   slot: 1,
+  isDeleted: false,
   takesPinned: true,
   repin: 'stay',
   repinIdleMs: null,

@@ -34,6 +34,7 @@ export function versionOf(
     id,
     state,
     slot,
+    isDeleted: false,
     takesPinned: PINNED_STATES.includes(state),
     repin: 'stay',
     repinIdleMs: null,

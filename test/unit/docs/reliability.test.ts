@@ -1,6 +1,6 @@
 // docs/reliability.md promises tests: those it names exist, and no row of the hardening list is left out.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -24,4 +24,36 @@ describe('docs/reliability.md', () => {
       [],
     );
   });
+
+  it('shows each attack and fault by a test with its id in the name, or says that there is none', () => {
+    const names = testNames();
+    const rows = text.split('\n').filter((line) => line.startsWith('|'));
+    const missing = [...idsOf('T', 22, 2), ...idsOf('V', 12, 2), ...idsOf('M', 10, 2), 'P9'].filter((id) => {
+      const row = rows.find((line) => line.split('|')[1]!.split(/[ ,]+/).includes(id));
+      const isNone = /\|\s*none/.test(row ?? '');
+      return !isNone && !names.some((name) => new RegExp(`\\b${id}\\b`).test(name));
+    });
+    expect(missing).toEqual([]);
+  });
+
+  it('names only cases that the corpus has', () => {
+    const files = ['requests', 'responses'].map((name) => join(ROOT, `test/corpus/${name}.jsonl`));
+    const cases = files.map((file) => readFileSync(file, 'utf8')).join('\n');
+    const corpusRows = text.split('\n').filter((line) => /^\|.*\bcorpus\b/i.test(line));
+    const named = corpusRows.flatMap((line) => line.match(/\b[A-ER]\d{2}\b/g) ?? []);
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter((id) => !cases.includes(`"${id}"`))).toEqual([]);
+  });
 });
+
+/** What stands in quotes behind `test`, `it`, `describe` or their kin, and in the rows of tables. */
+function testNames(): readonly string[] {
+  const files = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.test.ts'),
+  );
+  return files.flatMap((file) => {
+    const source = readFileSync(join(ROOT, 'test', file), 'utf8');
+    const code = source.replaceAll(/^\s*\/\/.*$/gm, '');
+    return [...code.matchAll(/(['`"])((?:(?!\1).)*)\1/g)].map(([, , name]) => name!);
+  });
+}

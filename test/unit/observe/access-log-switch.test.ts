@@ -98,3 +98,14 @@ test('what was dropped stays counted when the destination changes', async () => 
   await log.close();
   expect(log.dropped).toBe(3);
 });
+
+test('lines that threads still hold when it is switched off are gathered first', async () => {
+  const line = Buffer.from('{"url":"/1"}\n');
+  log = new AccessLogSwitch({ flushMs: 5 }, () => new Promise((taken) => log.append(line, taken)));
+  log.open(at('a')).use();
+  log.open('off').use();
+  await log.close();
+  expect(await urlsIn('a')).toEqual(['/1']);
+  await new Promise<void>((taken) => log.append(line, taken));
+  expect(await urlsIn('a'), 'nothing is written where nothing is wanted').toEqual(['/1']);
+});

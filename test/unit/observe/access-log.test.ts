@@ -206,3 +206,47 @@ test('appends to a file', async () => {
     await rm(folder, { recursive: true });
   }
 });
+
+const block = (name: string, done: string[]) => (log: AccessLog) =>
+  log.append(Buffer.from(lineOf(exchange({ url: name }), 'p-1')), () => done.push(name));
+
+test('blocks of threads leave one after the other, and say so when they have', () => {
+  const { log, sink } = open();
+  const done: string[] = [];
+  block('/1', done)(log);
+  block('/2', done)(log);
+  expect(sink.writes).toHaveLength(1);
+  expect(done).toEqual([]);
+  sink.answer(null, 10);
+  expect(done, 'one that left in part goes on where it stopped').toEqual([]);
+  sink.answer(null, sink.writes[1]!.length);
+  expect(done).toEqual(['/1']);
+  sink.answer();
+  expect(done).toEqual(['/1', '/2']);
+  expect(sink.lines().map(({ url }) => url)).toEqual(['/1', '/2']);
+});
+
+test('a block that could not be written is written later, whole', () => {
+  const { log, sink } = open({ flushMs: 100 });
+  const done: string[] = [];
+  block('/1', done)(log);
+  sink.answer(failure('ENOSPC'), 0);
+  expect(done).toEqual([]);
+  vi.advanceTimersByTime(100);
+  sink.answer();
+  expect(done).toEqual(['/1']);
+  expect(sink.lines().map(({ url }) => url)).toEqual(['/1']);
+});
+
+test('blocks that the end met are given back: nobody waits for them for ever', async () => {
+  const { log, sink } = open({ closeMs: 50 });
+  const done: string[] = [];
+  block('/1', done)(log);
+  block('/2', done)(log);
+  const closed = log.close();
+  await vi.advanceTimersByTimeAsync(50);
+  await closed;
+  block('/3', done)(log);
+  expect(done).toEqual(['/1', '/2', '/3']);
+  expect(sink.writes).toHaveLength(1);
+});

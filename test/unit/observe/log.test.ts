@@ -1,7 +1,8 @@
 // The gateway's own log: what opens doors is redacted, and a flood of one warning stays a few lines (T22, M09).
 
 import { expect, test } from 'vitest';
-import { createLog, type LogLevel, LogLimiter } from '../../../src/observe/log.ts';
+import { createLog, type LogLevel } from '../../../src/observe/log.ts';
+import { LogLimiter } from '../../../src/observe/log-limiter.ts';
 
 function logged(
   level: LogLevel,

@@ -1,8 +1,12 @@
 // What /metrics says, as Prometheus reads it.
 
 import { expect, test } from 'vitest';
+import type { ExchangeRecord } from '../../../src/core/exchange.ts';
 import type { Decision } from '../../../src/core/route.ts';
 import type { Status, VersionStatus } from '../../../src/core/status.ts';
+import { CountCells } from '../../../src/observe/count-cells.ts';
+import { ExchangeCounts } from '../../../src/observe/exchange-counts.ts';
+import { ExchangeTotals } from '../../../src/observe/exchange-totals.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { exchange } from './exchange-record.ts';
 
@@ -63,6 +67,7 @@ function start(versions: VersionStatus[]) {
     countingSince: '2026-01-01T00:00:00.000Z',
     sessionOverflow: 6,
     state: { writable: true, since: '2026-01-01T00:00:00.000Z', error: null },
+    threads: { count: 2, serving: 2, restarts: 3 },
     versions,
   });
   const stats = {
@@ -73,9 +78,28 @@ function start(versions: VersionStatus[]) {
     deniedRetries: 4,
   };
   const webhooks = () => ({ delivered: 5, failed: 4, dropped: 3, retries: 2, pending: 1 });
-  const metrics = new Metrics({ status, stats: () => stats, accessLogDropped: () => 11, webhooks });
+  const buffers = [0, 1].map(() => new SharedArrayBuffer(CountCells.BYTE_LENGTH));
+  const countIn = (buffer: SharedArrayBuffer) =>
+    new ExchangeCounts(buffer, (id) => versions.some((version) => version.id === id));
+  const threads = buffers.map(countIn);
+  const requests = new ExchangeTotals(buffers);
+  const metrics = new Metrics({ status, requests, stats: () => stats, accessLogDropped: () => 11, webhooks });
   const lines = async () => (await metrics.render()).body.split('\n');
-  return { metrics, lines, versions };
+  const record = (each: ExchangeRecord) => threads[0]!.record(each);
+  /** The versions are others now. */
+  const changed = () => {
+    for (const thread of threads) thread.forgetUnknown();
+  };
+  return {
+    metrics,
+    record,
+    lines,
+    versions,
+    threads,
+    requests,
+    changed,
+    successor: () => countIn(buffers[0]!),
+  };
 }
 
 test('shows what the parts of the gateway say now', async () => {
@@ -101,6 +125,8 @@ test('shows what the parts of the gateway say now', async () => {
     'lockstep_refused_connections_total 1',
     'lockstep_epoch 4',
     'lockstep_state_writable 1',
+    'lockstep_threads 2',
+    'lockstep_thread_restarts_total 3',
     'lockstep_session_overflow_total 6',
     'lockstep_access_log_dropped_total 11',
     'lockstep_webhook_deliveries_total{outcome="delivered"} 5',
@@ -140,15 +166,13 @@ test('says when a draining version should be empty, once that is known', async (
 });
 
 test('counts requests by version, reason and class of status', async () => {
-  const { metrics, lines } = start([version('v1')]);
-  metrics.record(exchange());
-  metrics.record(exchange({ status: 204 }));
-  metrics.record(exchange({ status: 101, reason: 'tab', isStream: true }));
-  metrics.record(
-    exchange({ status: 0, reason: 'refused', version: '', failure: 'client-gone', gatewayMs: -1 }),
-  );
-  metrics.record(exchange({ status: 502, failure: 'upstream-reset', retries: 1, bytesIn: 10 }));
-  metrics.record(exchange({ status: 999 }));
+  const { record, lines } = start([version('v1')]);
+  record(exchange());
+  record(exchange({ status: 204 }));
+  record(exchange({ status: 101, reason: 'tab', isStream: true }));
+  record(exchange({ status: 0, reason: 'refused', version: '', failure: 'client-gone', gatewayMs: -1 }));
+  record(exchange({ status: 502, failure: 'upstream-reset', retries: 1, bytesIn: 10 }));
+  record(exchange({ status: 999 }));
   const body = await lines();
   expect(body).toContain('lockstep_stray_pins_total 0');
   expect(body.filter((line) => line.startsWith('lockstep_requests_total{')).sort()).toEqual([
@@ -167,9 +191,9 @@ test('counts requests by version, reason and class of status', async () => {
 });
 
 test('histograms are cumulative, in seconds, and leave streams out', async () => {
-  const { metrics, lines } = start([version('v1')]);
-  for (const totalMs of [0.5, 1, 1.1, 70_000]) metrics.record(exchange({ totalMs, gatewayMs: 0.02 }));
-  metrics.record(exchange({ totalMs: 3_600_000, isStream: true, gatewayMs: -1 }));
+  const { record, lines } = start([version('v1')]);
+  for (const totalMs of [0.5, 1, 1.1, 70_000]) record(exchange({ totalMs, gatewayMs: 0.02 }));
+  record(exchange({ totalMs: 3_600_000, isStream: true, gatewayMs: -1 }));
   const body = await lines();
   expect(body).toContain('lockstep_request_seconds_bucket{version="v1",le="0.001"} 2');
   expect(body).toContain('lockstep_request_seconds_bucket{version="v1",le="0.0025"} 3');
@@ -185,35 +209,72 @@ test('histograms are cumulative, in seconds, and leave streams out', async () =>
 });
 
 test('labels stay bounded: versions that the gateway does not have count as none', async () => {
-  const { metrics, lines } = start([version('v1')]);
-  for (let index = 0; index < 500; index++) metrics.record(exchange({ version: `x${index}` }));
+  const { record, lines } = start([version('v1')]);
+  for (let index = 0; index < 500; index++) record(exchange({ version: `x${index}` }));
   const requests = (await lines()).filter((line) => line.startsWith('lockstep_requests_total{'));
   expect(requests).toEqual(['lockstep_requests_total{version="",reason="pinned",status="2xx"} 500']);
 });
 
 test('a version that is deleted leaves, and comes back from zero', async () => {
-  const { metrics, lines, versions } = start([version('v1'), version('v2')]);
-  metrics.record(exchange({ version: 'v2' }));
+  const { record, lines, versions, changed } = start([version('v1'), version('v2')]);
+  record(exchange({ version: 'v2' }));
   expect((await lines()).join('\n')).toContain('version="v2"');
   versions.pop();
+  changed();
   expect((await lines()).join('\n')).not.toContain('version="v2"');
-  metrics.record(exchange({ version: 'v2' }));
+  record(exchange({ version: 'v2' }));
   expect(await lines()).toContain('lockstep_requests_total{version="",reason="pinned",status="2xx"} 1');
   versions.push(version('v2'));
-  await lines();
-  metrics.record(exchange({ version: 'v2' }));
+  changed();
+  record(exchange({ version: 'v2' }));
   expect(await lines()).toContain('lockstep_requests_total{version="v2",reason="pinned",status="2xx"} 1');
+});
+
+test('what threads count is added up, and stays when one of them is replaced', async () => {
+  const { lines, threads, successor, requests } = start([version('v1'), version('v2')]);
+  threads[0]!.record(exchange({ totalMs: 0.5, retries: 2, bytesIn: 3, failure: 'upstream-reset' }));
+  threads[1]!.record(exchange({ totalMs: 0.5, bytesIn: 4, decision: { hasStrayPins: true } as Decision }));
+  threads[1]!.record(exchange({ version: 'v2', reason: 'pin-invalid' }));
+  const replaced = successor();
+  replaced.record(exchange({ totalMs: 0.5 }));
+  replaced.record(exchange({ version: 'v2' }));
+  const body = await lines();
+  for (const line of [
+    'lockstep_requests_total{version="v1",reason="pinned",status="2xx"} 3',
+    'lockstep_requests_total{version="v2",reason="pinned",status="2xx"} 1',
+    'lockstep_request_seconds_bucket{version="v1",le="0.001"} 3',
+    'lockstep_request_seconds_count{version="v1"} 3',
+    'lockstep_request_seconds_sum{version="v1"} 0.0015',
+    'lockstep_gateway_seconds_count 5',
+    'lockstep_refused_total{code="upstream-reset"} 1',
+    'lockstep_retries_total 2',
+    'lockstep_stray_pins_total 1',
+    'lockstep_bytes_total{direction="in"} 7',
+  ]) {
+    expect(body).toContain(line);
+  }
+  expect(requests.count('pin-invalid')).toEqual({ all: 5, ofReason: 1 });
+});
+
+test('the row of a version that is gone is given to another one, from zero', async () => {
+  const { lines, record, versions, changed } = start([version('v1'), version('a-much-longer-name')]);
+  record(exchange({ version: 'a-much-longer-name' }));
+  versions.splice(1, 1, version('v3'));
+  changed();
+  record(exchange({ version: 'v3' }));
+  const requests = (await lines()).filter((line) => line.startsWith('lockstep_requests_total{'));
+  expect(requests).toEqual(['lockstep_requests_total{version="v3",reason="pinned",status="2xx"} 1']);
 });
 
 test('two gateways in one process count apart', async () => {
   const [one, other] = [start([version('v1')]), start([version('v1')])];
-  one.metrics.record(exchange());
+  one.record(exchange());
   expect((await other.lines()).join('\n')).not.toContain('reason="pinned"');
 });
 
 test('V01 counts requests that come with stray pins', async () => {
-  const { metrics, lines } = start([version('v1')]);
-  metrics.record(exchange({ decision: { hasStrayPins: true } as Decision }));
-  metrics.record(exchange({ decision: { hasStrayPins: false } as Decision }));
+  const { record, lines } = start([version('v1')]);
+  record(exchange({ decision: { hasStrayPins: true } as Decision }));
+  record(exchange({ decision: { hasStrayPins: false } as Decision }));
   expect(await lines()).toContain('lockstep_stray_pins_total 1');
 });

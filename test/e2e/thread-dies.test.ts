@@ -1,0 +1,207 @@
+// T18: a data-plane thread dies or hangs, in a gateway as operators run it. Two threads serve browsers, of which each keeps
+// one connection and one event stream; a slow request is under way on every other connection. Then one of the threads
+// meets its end. What it had under way is lost, nothing else: the browsers of the other thread notice nothing, those of
+// the dead one connect anew and stay on their version. It is replaced, and said so. Its counts of what is open go with it,
+// so that a drain ends; its counts of what has been do not. A promote that meets the death waits for it, and no version is
+// minted that some thread would not accept.
+
+import { writeFile } from 'node:fs/promises';
+import { Agent, type ClientRequest, request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
+import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
+import { httpRequest } from '../kit/http-request.ts';
+import { sumOf } from '../kit/prometheus.ts';
+import { FAULTS, type Fault, withThreadFaults } from '../kit/thread-faults.ts';
+import { startUpstream, type Upstream } from '../kit/upstream.ts';
+import { waitFor } from '../kit/wait-for.ts';
+
+const BROWSERS = 16;
+
+const started: { stop(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const each of started.splice(0).reverse()) await each.stop();
+});
+
+interface Scene {
+  readonly v1: Upstream;
+  readonly v2: Upstream;
+  readonly gateway: GatewayProcess;
+  readonly log: string;
+  inflict(fault: Fault): Promise<void>;
+}
+
+async function startScene(): Promise<Scene> {
+  const folder: TemporaryFolder = await temporaryFolder('threads');
+  started.push({ stop: () => folder.remove() });
+  const [v1, v2] = [await startUpstream({ version: 'v1' }), await startUpstream({ version: 'v2' })];
+  started.push(v1, v2);
+  const log = join(folder.path, 'access.log');
+  const gateway = await startGatewayProcess(
+    {
+      versions: { v1: [v1.url], v2: [v2.url] },
+      active: 'v1',
+      cookie: { idle: '2s' },
+      accessLog: { file: log },
+      more: { threads: 2 },
+    },
+    (_stateDir, command) => withThreadFaults(command, folder.path),
+  );
+  started.push(gateway);
+  return { v1, v2, gateway, log, inflict: (fault) => writeFile(join(folder.path, fault), '') };
+}
+
+/** Asks again and again on one connection, as long as that lives, and has an event stream beside it. */
+class Browser {
+  readonly versions = new Set<string>();
+  readonly sessions = new Set<string>();
+  asked = 0;
+  failures = 0;
+  streamEnded = false;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #url: string;
+  #stream: ClientRequest | null = null;
+  #cookie = '';
+  #isOver = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async open(): Promise<void> {
+    await this.#ask('/');
+    const stream = request(`${this.#url}/sse`, { headers: { cookie: this.#cookie } });
+    this.#stream = stream;
+    await new Promise<void>((resolve, reject) => {
+      stream.once('error', reject);
+      stream.once('response', (answer) => {
+        answer.on('data', () => {});
+        answer.on('error', () => {});
+        answer.once('close', () => {
+          this.streamEnded = true;
+        });
+        resolve();
+      });
+      stream.end();
+    });
+    stream.on('error', () => {});
+    this.#running = this.#browse();
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    await this.#running;
+    this.#stream?.destroy();
+    this.#agent.destroy();
+  }
+
+  async #browse(): Promise<void> {
+    while (!this.#isOver) {
+      await this.#ask('/api/cart').catch(() => {
+        this.failures++;
+      });
+      await sleep(10);
+    }
+  }
+
+  async #ask(path: string): Promise<void> {
+    this.asked++;
+    const headers = { accept: 'text/html', ...(this.#cookie !== '' && { cookie: this.#cookie }) };
+    const answer = await httpRequest(`${this.#url}${path}`, { agent: this.#agent, headers });
+    const [pin] = answer.setCookies;
+    if (pin !== undefined) this.#cookie = pin.split(';')[0]!;
+    if (answer.status !== 200) throw new Error(`${answer.status} ${answer.text()}`);
+    this.versions.add(String(answer.headers['x-lockstep-version']));
+    this.sessions.add(this.#cookie.split('~')[1] ?? '');
+  }
+}
+
+async function openBrowsers(gateway: GatewayProcess): Promise<readonly Browser[]> {
+  const browsers = Array.from({ length: BROWSERS }, () => new Browser(gateway.url));
+  started.push({ stop: () => Promise.all(browsers.map((browser) => browser.close())) });
+  await Promise.all(browsers.map((browser) => browser.open()));
+  return browsers;
+}
+
+async function metric(gateway: GatewayProcess, name: string): Promise<number> {
+  const { body } = await gateway.admin.call('GET', '/metrics');
+  return sumOf(body.toString(), name);
+}
+
+const threadsOf = async ({ admin }: GatewayProcess) => (await admin.status()).threads;
+const streamsOn = async ({ admin }: GatewayProcess, id: string) => (await admin.version(id)).sessions.streams;
+
+describe('T18: a data-plane thread', () => {
+  test.each(FAULTS)(
+    'that %s costs its own requests, and is replaced',
+    { timeout: 120_000 },
+    async (fault) => {
+      const { gateway, inflict } = await startScene();
+      const events = await gateway.admin.follow();
+      started.push({ stop: async () => events.stop() });
+      const browsers = await openBrowsers(gateway);
+      await waitFor(async () => (await streamsOn(gateway, 'v1')) === BROWSERS, { what: 'the streams' });
+      const countedBefore = await metric(gateway, 'lockstep_requests_total');
+
+      await inflict(fault);
+      const replaced = () => events.seen.some(({ type }) => type === 'thread-replaced');
+      await waitFor(replaced, { what: 'the successor', timeoutMs: 60_000 });
+      const died = events.seen.find(({ type }) => type === 'thread-died');
+      expect(died?.detail).toMatchObject({
+        thread: expect.any(Number),
+        why: expect.stringMatching(whyOf(fault)),
+      });
+      expect(await threadsOf(gateway)).toEqual({ count: 2, serving: 2, restarts: 1 });
+      expect(await metric(gateway, 'lockstep_thread_restarts_total')).toBe(1);
+
+      // Everybody goes on, those of the dead thread on new connections.
+      const asked = browsers.map((browser) => browser.asked);
+      await waitFor(() => browsers.every((browser, n) => browser.asked > asked[n]! + 5), {
+        what: 'everybody to go on',
+        timeoutMs: 30_000,
+      });
+      // A stream and a connection of one browser may be on different threads: each is lost with its own.
+      for (const browser of browsers) {
+        expect(browser.failures).toBeLessThanOrEqual(1);
+        expect([...browser.versions]).toEqual(['v1']);
+        expect(browser.sessions.size).toBe(1);
+      }
+      expect(
+        browsers.some(({ failures }) => failures === 0),
+        'the other thread notices nothing',
+      ).toBe(true);
+      expect(
+        browsers.some(({ streamEnded }) => !streamEnded),
+        'nor do its streams',
+      ).toBe(true);
+      const open = browsers.filter(({ streamEnded }) => !streamEnded).length;
+      await waitFor(async () => (await streamsOn(gateway, 'v1')) === open, {
+        what: 'its streams to be forgotten',
+      });
+      expect(await metric(gateway, 'lockstep_requests_total')).toBeGreaterThan(countedBefore);
+
+      await gateway.admin.promote('v2');
+      await Promise.all(browsers.map((browser) => browser.close()));
+      await gateway.admin.waitForDrained('v1');
+      expect(await gateway.terminate()).toBe(0);
+    },
+  );
+});
+
+function whyOf(fault: Fault): RegExp {
+  switch (fault) {
+    case 'throws':
+      return /thrown by the test/;
+    case 'rejects':
+      return /rejected by the test/;
+    case 'exits':
+      return /exited with code 3/;
+    case 'exhausts its heap':
+      return /memory limit/;
+    case 'hangs':
+      return /it hung/;
+  }
+}
