@@ -246,7 +246,8 @@ export class UpstreamConnection implements Watched {
   }
 
   #onData(data: Buffer): void {
-    this.#since = this.#context.deadlines.nowMs;
+    // Interim answers and pieces of a head are no answer yet: dribbled, they must not put off `limits.firstByte`.
+    if (this.#state !== 'head') this.#since = this.#context.deadlines.nowMs;
     const sink = this.#sink;
     if (sink === null) {
       this.destroy(); // nobody asked
@@ -320,6 +321,7 @@ export class UpstreamConnection implements Watched {
 
   #beginBody(head: ResponseHead, rest: Buffer): void {
     this.#state = 'body';
+    this.#since = this.#context.deadlines.nowMs;
     this.#pending = NOTHING;
     this.#framing = head.framing;
     this.#keepsAlive = head.keepsAlive;
