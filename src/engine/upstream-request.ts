@@ -185,7 +185,7 @@ export class UpstreamRequest implements Watched {
 
   #onInterim(pass: () => void): void {
     if (this.#state !== 'head') return;
-    this.#since = this.#context.deadlines.nowMs;
+    // It is no answer yet: dribbled, it must not put off `limits.firstByte`.
     if (++this.#interim > MAX_INTERIM) this.#fail('upstream-invalid', 'too many interim answers');
     else this.#guard(pass);
   }

@@ -247,7 +247,8 @@ export class UpstreamConnection implements AnswerEvents, Watched {
   }
 
   #onRead(length: number): void {
-    this.#since = this.#context.deadlines.nowMs;
+    // Interim answers and pieces of a head are no answer yet: dribbled, they must not put off `limits.firstByte`.
+    if (this.#reader.state !== 'head') this.#since = this.#context.deadlines.nowMs;
     const sink = this.#sink;
     if (sink === null) {
       this.destroy(); // nobody asked
@@ -276,6 +277,7 @@ export class UpstreamConnection implements AnswerEvents, Watched {
   }
 
   onHead(head: AnswerHead): void {
+    this.#since = this.#context.deadlines.nowMs;
     this.#sink?.onAnswerHead(head);
   }
 

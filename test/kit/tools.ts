@@ -18,8 +18,7 @@ export type Tool =
   | 'fish'
   | 'varnishtest'
   | 'prlimit'
-  | 'ip'
-  | 'iptables';
+  | 'ip';
 
 /** The program's path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findTool(tool: Tool): string | null {

@@ -14,7 +14,7 @@ import { Pools } from './pools.ts';
 import type { SoakReport } from './report.ts';
 import { judge, type Outcome, type Rule, type SoakPolicy } from './rules.ts';
 import { Timeline } from './timeline.ts';
-import { figuresOf, type VitalSample, type Vitals, vitalsOf } from './vitals.ts';
+import { figuresOf, type VitalSample, type Vitals, vitalsAtRest, vitalsOf } from './vitals.ts';
 
 export interface SoakPlan {
   readonly seconds: number;
@@ -114,10 +114,10 @@ class Run {
     await fillTrail({ origin, random: seededRandom(this.#plan.seed), report: this.#judge, isOver });
     await this.#load(warmUpMs, this.#plan.seed);
     await this.#rest();
-    const before = await this.#vitals();
+    const before = await this.#atRest();
     const samples = await this.#load(totalMs - warmUpMs, this.#plan.seed + 1);
     const left = await this.#rest();
-    const vitals = figuresOf(samples, before, await this.#vitals());
+    const vitals = figuresOf(samples, before, await this.#atRest());
     const complaints = this.#gateway.process().stderr().split('\n').filter(isComplaint).join('\n');
     const { refused, counts } = this.#deploys;
     return {
@@ -194,6 +194,10 @@ class Run {
       if (value !== '0') counts[name!] = Number(value);
     }
     return counts;
+  }
+
+  #atRest(): Promise<Vitals> {
+    return vitalsAtRest(this.#gateway.process(), this.#inspector);
   }
 
   #vitals(): Promise<Vitals> {
