@@ -126,6 +126,46 @@ describe.skipIf(!needsTool('prlimit'))('without descriptors', () => {
     await waitFor(async () => (await httpRequest(`${url}/api/x`)).status === 200, { what: 'room again' });
   });
 
+  test('because others took them all: nothing spins, clients are closed at once, and it recovers by itself', async () => {
+    const { admin, url, process } = gateway;
+    const kept = await Promise.all(Array.from({ length: 5 }, keptClient));
+    const open = (): number => readdirSync(`/proc/${process().pid}/fd`).length;
+    // Nothing bounds the callers of the admin API but the descriptors themselves.
+    const port = Number(new URL(admin.url).port);
+    const crowd = startCrowd({ host: gateway.host, port, count: CROWD, first: 'GET / HTTP/1.1\r\n' });
+    try {
+      await waitFor(() => (crowd.counts()?.opened ?? 0) >= CROWD, { what: 'the crowd' });
+      await waitFor(() => open() >= LIMIT - 2, { what: 'no descriptors to be left' });
+      const before = cpuMs();
+      const until = performance.now() + WATCHED_MS;
+      const seen = new Set<unknown>();
+      while (performance.now() < until) {
+        for (const ask of kept) {
+          const { status, headers } = await ask();
+          seen.add(status === 200 ? 200 : headers['x-lockstep-error']);
+        }
+        const stranger = httpRequest(`${url}/api/x`, { timeoutMs: 5_000 });
+        seen.add(
+          await stranger.then(
+            ({ status }) => status,
+            () => 'closed',
+          ),
+        );
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      expect(cpuMs() - before, `ms of CPU in ${WATCHED_MS} ms`).toBeLessThan(WATCHED_MS / 2);
+      expect([...seen].filter((what) => ![200, 503, 'exhausted', 'closed'].includes(what as never))).toEqual(
+        [],
+      );
+    } finally {
+      await crowd.stop();
+    }
+    await waitFor(async () => (await httpRequest(`${url}/api/x`)).status === 200, {
+      what: 'it to be well again',
+    });
+    expect((await admin.version('v1')).upstreams[0]).toMatchObject({ health: 'up', inFlight: 0 });
+  });
+
   test('at all: requests get a 503 that says so, no server is blamed, and it recovers by itself', async () => {
     const { admin, url, process } = gateway;
     const { pid } = process();

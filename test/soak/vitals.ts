@@ -18,10 +18,10 @@ const LOOKS = 5;
 const LOOK_PAUSE_MS = 300;
 
 /**
- * What the line through a figure may rise by while the load lasts. Of the heap the gateway's memory of its last two thousand
- * requests takes the most: with it go their routing tables, of which deploys every ten seconds make hundreds, until it holds
- * as many as it ever will (after about ten minutes here). The resident size follows. Descriptors, sockets and timers go up
- * and down with who is there in that moment.
+ * What the line through a figure may rise by while the load lasts. The heap's part is what the gateway remembers on purpose
+ * until it is full: pins that verified (src/core/pin.ts, 3 MB), the last requests with their routing tables
+ * (src/observe/request-trail.ts, 1 to 4 MB, half of it full before the first sample). The resident size follows, and the
+ * kernel gets pages back late. Descriptors, sockets and timers go up and down with who is there in that moment.
  */
 const ALLOWED: Readonly<Record<VitalName, Allowance>> = {
   rssBytes: { fixed: 32 * MIB, share: 0.05 },
