@@ -15,7 +15,9 @@ import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
 import { splitAddress } from './core/pool.ts';
 import type { GatewaySteering } from './core/steering.ts';
+import type { ListenAddress } from './engine/contract.ts';
 import { Explainer } from './explainer.ts';
+import { type InheritedSocket, withInherited } from './inherited-sockets.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { ExchangeTotals } from './observe/exchange-totals.ts';
 import { createLog, type Log } from './observe/log.ts';
@@ -56,6 +58,8 @@ export interface RunningGateway {
 
 export interface GatewayOptions {
   readonly log?: Log;
+  /** Sockets to accept from, instead of binding. */
+  readonly inherited?: readonly InheritedSocket[];
 }
 
 /** Steps that take back what a failed start has done, in the order in which it was done. */
@@ -69,10 +73,11 @@ export async function startGateway(
   const loaded = 'config' in from ? asLoaded(from.config) : await loadOrThrow(from.configFile);
   const { config } = loaded;
   await refuseForbiddenNames(config);
+  const listen = await withInherited(config.listen, from.inherited ?? []);
   const log = from.log ?? createLog(config.log.level);
   const undo: Undo = [];
   try {
-    return await run(file, await makeParts(loaded, log, undo), undo);
+    return await run(file, await makeParts({ loaded, listen, log }, undo), undo);
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
@@ -102,9 +107,14 @@ function asLoaded(config: Config): LoadedConfig {
   return { config, warnings: [], settings: [] };
 }
 
-/** All that has a lifetime, made and not yet started. */
-interface Parts {
+interface Given {
   readonly loaded: LoadedConfig;
+  readonly listen: readonly ListenAddress[];
+  readonly log: Log;
+}
+
+/** All that has a lifetime, made and not yet started. */
+interface Parts extends Given {
   readonly pinKeys: readonly string[];
   readonly state: StateFolder;
   readonly accessLog: AccessLogSwitch;
@@ -114,7 +124,6 @@ interface Parts {
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
-  readonly log: Log;
   /** What the parts ask of the gateway as a whole. */
   readonly life: Life;
 }
@@ -126,12 +135,12 @@ interface Life {
   stop: RunningGateway['stop'];
 }
 
-async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Parts> {
-  const { config } = loaded;
-  const clock = systemClock;
+async function makeParts(given: Given, undo: Undo): Promise<Parts> {
+  const { listen, log } = given;
+  const { config } = given.loaded;
   const life: Life = { isListening: false, listeners: { listen: [], admin: null }, stop: async () => {} };
   const state = await StateFolder.open(config.stateDir, {
-    clock,
+    clock: systemClock,
     onLost: () => {
       log.error({ state: config.stateDir }, 'another gateway has taken the state directory; this one stops');
       void life.stop();
@@ -141,9 +150,10 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
   const accessLog = openAccessLog(config, log, () => dataPlane.gatherLines());
   undo.push(() => accessLog.close());
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
-  const shared = openShared(config, await threadsFor(config, log));
+  const shared = openShared(config, await threadsFor(config, listen, log));
   const totals = new ExchangeTotals(shared.counts);
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
+    listen,
     accessLog,
     log,
     onUpstreamFault: (fault) => control.upstreamFault(fault),
@@ -175,12 +185,12 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
     whyForbidden: whyForbidden(() => life.listeners),
     log,
-    clock,
+    clock: systemClock,
   });
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
   return {
-    loaded,
+    ...given,
     pinKeys,
     state,
     accessLog,
@@ -190,7 +200,6 @@ async function makeParts(loaded: LoadedConfig, log: Log, undo: Undo): Promise<Pa
     dataPlane,
     control,
     webhooks,
-    log,
     life,
   };
 }
@@ -203,6 +212,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   if (state.wasEmpty) unknownPins.watch();
   const addresses = await dataPlane.listen();
   life.isListening = true;
+  const inherited = addresses.filter((_, at) => parts.listen[at]!.fd !== undefined);
   const explaining = createSteering(settingsOf(config, parts.pinKeys, 1), parts.shared);
   let { hosts } = config;
   let { shutdownMs } = config.limits;
@@ -243,7 +253,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   undo.push(() => admin.close());
   life.listeners = { listen: addresses, admin: admin.address };
   dataPlane.setOwnListeners(life.listeners);
-  log.info({ addresses, admin: admin.url, state: config.stateDir }, 'listening');
+  log.info({ addresses, inherited, admin: admin.url, state: config.stateDir }, 'listening');
   const closed = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
   life.stop = (graceMs = shutdownMs) => {

@@ -9,6 +9,7 @@ import { Gauges } from './core/gauges.ts';
 import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
 import { descriptorLimit, fitConnections } from './descriptors.ts';
 import { ConnectionCount } from './engine/connection-count.ts';
+import type { ListenAddress } from './engine/contract.ts';
 import type { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { CountCells } from './observe/count-cells.ts';
 import type { Log } from './observe/log.ts';
@@ -30,6 +31,8 @@ export interface Shared {
 }
 
 export interface DataPlaneSurroundings {
+  /** Those of the configuration, with what was inherited. */
+  readonly listen: readonly ListenAddress[];
   readonly accessLog: AccessLogSwitch;
   readonly log: Log;
   /** In a turn of its own: a request does not wait for what it leads to. */
@@ -39,9 +42,19 @@ export interface DataPlaneSurroundings {
 }
 
 /** How many are wanted, where there can be several. */
-export async function threadsFor({ threads }: Config, log: Log): Promise<number> {
+export async function threadsFor(
+  { threads }: Config,
+  listen: readonly ListenAddress[],
+  log: Log,
+): Promise<number> {
   const wanted = threads === 'auto' ? 1 : threads;
-  if (wanted === 1 || (await canShare())) return wanted;
+  if (wanted === 1) return 1;
+  // Each thread's end closes its listeners, and Node cannot duplicate a descriptor: one cannot be several threads'.
+  if (listen.some(({ fd }) => fd !== undefined)) {
+    log.warn({ threads: wanted }, 'threads cannot share a socket of the service manager: there is one');
+    return 1;
+  }
+  if (await canShare()) return wanted;
   log.warn({ threads: wanted }, 'threads cannot share a port on this system (SO_REUSEPORT): there is one');
   return 1;
 }
@@ -97,10 +110,10 @@ export function settingsOf(config: Config, pinKeys: readonly string[], threads: 
 }
 
 function openLocal(
-  { engine: kind, listen }: Config,
+  { engine: kind }: Config,
   settings: DataPlaneSettings,
   { ledger, gauges, connections, counts }: Shared,
-  { accessLog, log, onUpstreamFault }: DataPlaneSurroundings,
+  { listen, accessLog, log, onUpstreamFault }: DataPlaneSurroundings,
 ): Promise<DataPlane> {
   const faults = new LogLimiter(log);
   return LocalDataPlane.create(
@@ -117,10 +130,10 @@ function openLocal(
 }
 
 function openThreads(
-  { engine: kind, listen }: Config,
+  { engine: kind }: Config,
   settings: DataPlaneSettings,
   { ledger, gauges, connections, board, counts }: Shared,
-  { accessLog, log, onUpstreamFault, onThreadDied, onThreadReplaced }: DataPlaneSurroundings,
+  { listen, accessLog, log, onUpstreamFault, onThreadDied, onThreadReplaced }: DataPlaneSurroundings,
 ): DataPlane {
   const handlesOf = (thread: number) => ({
     ledger: ledger.handle,

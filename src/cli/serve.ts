@@ -15,10 +15,12 @@ export const serve: Verb = {
   positionals: [0, 0],
   async run(call) {
     const configFile = requiredText(call, 'config');
+    const { takeInheritedSockets } = await import('../inherited-sockets.ts');
+    const inherited = takeInheritedSockets(process.env, process.pid);
     const { startGateway } = await import('../main.ts');
     const asked = firstSignal();
     const hangups = countHangups();
-    const gateway = await startGateway({ configFile });
+    const gateway = await startGateway({ configFile, inherited });
     hangups.follow(() => void gateway.reload('SIGHUP'));
     // It can also stop by itself, when another gateway took its state; its log says why.
     const isAsked = await Promise.race([asked.then(() => true), gateway.closed.then(() => false)]);

@@ -19,6 +19,8 @@ export interface ListenAddress {
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
   /** Several threads listen there: the kernel shares connections out among them (SO_REUSEPORT). */
   readonly isShared?: boolean;
+  /** A socket that listens there already, and goes on when this process has closed it (inherited-sockets.ts). */
+  readonly fd?: number;
 }
 
 export interface EngineOptions {

@@ -12,8 +12,9 @@ const LATE_HANDSHAKE_MS = 1_000;
 export function bind(server: Server, address: ListenAddress): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    const { host, port, isShared = false } = address;
-    server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
+    const { host, port, isShared = false, fd } = address;
+    const where = fd === undefined ? { host, port, reusePort: isShared } : { fd };
+    server.listen({ ...where, backlog: BACKLOG }, () => {
       server.off('error', reject);
       server.on('error', () => {}); // accept() failing for want of descriptors: the listener goes on
       resolve((server.address() as AddressInfo).port);

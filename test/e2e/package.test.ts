@@ -87,6 +87,7 @@ describe('the package', () => {
         'bin/lockstep.js',
         'config/lockstep.yaml',
         'config/lockstep.service',
+        'config/lockstep.socket',
         'config/prometheus-rules.yml',
         'config/grafana-dashboard.json',
         'docs/operating.md',
