@@ -11,6 +11,7 @@ export class Timings {
   #askedAt = -1;
   #connectedAt = -1;
   #firstByteAt = -1;
+  #endedAt = -1;
 
   constructor(startedAt: number, wallStartedAt: number) {
     this.startedAt = startedAt;
@@ -26,6 +27,16 @@ export class Timings {
     this.#connectedAt = performance.now();
   }
 
+  /** On a connection that is there already. */
+  connectedAtOnce(): void {
+    this.#connectedAt = this.#askedAt;
+  }
+
+  /** The whole answer came with its first byte. */
+  endedAtOnce(): void {
+    this.#endedAt = this.#firstByteAt;
+  }
+
   firstByte(): void {
     this.#firstByteAt = performance.now();
   }
@@ -36,6 +47,11 @@ export class Timings {
 
   get firstByteMs(): number {
     return this.#firstByteAt < 0 ? -1 : this.#firstByteAt - this.startedAt;
+  }
+
+  /** Until now, unless it ended before. */
+  get totalMs(): number {
+    return (this.#endedAt < 0 ? performance.now() : this.#endedAt) - this.startedAt;
   }
 
   get gatewayMs(): number {
@@ -76,7 +92,7 @@ export function recordOf(
     bytesOut: outcome.bytesOut,
     connectMs: timings.connectMs,
     firstByteMs: timings.firstByteMs,
-    totalMs: performance.now() - timings.startedAt,
+    totalMs: timings.totalMs,
     gatewayMs: timings.gatewayMs,
     client: request?.facts.clientIp ?? outcome.peer,
     failure: outcome.failure,

@@ -317,7 +317,7 @@ export class ClientConnection implements SocketReader, Watched {
     this.#served++;
     const head = this.context.requestHead;
     const startedAt = this.#headStartedAt;
-    this.#headStartedAt = performance.now(); // of the next one, when it is here already
+    if (this.#input.length > 0) this.#headStartedAt = performance.now(); // of the next one, which is here already
     const hasBody = known === null && head.hasBody;
     this.#state = hasBody ? 'body' : 'answer';
     this.#body = hasBody ? new RequestBody(head, this.context.options.limits) : null;

@@ -213,7 +213,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     }
     this.#connection = connection;
     this.#wasReused = connection.served > 0;
-    if (connection.isConnected) this.#timings.connected();
+    if (connection.isConnected) this.#timings.connectedAtOnce();
     const head = this.#headFor(decision, upstream);
     connection.ask(this, request.facts.method, request.hasBody, request.facts.isWebSocket);
     if (!request.hasBody) {
@@ -274,6 +274,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   }
 
   onAnswerText(body: string): void {
+    this.#timings.endedAtOnce();
     this.#answer.text(body);
   }
 
