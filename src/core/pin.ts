@@ -6,8 +6,9 @@
 //   no other case, no second spelling of the MAC.
 // - Clocks step back: a `seen` in the future counts as now, and `first` is never later than `seen`.
 
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { findCookieValues } from './cookie-header.ts';
+import { Hmac } from './hmac.ts';
 import type { Pin } from './route.ts';
 import { VERSION_ID } from './versions.ts';
 
@@ -27,9 +28,12 @@ const PURPOSE = 'lockstep-pin-1';
 const FORMAT = '1.';
 /** The longest pin is 160 characters: version 64, session 16, times 10 each, upstream 32, MAC 22. */
 const MAX_LENGTH = 200;
-/** 128 bits, as DESIGN asks. */
-const MAC_BYTES = 16;
+
+/** 128 bits, as DESIGN asks, in base64url. */
 const MAC = /^[A-Za-z0-9_-]{22}$/;
+const SEXTETS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+/** By the upper two of six bits. */
+const LAST_OF_16 = 'AQgw';
 const SESSION_BYTES = 12;
 const SESSION = /^[A-Za-z0-9_-]{16}$/;
 /** Up to 36^10 ms, which is exact in a double. */
@@ -40,8 +44,7 @@ const UPSTREAM = /^[A-Za-z0-9_-]{1,32}$/;
 const REMEMBERED = 8_192;
 
 export class PinKeys {
-  readonly #keys: readonly KeyObject[];
-  readonly #scope: string;
+  readonly #keys: readonly Hmac[];
   /** By their text, to the letter. They go with the keys, so that a key that is removed takes its pins along. */
   #recent = new Map<string, Pin>();
   #older = new Map<string, Pin>();
@@ -49,8 +52,8 @@ export class PinKeys {
   /** At least one secret; the first signs, all verify. */
   constructor(secrets: readonly string[], cookieName: string, domain: string | null) {
     if (secrets.length === 0 || secrets.includes('')) throw new RangeError('a pin needs a key to sign it');
-    this.#keys = secrets.map((secret) => createSecretKey(secret, 'utf8'));
-    this.#scope = `${PURPOSE}\0${cookieName}\0${domain ?? ''}\0`;
+    const scope = `${PURPOSE}\0${cookieName}\0${domain ?? ''}\0`;
+    this.#keys = secrets.map((secret) => new Hmac(secret, scope));
   }
 
   sign(fields: readonly string[]): string {
@@ -95,9 +98,8 @@ export class PinKeys {
   }
 
   /** No field can hold a NUL, so that no two lists of fields read the same. */
-  #mac(key: KeyObject, fields: readonly string[]): string {
-    const message = this.#scope + fields.join('\0');
-    return createHmac('sha256', key).update(message).digest().toString('base64url', 0, MAC_BYTES);
+  #mac(key: Hmac, fields: readonly string[]): string {
+    return first128Bits(key.base64url(fields.join('\0')));
   }
 }
 
@@ -157,11 +159,16 @@ export function readPins(keys: PinKeys, cookieHeader: string, cookieName: string
 /** 16 characters of base64url from 12 random bytes. */
 export function newSessionId(randomBytes: Uint8Array): string {
   if (randomBytes.length !== SESSION_BYTES) throw new RangeError(`a session id takes ${SESSION_BYTES} bytes`);
-  return Buffer.from(randomBytes).toString('base64url');
+  return Buffer.from(randomBytes.buffer, randomBytes.byteOffset, SESSION_BYTES).toString('base64url');
 }
 
 export function isSessionId(text: string): boolean {
   return SESSION.test(text);
+}
+
+/** Of 43 characters of base64url the text of the first 16 octets: the last of 22 characters has two bits of its six. */
+function first128Bits(base64url: string): string {
+  return base64url.slice(0, 21) + LAST_OF_16.charAt(SEXTETS.indexOf(base64url.charAt(21)) >> 4);
 }
 
 /** For what is ASCII, as every part of a pin that verified is. */

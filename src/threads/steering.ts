@@ -1,20 +1,21 @@
 // Steering out of settings that can cross to a thread, and a clock that all threads agree on.
 
-import { randomBytes } from 'node:crypto';
 import { PinKeys } from '../core/pin.ts';
 import { GatewaySteering, type SteeringPolicy } from '../core/steering.ts';
 import type { DataPlaneSettings, SharedCounts } from './data-plane.ts';
+import { RandomPool } from './random-pool.ts';
 
 export function createSteering(
   settings: DataPlaneSettings,
   { ledger, gauges }: Pick<SharedCounts, 'ledger' | 'gauges'>,
 ): GatewaySteering {
+  const randomPool = new RandomPool();
   return new GatewaySteering({
     ...steeringPolicy(settings),
     ledger,
     gauges,
     random: Math.random,
-    randomBytes: (count) => randomBytes(count),
+    randomBytes: (count) => randomPool.take(count),
   });
 }
 
