@@ -213,7 +213,10 @@ export class ClientConnection implements SocketReader, Watched {
     if (this.output.isBlocked) return; // the next head waits for the answers before it to be read
     if (this.#input.length > 0) {
       if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');
-    } else if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
+      return;
+    }
+    this.#input.leaveOwnBuffer(); // who is idle holds none
+    if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
       this.#linger();
     }
   }
