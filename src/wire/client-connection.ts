@@ -210,13 +210,11 @@ export class ClientConnection implements SocketReader, Watched {
 
   #checkHead(elapsedMs: number): void {
     const { limits } = this.context.options;
+    this.#input.leaveOwnBuffer(); // no body comes
     if (this.output.isBlocked) return; // the next head waits for the answers before it to be read
     if (this.#input.length > 0) {
       if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');
-      return;
-    }
-    this.#input.leaveOwnBuffer(); // who is idle holds none
-    if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
+    } else if (elapsedMs > (this.#served === 0 ? limits.headerTimeoutMs : limits.clientIdleMs)) {
       this.#linger();
     }
   }
