@@ -210,6 +210,7 @@ export class ClientConnection implements SocketReader, Watched {
 
   #checkHead(elapsedMs: number): void {
     const { limits } = this.context.options;
+    this.#input.leaveOwnBuffer(); // no body comes
     if (this.output.isBlocked) return; // the next head waits for the answers before it to be read
     if (this.#input.length > 0) {
       if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');

@@ -42,7 +42,7 @@ export class ClientInput {
     return this.#own.view;
   }
 
-  /** A write still needs it: nothing is read into it again. */
+  /** A write still needs it, or no body comes: nothing is read into it as a body's own again. */
   leaveOwnBuffer(): void {
     this.#own = null;
   }

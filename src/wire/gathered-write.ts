@@ -3,6 +3,8 @@
 // the room beside it, so that nothing is copied and one system call carries all. As several buffers (writev) a head and a
 // small body cost 3 µs more than as one text.
 
+import { SMALL_PART } from './read-buffer.ts';
+
 /** Where it goes: the socket of a client or an upstream. */
 export interface WriteTarget {
   /** False when the other side needs a rest. A Buffer must stay as it is until `hasUnsent` is false. */
@@ -33,7 +35,10 @@ export class GatheredWrite {
     else this.#after += text;
   }
 
-  /** What stands in `whole` before `start` and behind `end` may be written over. */
+  /**
+   * What stands in `whole` before `start` may be written over, and behind `end` as far as the text goes that follows: where
+   * something lies there that is still to be read, that text is no longer than what it stands for.
+   */
   piece(whole: Buffer, start: number, end: number): void {
     if (this.#whole !== null) this.flush();
     if (end - start < COPY_BELOW) {
@@ -59,13 +64,19 @@ export class GatheredWrite {
     const start = this.#start - before.length;
     if (before !== '') whole.write(before, start, 'latin1');
     if (after !== '') whole.write(after, this.#end, 'latin1');
-    return this.#target.write(whole.subarray(start, this.#end + after.length));
+    return this.#write(whole.subarray(start, this.#end + after.length));
+  }
+
+  /** What has to queue is copied when it is small: a view would keep all of `whole` for it, and many of them queue. */
+  #write(octets: Buffer): boolean {
+    const isSmall = octets.length < SMALL_PART && this.#target.hasUnsent;
+    return this.#target.write(isSmall ? Buffer.from(octets) : octets);
   }
 
   #writeApart(before: string, piece: Buffer, after: string): boolean {
     this.#target.cork();
     if (before !== '') this.#target.write(before);
-    let isReady = this.#target.write(piece);
+    let isReady = this.#write(piece);
     if (after !== '') isReady = this.#target.write(after);
     this.#target.uncork();
     return isReady;

@@ -107,6 +107,6 @@ export function readHead(head: RequestHead, text: string, { peer, isTls, context
   const extras = { ...forwarded, hops: request.hops + 1 };
   const known = new KnownHead(request, sender, new RequestLines(head, extras, context.options.cookie));
   if (head.isPlain && head.hasPlainLine && head.hasHostField)
-    context.knownHeads.keep(text.slice(text.indexOf('\r\n') + 2), known);
+    context.knownHeads.keep(text.slice(text.indexOf('\r\n') + 2), known, text.length);
   return known;
 }

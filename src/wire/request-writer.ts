@@ -30,6 +30,8 @@ export class RequestWriter {
 
   /** Of a chunked body. */
   lastChunk(trailers: string): void {
+    // Written anew they can be longer than they came, and behind them may lie the next request, which nobody has read yet.
+    if (trailers !== '') this.#out.flush();
     this.#out.text(`0\r\n${trailers}\r\n`);
   }
 

@@ -10,7 +10,7 @@ import { lookupOption, type WhyForbidden } from '../engine/guarded-lookup.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
-import { ReadBuffer } from './read-buffer.ts';
+import { ReadBuffer, SMALL_PART } from './read-buffer.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
@@ -256,8 +256,10 @@ export class UpstreamConnection implements AnswerEvents, Watched {
     }
     try {
       const { whole, start } = this.#buffer;
-      if (this.#state === 'tunnel') sink.onTunnelData(whole.subarray(start, start + length));
-      else this.#reader.take(whole, start, start + length);
+      if (this.#state === 'tunnel') {
+        const data = whole.subarray(start, start + length);
+        sink.onTunnelData(length < SMALL_PART ? Buffer.from(data) : data);
+      } else this.#reader.take(whole, start, start + length);
       if (!sink.onReadEnd()) this.#buffer.renew();
     } catch (error) {
       this.destroy();
