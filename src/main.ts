@@ -150,7 +150,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const accessLog = openAccessLog(config, log, () => dataPlane.gatherLines());
   undo.push(() => accessLog.close());
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
-  const shared = openShared(config, await threadsFor(config, listen, log));
+  const shared = openShared(config, await threadsFor(config, log));
   const totals = new ExchangeTotals(shared.counts);
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
     listen,

@@ -18,6 +18,7 @@ import { Board } from './threads/board.ts';
 import { canShare } from './threads/claim.ts';
 import type { DataPlane, DataPlaneSettings } from './threads/data-plane.ts';
 import { LocalDataPlane } from './threads/local-data-plane.ts';
+import { SocketCopies } from './threads/socket-copies.ts';
 import { ThreadedEngine } from './threads/threaded-engine.ts';
 
 /** What the data plane counts and the control plane reads. */
@@ -42,19 +43,9 @@ export interface DataPlaneSurroundings {
 }
 
 /** How many are wanted, where there can be several. */
-export async function threadsFor(
-  { threads }: Config,
-  listen: readonly ListenAddress[],
-  log: Log,
-): Promise<number> {
+export async function threadsFor({ threads }: Config, log: Log): Promise<number> {
   const wanted = threads === 'auto' ? 1 : threads;
-  if (wanted === 1) return 1;
-  // Each thread's end closes its listeners, and Node cannot duplicate a descriptor: one cannot be several threads'.
-  if (listen.some(({ fd }) => fd !== undefined)) {
-    log.warn({ threads: wanted }, 'threads cannot share a socket of the service manager: there is one');
-    return 1;
-  }
-  if (await canShare()) return wanted;
+  if (wanted === 1 || (await canShare())) return wanted;
   log.warn({ threads: wanted }, 'threads cannot share a port on this system (SO_REUSEPORT): there is one');
   return 1;
 }
@@ -135,6 +126,7 @@ function openThreads(
   { ledger, gauges, connections, board, counts }: Shared,
   { listen, accessLog, log, onUpstreamFault, onThreadDied, onThreadReplaced }: DataPlaneSurroundings,
 ): DataPlane {
+  const copies = copiesFor(listen, counts.length, log);
   const handlesOf = (thread: number) => ({
     ledger: ledger.handle,
     gauges: gauges.handle,
@@ -143,7 +135,7 @@ function openThreads(
     counts: counts[thread]!,
   });
   return new ThreadedEngine(
-    { threads: counts.length, kind, listen, settings, board, connections, handlesOf },
+    { threads: counts.length, kind, listen, copies, settings, board, connections, handlesOf },
     {
       wallMs: systemClock.wallMs,
       writeLines: (bytes, left) => accessLog.append(bytes, left),
@@ -166,4 +158,19 @@ function openThreads(
       },
     },
   );
+}
+
+/** Null when nothing was inherited. Whoever awaits them hears of a failure. */
+function copiesFor(
+  listen: readonly ListenAddress[],
+  threads: number,
+  log: Log,
+): Promise<SocketCopies> | null {
+  const fds = listen.flatMap(({ fd }) => fd ?? []);
+  if (fds.length === 0) return null;
+  const copies = SocketCopies.make(fds, threads, {
+    onFailure: (error) => log.error({ err: error }, 'inherited sockets could not be copied for more threads'),
+  });
+  copies.catch(() => {});
+  return copies;
 }

@@ -1,5 +1,5 @@
 // The data plane in threads of its own: each listens on the same ports (SO_REUSEPORT, so that the kernel shares connections
-// out among them) and has an engine like any other; this one stands in the control thread and moves no request.
+// out among them; of inherited sockets each has a copy) and has an engine like any other; this one stands in the control thread and moves no request.
 // Rules: what must hold everywhere is acknowledged by every thread that serves; a thread that is gone serves nobody, and
 // its successor begins with what holds by then. A thread never lets go of its listeners before the end.
 
@@ -17,12 +17,15 @@ import type { OwnListeners } from './forbidden.ts';
 import { keySteps } from './key-steps.ts';
 import { type Command, readClock, type SharedHandles, type ThreadSetup } from './messages.ts';
 import { type Bound, LOOK_MS, Seat } from './seat.ts';
+import type { SocketCopies } from './socket-copies.ts';
 import { ENDED } from './thread.ts';
 
 export interface ThreadedOptions {
   readonly threads: number;
   readonly kind: EngineKind;
   readonly listen: readonly ListenAddress[];
+  /** Of the sockets that were inherited, made while threads load; null: none were. */
+  readonly copies: Promise<SocketCopies> | null;
   readonly settings: DataPlaneSettings;
   readonly board: Board;
   readonly connections: ConnectionCount;
@@ -49,6 +52,7 @@ export class ThreadedEngine implements DataPlane {
   readonly #options: ThreadedOptions;
   readonly #ports: ThreadedPorts;
   readonly #seats: readonly Seat[];
+  #copies: SocketCopies | null = null;
   /** As they are bound. */
   #listen: readonly ListenAddress[];
   #settings: DataPlaneSettings;
@@ -83,7 +87,10 @@ export class ThreadedEngine implements DataPlane {
   async listen(): Promise<Bound> {
     const [first, ...others] = this.#seats;
     try {
-      for (const address of this.#listen) if (address.port !== 0) await claim(address);
+      this.#copies = await this.#options.copies;
+      for (const address of this.#listen) {
+        if (address.port !== 0 && address.fd === undefined) await claim(address);
+      }
       const bound = await first!.start();
       this.#listen = this.#listen.map((address, at) => ({ ...address, port: bound[at]!.port }));
       await Promise.all(others.map((seat) => seat.start()));
@@ -201,7 +208,7 @@ export class ThreadedEngine implements DataPlane {
     return {
       thread,
       kind,
-      listen: this.#listen,
+      listen: this.#copies?.take(this.#listen) ?? this.#listen,
       settings: this.#settings,
       shared: handlesOf(thread),
       clock: readClock(this.#ports.wallMs),

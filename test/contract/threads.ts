@@ -53,6 +53,7 @@ export function startThreads({ threads, kind, options, settings, ...rest }: Thre
       threads,
       kind,
       listen,
+      copies: null,
       settings: {
         engine: engineSettings,
         affinity: 'none',

@@ -1,14 +1,19 @@
 // T17, P4: the gateway itself is replaced, as a new binary or a new Node is: the service manager holds the listening
 // socket, ends one process, and starts the next with the same socket. Sixty clients ask without a pause, each request on a
 // connection of its own; at each stop a slow answer is under way. Nobody is refused or reset, every request is answered, and
-// sessions and what was promoted outlive it all. Without the socket the same load is refused: it can tell.
+// sessions and what was promoted outlive it all. Without the socket the same load is refused: it can tell. A thread that
+// dies takes its own requests with it, and not the socket.
 
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { freePorts } from '../kit/free-port.ts';
+import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
 import { httpRequest } from '../kit/http-request.ts';
+import { withThreadFaults } from '../kit/thread-faults.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
 
@@ -20,15 +25,18 @@ const HOLDER = fileURLToPath(new URL('../kit/socket-holder.ts', import.meta.url)
 describe('T17, P4: a gateway that is replaced', () => {
   let upstream: Upstream;
   let gateway: GatewayProcess;
+  let folder: TemporaryFolder;
   let port: number;
   afterEach(async () => {
     await gateway?.terminate().catch(() => {});
     await gateway?.stop();
     await upstream?.stop();
+    await folder?.remove();
   });
 
-  const start = async (engine: string, holds: boolean): Promise<void> => {
+  const start = async (more: object, holds: boolean): Promise<void> => {
     upstream = await startUpstream({ version: 'v1' });
+    folder = await temporaryFolder('upgrade');
     [port] = (await freePorts(1)) as [number];
     const address = `127.0.0.1:${port}`;
     gateway = await startGatewayProcess(
@@ -36,9 +44,14 @@ describe('T17, P4: a gateway that is replaced', () => {
         versions: { v1: [upstream.url] },
         active: 'v1',
         listen: address,
-        more: { engine, log: { access: 'off', level: 'info' } },
+        more: { ...more, log: { access: 'off', level: 'info' } },
       },
-      (_stateDir, command) => [process.execPath, HOLDER, holds ? address : 'none', ...command],
+      (_stateDir, command) => [
+        process.execPath,
+        HOLDER,
+        holds ? address : 'none',
+        ...withThreadFaults(command, folder.path),
+      ],
     );
   };
   /** Of the gateways so far, those that came to listen. */
@@ -59,10 +72,11 @@ describe('T17, P4: a gateway that is replaced', () => {
   };
 
   test.each([
-    { engine: 'wire', restarts: 5, each: 3_000 },
-    { engine: 'http-proxy', restarts: 1, each: 1_000 },
-  ])('$engine: refuses, resets and loses nothing', async ({ engine, restarts, each }) => {
-    await start(engine, true);
+    { more: { engine: 'wire' }, restarts: 4, each: 3_000 },
+    { more: { threads: 2 }, restarts: 2, each: 2_000 },
+    { more: { engine: 'http-proxy' }, restarts: 1, each: 1_000 },
+  ])('$more: refuses, resets and loses nothing', async ({ more, restarts, each }) => {
+    await start(more, true);
     const load = startLoad(port);
     const slow: Promise<Outcome>[] = [];
     for (let n = 1; n <= restarts; n++) {
@@ -83,13 +97,32 @@ describe('T17, P4: a gateway that is replaced', () => {
     expect(new Set(listened()).size).toBe(restarts + 1);
     expect(gateway.process().stderr()).not.toMatch(/"level":(50|60)/);
     process.stdout.write(
-      `T17 ${engine}: ${outcomes.get('answered')} connections over ${restarts} restarts, none refused, none reset; ` +
+      `T17 ${JSON.stringify(more)}: ${outcomes.get('answered')} connections over ${restarts} restarts, none refused, none reset; ` +
         `the longest wait was ${Math.round(load.longestMs())} ms\n`,
     );
   });
 
+  test('goes on with the same socket when threads die', async () => {
+    await start({ threads: 2 }, true);
+    const load = startLoad(port);
+    const replaced = (): number =>
+      gateway.process().stderr().split('a data-plane thread was replaced').length - 1;
+    // More than there were spare copies at the start.
+    for (let deaths = 1; deaths <= 3; deaths++) {
+      await writeFile(join(folder.path, 'throws'), '');
+      await waitFor(() => replaced() === deaths, { what: `successor ${deaths}`, timeoutMs: PATIENCE_MS });
+    }
+    const outcomes = await load.stop();
+    outcomes.delete('answered');
+    outcomes.delete('ECONNRESET');
+    outcomes.delete('cut');
+    expect([...outcomes]).toEqual([]);
+    const after = await Promise.all(Array.from({ length: 200 }, (_, n) => ask(port, `/api/after-${n}`)));
+    expect(new Set(after)).toEqual(new Set(['answered']));
+  });
+
   test('keeps sessions and what was promoted', async () => {
-    await start('wire', true);
+    await start({}, true);
     const first = await httpRequest(`http://127.0.0.1:${port}/`, { headers: { accept: 'text/html' } });
     const cookie = String(first.headers['set-cookie']).split(';')[0]!;
     const next = await startUpstream({ version: 'v2' });
@@ -106,7 +139,7 @@ describe('T17, P4: a gateway that is replaced', () => {
   });
 
   test('is missed by the same load when no socket outlives it', async () => {
-    await start('wire', false);
+    await start({}, false);
     const load = startLoad(port);
     await waitFor(() => load.total() >= 500, { what: 'load', timeoutMs: PATIENCE_MS });
     await restart();
@@ -120,7 +153,7 @@ type Outcome = string;
 function startLoad(port: number): {
   total(): number;
   longestMs(): number;
-  stop(): Promise<ReadonlyMap<Outcome, number>>;
+  stop(): Promise<Map<Outcome, number>>;
 } {
   const outcomes = new Map<Outcome, number>();
   let total = 0;
