@@ -19,14 +19,18 @@ export type OpenSocket = (reader: SocketReader) => Socket;
 /** Node's own servers tell there of each socket that they make. */
 const accepted = channel('net.server.socket');
 
-interface ConnectionHandle {
-  setNoDelay?(isOn: boolean): void;
-  setKeepAlive?(isOn: boolean, delaySeconds: number): void;
+interface TcpHandle {
+  /** 0, or a number of an error. */
+  setNoDelay?(isOn: boolean): number;
+  setKeepAlive?(isOn: boolean, delaySeconds: number): number;
+}
+
+interface ConnectionHandle extends TcpHandle {
   close(): void;
 }
 
 interface HandleOwner {
-  _handle: { onconnection: unknown } | null;
+  _handle: (TcpHandle & { onconnection: unknown }) | null;
 }
 
 export interface Acceptance {
@@ -41,6 +45,7 @@ export function takeConnections(server: Server, { keepAliveSeconds, admits, acce
   const handle = (server as unknown as HandleOwner)._handle;
   const original = handle?.onconnection;
   if (handle === null || typeof original !== 'function') return false;
+  const isInherited = process.platform === 'linux' && tune(handle, keepAliveSeconds);
   handle.onconnection = function onConnection(error: unknown, connection: ConnectionHandle | undefined) {
     if (error || connection === undefined) {
       original.call(handle, error, connection); // Node's way to tell of it
@@ -50,11 +55,18 @@ export function takeConnections(server: Server, { keepAliveSeconds, admits, acce
       connection.close();
       return;
     }
-    connection.setNoDelay?.(true);
-    connection.setKeepAlive?.(true, keepAliveSeconds);
+    if (!isInherited) tune(connection, keepAliveSeconds);
     accept((reader) => openHandle(connection, reader));
   };
   return true;
+}
+
+/**
+ * No Nagle, and probes of TCP's own. On Linux a connection has the options of its listener (tcp(7)), so that this costs four
+ * system calls once, and none for each. False where it could not be done.
+ */
+function tune(handle: TcpHandle, keepAliveSeconds: number): boolean {
+  return handle.setNoDelay?.(true) === 0 && handle.setKeepAlive?.(true, keepAliveSeconds) === 0;
 }
 
 function openHandle(handle: ConnectionHandle, reader: SocketReader): Socket {
