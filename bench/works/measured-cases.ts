@@ -23,8 +23,8 @@ export interface Started {
 
 /** Sessions that take turns in a load. */
 export const BUSY_SESSIONS = 1_024;
-/** Node's compiler has seen enough of the hot path after some ten thousand requests. */
-const WARM_SECONDS = 3;
+/** Node's compiler has seen enough of the hot path by then; on a busy machine that takes its time. */
+const WARM_REQUESTS = 50_000;
 
 export async function measureCases(
   bench: Bench,
@@ -91,7 +91,7 @@ async function measureCase(
       seconds: bench.seconds,
     };
     plans.set(peer.name, whole);
-    await load(bench.loader, { ...whole, seconds: Math.min(WARM_SECONDS, bench.seconds + 1) });
+    await warmUp(bench, whole);
   }
   await interleave(bench.rounds, peers, async ({ peer, running }, round) => {
     const values = await measure(bench, running, plans.get(peer.name)!);
@@ -106,6 +106,14 @@ async function measureCase(
     record('perSecond', values.perSecond);
     record('peakMiB', values.peakMiB);
   });
+}
+
+/** So many requests, but no more than three measurements' time. */
+async function warmUp(bench: Bench, plan: LoadPlan): Promise<void> {
+  let served = 0;
+  for (let turns = 0; turns < 3 && served < WARM_REQUESTS; turns++) {
+    served += (await load(bench.loader, { ...plan, seconds: bench.seconds })).requests;
+  }
 }
 
 export interface Measured {
