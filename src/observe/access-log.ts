@@ -25,6 +25,8 @@ export interface AccessLogOptions {
   /** Told of lines dropped since it was last told, at the first one and then every 10 s at most. Must not throw. */
   readonly onDrop?: (dropped: number) => void;
   readonly wallMs?: () => number;
+  /** Lines that are written out in one go: one by one they cost a request twice as much, in a cache that is cold to it. */
+  readonly linesAtOnce?: number;
   /** close() waits no longer than that for the destination. */
   readonly closeMs?: number;
 }
@@ -35,6 +37,7 @@ const BATCH_BYTES = 65_536;
 const BLOCK_BYTES = BATCH_BYTES + 8_192;
 /** Blocks that are kept for later: one is written while the other one fills. */
 const SPARE_BLOCKS = 2;
+const LINES_AT_ONCE = 64;
 const FLUSH_MS = 100;
 const MAX_PENDING_BYTES = 4_194_304;
 const TELL_DROPS_MS = 10_000;
@@ -47,6 +50,10 @@ export class AccessLog {
   readonly #onDrop: (dropped: number) => void;
   readonly #wallMs: () => number;
   readonly #closeMs: number;
+  readonly #linesAtOnce: number;
+  /** Not written out yet. */
+  readonly #exchanges: ExchangeRecord[] = [];
+  readonly #ids: string[] = [];
   #block = new LineBlock(BLOCK_BYTES);
   readonly #spare: LineBlock[] = [];
   /** What waits to be written, oldest first; the first one may be under way. */
@@ -75,6 +82,7 @@ export class AccessLog {
     this.#onDrop = options.onDrop ?? (() => {});
     this.#wallMs = options.wallMs ?? Date.now;
     this.#closeMs = options.closeMs ?? CLOSE_MS;
+    this.#linesAtOnce = options.linesAtOnce ?? LINES_AT_ONCE;
   }
 
   /** Lines dropped since the start. */
@@ -93,6 +101,21 @@ export class AccessLog {
       this.#drop();
       return;
     }
+    this.#exchanges.push(exchange);
+    this.#ids.push(id);
+    if (this.#exchanges.length >= this.#linesAtOnce) this.#writeOut();
+    if (this.#block.length >= BATCH_BYTES && !this.#isWriting && this.#batches.length === 0) this.#start();
+    else this.#schedule();
+  }
+
+  #writeOut(): void {
+    const exchanges = this.#exchanges;
+    for (let i = 0; i < exchanges.length; i++) this.#writeLine(exchanges[i]!, this.#ids[i]!);
+    exchanges.length = 0;
+    this.#ids.length = 0;
+  }
+
+  #writeLine(exchange: ExchangeRecord, id: string): void {
     const longest = longestLine(exchange);
     if (this.#block.room < longest) this.#nextBlock(longest);
     const block = this.#block;
@@ -101,10 +124,7 @@ export class AccessLog {
     if (this.#waiting + block.length > this.#maxPendingBytes) {
       block.cutTo(before);
       this.#drop();
-      return;
     }
-    if (block.length >= BATCH_BYTES && !this.#isWriting && this.#batches.length === 0) this.#start();
-    else this.#schedule();
   }
 
   /** `done` is called when the block has left, or after close(), when it never will. */
@@ -113,6 +133,7 @@ export class AccessLog {
       done();
       return;
     }
+    this.#writeOut();
     this.#nextBlock(0);
     this.#batches.push({ bytes, done });
     if (!this.#isWriting) this.#start();
@@ -192,6 +213,7 @@ export class AccessLog {
 
   /** Only while no write is under way. */
   #start(): void {
+    this.#writeOut();
     if (this.#batches.length === 0) this.#nextBlock(0);
     const first = this.#batches[0];
     if (first === undefined) {
@@ -222,7 +244,7 @@ export class AccessLog {
     if (this.#unreported > 0) this.#reportDropped();
     const hasMore = this.#batches.length > 0 || this.#block.length >= BATCH_BYTES || this.#waiters.length > 0;
     if (hasMore) this.#start();
-    else if (this.#block.length > 0) this.#schedule();
+    else if (this.#block.length > 0 || this.#exchanges.length > 0) this.#schedule();
   }
 
   #release(): void {

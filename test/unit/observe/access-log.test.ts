@@ -43,7 +43,7 @@ class HeldSink implements LogSink {
 
 function open(options: Partial<AccessLogOptions> = {}): { log: AccessLog; sink: HeldSink } {
   const sink = new HeldSink();
-  return { log: new AccessLog({ destination: sink, ...options }), sink };
+  return { log: new AccessLog({ destination: sink, linesAtOnce: 1, ...options }), sink };
 }
 
 const failure = (code: string) => Object.assign(new Error(code), { code });
@@ -249,4 +249,30 @@ test('blocks that the end met are given back: nobody waits for them for ever', a
   block('/3', done)(log);
   expect(done).toEqual(['/1', '/2', '/3']);
   expect(sink.writes).toHaveLength(1);
+});
+
+test('lines that wait to be written out keep their order and are in the next batch, however few they are', async () => {
+  const { log, sink } = open({ linesAtOnce: 4 });
+  const urls = Array.from({ length: 10 }, (_, n) => `/${n}`);
+  for (const url of urls.slice(0, 6)) log.write(exchange({ url }), 'p-1');
+  vi.advanceTimersByTime(100);
+  for (const url of urls.slice(6)) log.write(exchange({ url }), 'p-1'); // while a write is under way
+  sink.answer();
+  vi.advanceTimersByTime(100);
+  sink.answer();
+  expect(sink.lines().map(({ url }) => url)).toEqual(urls);
+  log.write(exchange({ url: '/last' }), 'p-1');
+  const flushed = log.flush();
+  sink.answer();
+  await flushed;
+  expect(sink.lines().at(-1)).toMatchObject({ url: '/last' });
+});
+
+test('lines that were not written out yet are so when the log closes', async () => {
+  const { log, sink } = open({ linesAtOnce: 64 });
+  log.write(exchange({ url: '/1' }), 'p-1');
+  const closed = log.close();
+  sink.answer();
+  await closed;
+  expect(sink.lines()).toHaveLength(1);
 });
