@@ -88,7 +88,7 @@ test('it can be switched off, and on again', async () => {
 });
 
 test('what was dropped stays counted when the destination changes', async () => {
-  log = new AccessLogSwitch({ maxPendingBytes: 1 });
+  log = new AccessLogSwitch({ maxPendingBytes: 1, linesAtOnce: 1 });
   log.open(at('a')).use();
   write('/1');
   write('/2');
