@@ -18,7 +18,7 @@ import { seededRandom } from '../kit/random.ts';
 import { findTool, needsTool } from '../kit/tools.ts';
 
 const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
-const TRAFFIC_MS = 5_000;
+const TRAFFIC_MS = 4_000;
 const LANES = [
   ...Array.from({ length: 14 }, () => ({ isTls: false, run: requestLane })),
   ...Array.from({ length: 7 }, () => ({ isTls: true, run: requestLane })),
