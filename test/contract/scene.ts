@@ -9,7 +9,7 @@ import type { PassivePolicy } from '../../src/core/passive-health.ts';
 import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
 import type { CookiePolicy, DeadPinPolicy, Limits } from '../../src/core/policy.ts';
 import { Ledger } from '../../src/core/sessions.ts';
-import { GatewaySteering } from '../../src/core/steering.ts';
+import { GatewaySteering, type SteeringPolicy } from '../../src/core/steering.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
 import { ConnectionCount } from '../../src/engine/connection-count.ts';
 import type { Engine, EngineOptions, EnginePorts } from '../../src/engine/contract.ts';
@@ -30,6 +30,9 @@ export interface SceneSettings {
   readonly hosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
   readonly tls?: EngineOptions['listen'][number]['tls'];
+  readonly protectedPaths?: readonly string[];
+  /** Not for engines in threads. */
+  readonly wallMs?: () => number;
 }
 
 export interface Scene {
@@ -45,7 +48,9 @@ export interface Scene {
   /** What was reported of upstreams. */
   readonly met: readonly UpstreamFault[];
   /** Installs a table in which this version is active, and those in `gone` are known and take nothing. */
-  activate(id: string, gone?: readonly string[]): Promise<void>;
+  activate(id: string, gone?: readonly string[], others?: Partial<TableVersion>): Promise<void>;
+  /** Other keys sign and verify pins from now on, in the main thread. */
+  rekey(secrets: readonly string[]): void;
   setHealth(id: string, health: 'up' | 'down'): void;
   slotOf(id: string): number;
   inFlight(id: string): number;
@@ -147,29 +152,33 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
         })
       : null;
   const create = 'create' in under ? under.create : () => inThreads!.engine;
+  const policy: SteeringPolicy = {
+    cookie,
+    keys,
+    affinity: 'none',
+    deadPin,
+    protectedPaths: settings.protectedPaths ?? [],
+    upstreamConnections: options.limits.upstreamConnections,
+  };
+  const steering = new GatewaySteering({
+    ...policy,
+    ledger,
+    gauges,
+    random: Math.random,
+    randomBytes: (count) => randomBytes(count),
+  });
   const engine = create(options, {
-    steering: new GatewaySteering({
-      cookie,
-      keys,
-      affinity: 'none',
-      deadPin,
-      protectedPaths: [],
-      upstreamConnections: options.limits.upstreamConnections,
-      ledger,
-      gauges,
-      random: Math.random,
-      randomBytes: (count) => randomBytes(count),
-    }),
+    steering,
     gauges,
     connections: ConnectionCount.create(1),
     record: onRecord,
-    wallMs: Date.now,
+    wallMs: settings.wallMs ?? Date.now,
     onFault,
     onUpstreamFault,
   });
   let generation = 0;
-  const activate = (id: string, gone: readonly string[] = []): Promise<void> =>
-    engine.install(tableOf(id, gone, upstreams, slotOf, ++generation));
+  const activate: Scene['activate'] = (id, gone = [], others = {}) =>
+    engine.install(tableOf(id, { gone, others }, upstreams, slotOf, ++generation));
   await activate(ids[0]!);
   const [bound] = await engine.listen();
   const { host, port } = bound!;
@@ -184,6 +193,8 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     faults,
     met,
     activate,
+    rekey: (secrets) =>
+      steering.reconfigure({ ...policy, keys: new PinKeys(secrets, cookie.name, cookie.domain) }),
     setHealth: (id, health) => {
       for (const { slot } of upstreams.get(id)!) gauges.setHealth(slot, health);
       if (health === 'up') engine.availabilityChanged();
@@ -215,7 +226,7 @@ function upstreamAt(address: string, versionSlot: number, index: number): TableU
 
 function tableOf(
   activeId: string,
-  gone: readonly string[],
+  { gone, others }: { readonly gone: readonly string[]; readonly others: Partial<TableVersion> },
   upstreams: ReadonlyMap<string, readonly TableUpstream[]>,
   slotOf: (id: string) => number,
   generation: number,
@@ -233,6 +244,7 @@ function tableOf(
       repinIdleMs: null,
       nudge: false,
       upstreams: isGone ? [] : all,
+      ...(isGone || id === activeId ? {} : others),
     });
   }
   const active = versions.get(activeId)!;
