@@ -2,6 +2,7 @@
 // parts, so it stands beside main.
 
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { Config } from './config/config.ts';
 import { systemClock } from './control/clock.ts';
 import type { UpstreamFault } from './core/fault.ts';
@@ -42,11 +43,15 @@ export interface DataPlaneSurroundings {
   readonly onThreadReplaced: (thread: number) => void;
 }
 
+/** Each takes about 30 MB from its start; who needs more of them says so. */
+const MOST_AUTO = 8;
+
 /** How many are wanted, where there can be several. */
 export async function threadsFor({ threads }: Config, log: Log): Promise<number> {
-  const wanted = threads === 'auto' ? 1 : threads;
+  const wanted = threads === 'auto' ? Math.min(MOST_AUTO, availableParallelism()) : threads;
   if (wanted === 1 || (await canShare())) return wanted;
-  log.warn({ threads: wanted }, 'threads cannot share a port on this system (SO_REUSEPORT): there is one');
+  if (threads !== 'auto')
+    log.warn({ threads }, 'threads cannot share a port on this system (SO_REUSEPORT): there is one');
   return 1;
 }
 

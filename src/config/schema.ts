@@ -113,7 +113,7 @@ export const SECTIONS = {
   threads: field(threads)
     .prefault('auto')
     .describe(
-      'Threads that move requests. 1: the main thread does, which takes least memory; auto: one so far.',
+      'Threads that move requests. 1: the main thread does, which takes least memory; auto: one for each core, at most 8.',
     ),
   engine: field(oneOf(['wire', 'http-proxy']))
     .prefault('wire')

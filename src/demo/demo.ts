@@ -90,6 +90,7 @@ const SERVERS = [
 function configuration(port: number, adminPort: number, idle: string, upstreams: readonly string[]): string {
   return `listen: 127.0.0.1:${port}
 admin: { listen: 127.0.0.1:${adminPort} }
+threads: 1
 state: ./state
 cookie: { idle: ${idle} }
 versions:

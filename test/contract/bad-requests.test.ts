@@ -9,7 +9,7 @@ import { RECORDER_FIELD, type RecordingUpstream, startRecordingUpstream } from '
 import { type Message, valuesOf } from '../kit/strict-http.ts';
 import { waitFor } from '../kit/wait-for.ts';
 import { REQUEST_DIFFERENCES } from './differences.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { OWN_REQUEST_DIFFERENCES } from './own-differences.ts';
 import { type Scene, startScene } from './scene.ts';
 
@@ -44,7 +44,7 @@ const WAYS: readonly { way: Way }[] = [
   { way: 'T13: byte by byte' },
 ];
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   describe.each(WAYS)('a bad request, $way', ({ way }) => {
     let recorder: RecordingUpstream;
     let gateway: Scene;

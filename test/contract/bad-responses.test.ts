@@ -12,7 +12,7 @@ import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording
 import { type Message, type Reading, readAnswer, valuesOf } from '../kit/strict-http.ts';
 import { waitFor } from '../kit/wait-for.ts';
 import { RESPONSE_DIFFERENCES } from './differences.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { OWN_RESPONSE_DIFFERENCES } from './own-differences.ts';
 import { type Scene, startScene } from './scene.ts';
 
@@ -20,7 +20,7 @@ const LONGEST_BYTE_BY_BYTE = 1_000;
 const DIFFERENCES = { ...RESPONSE_DIFFERENCES, ...OWN_RESPONSE_DIFFERENCES };
 const CASES = [...responseCases(), ...ownResponseCases()];
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   describe.each([{ way: 'whole' }, { way: 'byte by byte' }])('a bad upstream answer, $way', ({ way }) => {
     let recorder: RecordingUpstream;
     let gateway: Scene;

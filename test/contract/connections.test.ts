@@ -251,9 +251,13 @@ onEveryEngine((engine) => {
         },
       }));
       const scene = await sceneWith([upstream.address]);
-      await rawRequest(scene, []);
-      const answer = await rawRequest(scene, [], { method: row.method, body: row.body });
-      expect(answer.status).toBe(row.status);
+      // On one connection, and so in one thread: connections to upstreams are not shared among threads.
+      const client = await clientOf(scene);
+      await client.send(get('/'));
+      await client.answer();
+      const length = row.body === '' ? '' : `Content-Length: ${row.body.length}\r\n`;
+      await client.send(`${row.method} / HTTP/1.1\r\nHost: a\r\n${length}\r\n${row.body}`);
+      expect((await client.answer(row.method)).status).toBe(row.status);
       expect(upstream.connections.length).toBe(row.connections);
     });
 
@@ -303,10 +307,13 @@ onEveryEngine((engine) => {
           what: 'the request to arrive',
         });
       }
-      await rawRequest(scene, []);
+      const client = await clientOf(scene);
+      await client.send(get('/'));
+      await client.answer();
       const idle = dying.openConnections();
       expect(idle).toBeGreaterThan(0);
-      const answer = await rawRequest(scene, [], { target: '/last' });
+      await client.send(get('/last'));
+      const answer = await client.answer();
       expect([answer.status, answer.body.toString()]).toEqual([200, 'ok']);
       await scene.settled();
       expect(scene.records.at(-1)).toMatchObject({ upstream: busy.address, retries: 2 });
@@ -330,6 +337,7 @@ onEveryEngine((engine) => {
       }));
       const scene = await sceneWith([upstream.address]);
       await rawRequest(scene, []);
+      await scene.settled();
       await waitFor(() => scene.engine.stats().upstreamConnections === 0, {
         what: 'the connection to be closed',
       });

@@ -52,6 +52,7 @@ onEveryEngine((engine) => {
         await client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
         statuses.push((await client.answer()).status);
       }
+      await scene.settled();
       return { got, statuses, denied: scene.engine.stats().deniedRetries };
     };
 
@@ -84,10 +85,13 @@ onEveryEngine((engine) => {
     test('of connections, when there are enough in a row', async () => {
       const scene = await sceneOf({ versions: { v1: [`127.0.0.1:${await freePort()}`] } });
       await times(4, scene);
+      await scene.settled();
       expect(scene.met).toEqual([]);
       await times(1, scene);
+      await scene.settled();
       expect(scene.met).toEqual([{ slot: SLOT, fault: 'connect-failed' }]);
       await times(5, scene);
+      await scene.settled();
       expect(scene.met).toHaveLength(2);
     });
 
@@ -102,8 +106,10 @@ onEveryEngine((engine) => {
       const upstream = await upstreamThat(behave);
       const scene = await sceneOf({ versions: { v1: [upstream.address] }, health: { answerFaults: 3 } });
       await times(2, scene);
+      await scene.settled();
       expect(scene.met).toEqual([]);
       await times(1, scene);
+      await scene.settled();
       expect(scene.met).toEqual([{ slot: SLOT, fault }]);
       expect([scene.gauges.answerFaults(SLOT), scene.gauges.faultClients(SLOT)]).toEqual([3, 1]);
     });
@@ -116,6 +122,7 @@ onEveryEngine((engine) => {
         health: { answerFaults: 1 },
       });
       expect((await rawRequest(scene, [])).status).toBe(504);
+      await scene.settled();
       expect(scene.met).toEqual([{ slot: SLOT, fault: 'upstream-timeout' }]);
     });
 
@@ -133,12 +140,16 @@ onEveryEngine((engine) => {
       for (const client of ['192.0.2.1', '192.0.2.200', '198.51.100.1']) {
         await times(1, scene, [`X-Forwarded-For: ${client}`]);
       }
+      await scene.settled();
       expect([scene.gauges.answerFaults(SLOT), scene.gauges.faultClients(SLOT)]).toEqual([3, 2]);
       await times(1, scene);
+      await scene.settled();
       expect([scene.gauges.answerFaults(SLOT), scene.gauges.faultClients(SLOT)]).toEqual([0, 0]);
       await times(1, scene);
+      await scene.settled();
       expect(scene.gauges.answerFaults(SLOT)).toBe(1);
       await times(1, scene); // what a 501 does not do is the client's asking
+      await scene.settled();
       expect(scene.gauges.answerFaults(SLOT)).toBe(0);
       expect(scene.met).toEqual([]);
     });
@@ -153,6 +164,7 @@ onEveryEngine((engine) => {
       }));
       const scene = await sceneOf({ versions: { v1: [upstream.address] }, health: { answerFaults: 1 } });
       await times(4, scene);
+      await scene.settled();
       expect(scene.records.some(({ retries }) => retries > 0)).toBe(true);
       expect(scene.met).toEqual([]);
     });
@@ -170,6 +182,7 @@ onEveryEngine((engine) => {
       const body = 'hello';
       const answer = rawRequest(scene, [scene.pin('v1')], { method: 'POST', target: '/echo', body });
       await waitFor(() => scene.met.length > 0, { what: 'a report' });
+      await scene.settled();
       expect(scene.met).toEqual([{ slot: SLOT, fault: 'connect-failed' }]);
       expect([scene.engine.stats().exchanges, scene.inFlight('v1')]).toEqual([1, 0]);
       const upstream = await startUpstream({ version: 'v1', port });
@@ -178,6 +191,7 @@ onEveryEngine((engine) => {
       const { status, ...message } = await answer;
       expect([status, onlyValue({ status, ...message }, VERSION_FIELD)]).toEqual([200, 'v1']);
       expect(upstream.requestCount()).toBe(1);
+      await scene.settled();
       expect(scene.records[0]).toMatchObject({ reason: 'held', retries: 1 });
     });
 

@@ -8,13 +8,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Fleet, startFleet } from '../kit/fleet.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
 import { type Haproxy, startHaproxy } from '../kit/haproxy.ts';
+import { THREADS } from '../kit/threads.ts';
 import { needsTool } from '../kit/tools.ts';
 import { startPool, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
 
-const IDLE_MS = 3_000;
+/** Longer than a restart on a busy machine, in which nobody is seen. */
+const IDLE_MS = 6_000;
 
-describe.skipIf(!needsTool('haproxy'))('a deploy with accidents', () => {
+describe.skipIf(!needsTool('haproxy')).each(THREADS)('a deploy with accidents, threads: %i', (threads) => {
   let pools: { v1: readonly Upstream[]; v2: readonly Upstream[] };
   let haproxy: Haproxy;
   let gateway: GatewayProcess;
@@ -31,7 +33,9 @@ describe.skipIf(!needsTool('haproxy'))('a deploy with accidents', () => {
       versions: { v1: [haproxy.url('v1')], v2: [haproxy.url('v2')] },
       active: 'v1',
       cookie: { idle: `${IDLE_MS}ms` },
-      health: { path: '/healthz' },
+      // Nobody is ill here for want of a core.
+      health: { path: '/healthz', timeout: '5s' },
+      more: { threads },
     });
     onV1 = startFleet({ origin: gateway.url, size: 60, retryTransportMs: 15_000 });
     await waitFor(() => onV1.onPage('v1') === 60, { what: '60 browsers on v1' });

@@ -9,6 +9,7 @@ import type { GatewayEvent } from '../../src/core/status.ts';
 import { type Fleet, startFleet } from '../kit/fleet.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
 import { type Haproxy, startHaproxy } from '../kit/haproxy.ts';
+import { THREADS } from '../kit/threads.ts';
 import { needsTool } from '../kit/tools.ts';
 import { startPool, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
@@ -17,7 +18,7 @@ const IDLE_MS = 2_000;
 /** The kit reads its clock after the answer has come, the ledger when the request does. */
 const CLOCKS_MS = 250;
 
-describe.skipIf(!needsTool('haproxy'))('a deploy through HAProxy', () => {
+describe.skipIf(!needsTool('haproxy')).each(THREADS)('a deploy through HAProxy, threads: %i', (threads) => {
   let pools: { v1: readonly Upstream[]; v2: readonly Upstream[] };
   let haproxy: Haproxy;
   let gateway: GatewayProcess;
@@ -34,7 +35,9 @@ describe.skipIf(!needsTool('haproxy'))('a deploy through HAProxy', () => {
       versions: { v1: [haproxy.url('v1')] },
       active: 'v1',
       cookie: { idle: '2s' },
-      health: { path: '/healthz' },
+      // Nobody is ill here for want of a core.
+      health: { path: '/healthz', timeout: '5s' },
+      more: { threads },
     });
     events = await gateway.admin.follow();
     fleet = startFleet({ origin: gateway.url, size: 200, lifeMs: [1_000, 4_000] });

@@ -6,12 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Fleet, startFleet } from '../kit/fleet.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
 import { httpRequest } from '../kit/http-request.ts';
+import { THREADS } from '../kit/threads.ts';
 import { startPool, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
 
 const PROMOTES = 50;
 
-describe('T16: promotes in a loop under load', () => {
+describe.each(THREADS)('T16: promotes in a loop under load, threads: %i', (threads) => {
   let upstreams: readonly Upstream[] = [];
   let gateway: GatewayProcess;
   let fleet: Fleet;
@@ -21,6 +22,7 @@ describe('T16: promotes in a loop under load', () => {
     gateway = await startGatewayProcess({
       versions: { v1: v1.map(({ url }) => url), v2: v2.map(({ url }) => url) },
       active: 'v1',
+      more: { threads },
     });
     fleet = startFleet({ origin: gateway.url, size: 60, lifeMs: [500, 3_000], thinkMs: [50, 200] });
   });

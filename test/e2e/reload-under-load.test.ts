@@ -7,10 +7,11 @@
 import { readdir, readFile, rename } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GatewaySettings, type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
 import { httpRequest } from '../kit/http-request.ts';
+import { THREADS } from '../kit/threads.ts';
 import { startPool, startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
 
@@ -25,20 +26,7 @@ let v3: Upstream;
 let logs: TemporaryFolder;
 let gateway: GatewayProcess;
 
-beforeAll(async () => {
-  v1 = await startPool('v1', 3);
-  v2 = await startUpstream({ version: 'v2' });
-  v3 = await startUpstream({ version: 'v3' });
-  logs = await temporaryFolder('logs');
-  gateway = await startGatewayProcess(settings(0));
-});
-afterAll(async () => {
-  await gateway?.stop();
-  await logs?.remove();
-  await Promise.all([...(v1 ?? []), v2, v3].map((upstream) => upstream?.stop()));
-});
-
-function settings(round: number): GatewaySettings {
+function settings(round: number, threads: number): GatewaySettings {
   const isOdd = round % 2 === 1;
   const servers = [[0, 1, 2], [0], [1, 2], [0, 2]][round % 4]!;
   return {
@@ -54,6 +42,7 @@ function settings(round: number): GatewaySettings {
     drain: { deadline: isOdd ? '1h' : '2h', protected: isOdd ? ['/checkout/*'] : [] },
     deadPin: { patience: `${1 + (round % 3)}s` },
     accessLog: { file: join(logs.path, 'access.log') },
+    more: { threads },
   };
 }
 
@@ -96,34 +85,49 @@ async function sendUntil(done: () => boolean): Promise<Client> {
   return client;
 }
 
-test('twenty reloads in the middle of traffic cost nobody anything', { timeout: 120_000 }, async () => {
-  const events = await gateway.admin.follow();
-  let isDone = false;
-  const load = Array.from({ length: CLIENTS }, () => sendUntil(() => isDone));
-  for (let round = 1; round <= RELOADS; round++) {
-    await rename(join(logs.path, 'access.log'), join(logs.path, `access.${round}.log`));
-    await gateway.rewrite(settings(round));
-    if (round % 2 === 0) gateway.process().signal('SIGHUP');
-    else expect((await gateway.admin.call('POST', '/v1/reload')).status).toBe(200);
-    const reloaded = () => events.seen.filter(({ type }) => type === 'reloaded').length === round;
-    await waitFor(reloaded, { what: `reload ${round}` });
-    const before = v1.reduce((sum, upstream) => sum + upstream.requestCount(), 0);
-    await waitFor(() => v1.reduce((sum, upstream) => sum + upstream.requestCount(), 0) > before + 50, {
-      what: '50 more requests',
-    });
-  }
-  isDone = true;
-  const clients = await Promise.all(load);
-  events.stop();
+describe.each(THREADS)('with threads: %i', (threads) => {
+  beforeAll(async () => {
+    v1 = await startPool('v1', 3);
+    v2 = await startUpstream({ version: 'v2' });
+    v3 = await startUpstream({ version: 'v3' });
+    logs = await temporaryFolder('logs');
+    gateway = await startGatewayProcess(settings(0, threads));
+  });
+  afterAll(async () => {
+    await gateway?.stop();
+    await logs?.remove();
+    await Promise.all([...(v1 ?? []), v2, v3].map((upstream) => upstream?.stop()));
+  });
 
-  expect(clients.flatMap(({ failures }) => failures)).toEqual([]);
-  expect(clients.map(({ connections }) => connections)).toEqual(clients.map(() => 1));
-  expect(clients.map(({ versions }) => [...versions])).toEqual(clients.map(() => ['v1']));
-  expect(clients.map(({ sessions }) => sessions.size)).toEqual(clients.map(() => 1));
-  expect(events.seen.filter(({ type }) => type === 'reload-failed')).toEqual([]);
-  expect(await gateway.terminate(), gateway.process().stderr().slice(-2_000)).toBe(0);
-  const sent = clients.reduce((sum, client) => sum + client.sent, 0);
-  expect(await linesIn(logs.path)).toBe(sent);
+  test('twenty reloads in the middle of traffic cost nobody anything', { timeout: 120_000 }, async () => {
+    const events = await gateway.admin.follow();
+    let isDone = false;
+    const load = Array.from({ length: CLIENTS }, () => sendUntil(() => isDone));
+    for (let round = 1; round <= RELOADS; round++) {
+      await rename(join(logs.path, 'access.log'), join(logs.path, `access.${round}.log`));
+      await gateway.rewrite(settings(round, threads));
+      if (round % 2 === 0) gateway.process().signal('SIGHUP');
+      else expect((await gateway.admin.call('POST', '/v1/reload')).status).toBe(200);
+      const reloaded = () => events.seen.filter(({ type }) => type === 'reloaded').length === round;
+      await waitFor(reloaded, { what: `reload ${round}` });
+      const before = v1.reduce((sum, upstream) => sum + upstream.requestCount(), 0);
+      await waitFor(() => v1.reduce((sum, upstream) => sum + upstream.requestCount(), 0) > before + 50, {
+        what: '50 more requests',
+      });
+    }
+    isDone = true;
+    const clients = await Promise.all(load);
+    events.stop();
+
+    expect(clients.flatMap(({ failures }) => failures)).toEqual([]);
+    expect(clients.map(({ connections }) => connections)).toEqual(clients.map(() => 1));
+    expect(clients.map(({ versions }) => [...versions])).toEqual(clients.map(() => ['v1']));
+    expect(clients.map(({ sessions }) => sessions.size)).toEqual(clients.map(() => 1));
+    expect(events.seen.filter(({ type }) => type === 'reload-failed')).toEqual([]);
+    expect(await gateway.terminate(), gateway.process().stderr().slice(-2_000)).toBe(0);
+    const sent = clients.reduce((sum, client) => sum + client.sent, 0);
+    expect(await linesIn(logs.path)).toBe(sent);
+  });
 });
 
 async function linesIn(folder: string): Promise<number> {

@@ -9,6 +9,7 @@ import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process
 import { patternParts } from '../kit/pattern.ts';
 import { type RawClient, rawClient } from '../kit/raw-client.ts';
 import { valuesOf } from '../kit/strict-http.ts';
+import { THREADS } from '../kit/threads.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor, within } from '../kit/wait-for.ts';
 
@@ -16,7 +17,7 @@ const CLIENTS = 40;
 const DOWNLOAD_BYTES = 3_000_000;
 const SHUTDOWN_MS = 8_000;
 
-describe('T15: SIGTERM under load', () => {
+describe.each(THREADS)('T15: SIGTERM under load, threads: %i', (threads) => {
   let upstream: Upstream;
   let gateway: GatewayProcess;
   afterEach(async () => {
@@ -29,6 +30,7 @@ describe('T15: SIGTERM under load', () => {
       versions: { v1: [upstream.url] },
       active: 'v1',
       limits: { shutdown: `${SHUTDOWN_MS}ms` },
+      more: { threads },
     });
   };
 
