@@ -5,6 +5,7 @@
 // so that a drain ends; its counts of what has been do not. A promote that meets the death waits for it, and no version is
 // minted that some thread would not accept.
 
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { Agent, type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
-import { httpRequest } from '../kit/http-request.ts';
+import { type Answer, httpRequest } from '../kit/http-request.ts';
 import { sumOf } from '../kit/prometheus.ts';
 import { FAULTS, type Fault, withThreadFaults } from '../kit/thread-faults.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
@@ -30,6 +31,7 @@ interface Scene {
   readonly v2: Upstream;
   readonly gateway: GatewayProcess;
   readonly log: string;
+  /** Resolves when one of the threads has met it. */
   inflict(fault: Fault): Promise<void>;
 }
 
@@ -50,7 +52,12 @@ async function startScene(): Promise<Scene> {
     (_stateDir, command) => withThreadFaults(command, folder.path),
   );
   started.push(gateway);
-  return { v1, v2, gateway, log, inflict: (fault) => writeFile(join(folder.path, fault), '') };
+  const inflict = async (fault: Fault): Promise<void> => {
+    const file = join(folder.path, fault);
+    await writeFile(file, '');
+    await waitFor(() => !existsSync(file), { what: 'a thread to take it' });
+  };
+  return { v1, v2, gateway, log, inflict };
 }
 
 /** Asks again and again on one connection, as long as that lives, and has an event stream beside it. */
@@ -190,6 +197,66 @@ describe('T18: a data-plane thread', () => {
     },
   );
 });
+
+describe('T18: a promote that meets the death of a thread', () => {
+  test.each<Fault>(['throws', 'hangs'])(
+    'is made, and minted nowhere before everybody accepts it: it %s',
+    { timeout: 120_000 },
+    async (fault) => {
+      const { gateway, inflict } = await startScene();
+      await gateway.admin.wait('v2', 'healthy');
+      let isOver = false;
+      let shown = 0;
+      const refused: string[] = [];
+      // Whoever gets a pin shows it on connections of its own, which may be any thread's.
+      const stranger = async (): Promise<void> => {
+        while (!isOver) {
+          const first = await ask(gateway, '/');
+          const pin = first?.setCookies[0]?.split(';')[0];
+          if (first === null || pin === undefined) continue;
+          const minted = first.headers['x-lockstep-version'];
+          for (const answer of await Promise.all([1, 2, 3].map(() => ask(gateway, '/api/x', pin)))) {
+            if (answer === null) continue;
+            shown++;
+            const served = `${answer.status} ${answer.headers['x-lockstep-version']}`;
+            if (served !== `200 ${minted}`) refused.push(`a pin of ${minted}: ${served}`);
+          }
+        }
+      };
+      const strangers = Promise.all([stranger(), stranger(), stranger(), stranger()]);
+      await waitFor(() => shown > 30, { what: 'strangers' });
+
+      await inflict(fault);
+      await gateway.admin.promote('v2');
+      // Nobody could know whether one that hangs accepts it: acknowledged is only what it can no longer refuse.
+      if (fault === 'hangs') expect((await threadsOf(gateway)).restarts).toBe(1);
+      for (const id of ['v1', 'v2']) await gateway.admin.promote(id);
+      await waitFor(async () => (await threadsOf(gateway)).restarts === 1, {
+        what: 'the death',
+        timeoutMs: 30_000,
+      });
+      await waitFor(async () => (await threadsOf(gateway)).serving === 2, {
+        what: 'the successor',
+        timeoutMs: 30_000,
+      });
+      const before = shown;
+      await waitFor(() => shown > before + 60, { what: 'more strangers', timeoutMs: 30_000 });
+      isOver = true;
+      await strangers;
+      expect(refused).toEqual([]);
+      const newcomers = await Promise.all(Array.from({ length: BROWSERS }, () => ask(gateway, '/')));
+      expect(new Set(newcomers.map((answer) => answer?.headers['x-lockstep-version']))).toEqual(
+        new Set(['v2']),
+      );
+    },
+  );
+});
+
+/** Null: its connection was the dead thread's. */
+async function ask({ url }: GatewayProcess, path: string, cookie?: string): Promise<Answer | null> {
+  const headers = { accept: 'text/html', ...(cookie !== undefined && { cookie }) };
+  return httpRequest(`${url}${path}`, { headers }).catch(() => null);
+}
 
 function whyOf(fault: Fault): RegExp {
   switch (fault) {

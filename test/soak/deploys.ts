@@ -60,7 +60,7 @@ export class Deploys {
       this.#repeat(isOver, EVERY_MS, () => this.#deploy(random)),
       this.#repeat(isOver, 1_000, () => this.#tidyUp(false)),
       this.#repeat(isOver, KILL_PAUSE_MS, async () => {
-        if (await this.#pools.killOne(random)) this.counts.kills++;
+        if (await this.#pools.killOne(random, (version) => this.#isFoundUp(version))) this.counts.kills++;
       }),
     ]);
   }
@@ -68,6 +68,12 @@ export class Deploys {
   /** Only the active version is left. */
   async tidyUpAll(): Promise<void> {
     await this.#tidyUp(true);
+  }
+
+  async #isFoundUp(version: string): Promise<boolean> {
+    const { versions } = await this.#admin.status();
+    const upstreams = versions.find(({ id }) => id === version)?.upstreams ?? [];
+    return upstreams.length > 0 && upstreams.every(({ health }) => health === 'up');
   }
 
   async #deploy(random: Random): Promise<void> {

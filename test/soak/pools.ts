@@ -75,14 +75,18 @@ export class Pools {
     this.#free.push(pool.servers.map(({ port }) => port));
   }
 
-  /** Kills one server whose sibling is up, and has it come back; false when there is none. */
-  async killOne(random: Random): Promise<boolean> {
+  /**
+   * Kills one server whose sibling is up, and has it come back; false when there is none. `isFoundUp`: the gateway has found
+   * both up, which on a machine that stands still now and then takes longer than on another.
+   */
+  async killOne(random: Random, isFoundUp: (version: string) => Promise<boolean>): Promise<boolean> {
     const nowMs = performance.now();
     const settled = [...this.#pools.values()].filter(({ servers }) =>
       servers.every(({ process, upSinceMs }) => process.isRunning() && nowMs - upSinceMs > SETTLED_MS),
     );
     if (settled.length === 0) return false;
     const pool = oneOf(random, settled);
+    if (!(await isFoundUp(pool.version)) || this.#pools.get(pool.version) !== pool) return false;
     const server = oneOf(random, pool.servers);
     this.#timeline.killed(pool.version, performance.now());
     await server.process.stop('SIGKILL');
