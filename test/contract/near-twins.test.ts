@@ -63,7 +63,7 @@ onEveryEngine((engine) => {
           continue;
         }
         accepted++;
-        expect(seen, JSON.stringify(variant)).toEqual(endToEnd(withoutEmptyLines(variant, engine.name)));
+        expect(seen, JSON.stringify(variant)).toEqual(endToEnd(leniently(variant, engine.name)));
       }
       client?.close();
       expect(recorder.faults()).toEqual([]);
@@ -116,9 +116,13 @@ function endToEnd(head: string): Passed {
   return { line: `${message.method} ${message.target}`, fields: sorted(kept) };
 }
 
-/** What may stand before a request line: empty lines; llhttp skips any CR and LF there. */
-function withoutEmptyLines(head: string, engine: 'wire' | 'http-proxy'): string {
-  return head.replace(engine === 'wire' ? /^(\r\n)+/ : /^[\r\n]+/, '');
+/**
+ * What may stand before a request line: empty lines. llhttp skips any CR and LF there, and takes several spaces around the
+ * target (corpus D09); one goes on.
+ */
+function leniently(head: string, engine: 'wire' | 'http-proxy'): string {
+  if (engine === 'wire') return head.replace(/^(\r\n)+/, '');
+  return head.replace(/^[\r\n]+/, '').replace(/^(\S+) +(\S+) +(HTTP)/, '$1 $2 $3');
 }
 
 /** Those of the ordinary head that may be: the others route or frame. */
