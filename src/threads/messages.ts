@@ -23,6 +23,8 @@ export interface ThreadSetup {
   readonly table: RoutingTable;
   readonly canaries: readonly CanaryCount[];
   readonly own: OwnListeners;
+  /** Between two signs of life. */
+  readonly beatMs: number;
 }
 
 export interface SharedHandles {

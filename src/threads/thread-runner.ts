@@ -5,7 +5,7 @@ import { Gauges } from '../core/gauges.ts';
 import { Ledger } from '../core/sessions.ts';
 import { ConnectionCount } from '../engine/connection-count.ts';
 import { LogLimiter } from '../observe/log-limiter.ts';
-import { BEAT_MS, Board } from './board.ts';
+import { Board } from './board.ts';
 import { LineSink, openLines } from './line-sink.ts';
 import { LocalDataPlane } from './local-data-plane.ts';
 import { type Command, type FromThread, type ThreadSetup, type ToThread, wallClock } from './messages.ts';
@@ -92,7 +92,7 @@ async function start(
     board.beat(thread, stats);
   };
   beat();
-  setInterval(beat, BEAT_MS);
+  setInterval(beat, setup.beatMs);
   const shutDown = async (graceMs: number) => {
     await plane.shutdown(graceMs);
     await lines.close();

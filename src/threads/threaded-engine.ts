@@ -10,7 +10,7 @@ import type { ThreadsStatus } from '../core/status.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
 import type { ConnectionCount } from '../engine/connection-count.ts';
 import type { EngineSettings, EngineStats, ListenAddress } from '../engine/contract.ts';
-import type { Board } from './board.ts';
+import { BEAT_MS, type Board } from './board.ts';
 import { claim } from './claim.ts';
 import type { DataPlane, DataPlaneSettings, EngineKind } from './data-plane.ts';
 import type { OwnListeners } from './forbidden.ts';
@@ -44,6 +44,8 @@ export interface ThreadedPorts {
   readonly onReplaced: (thread: number) => void;
   /** Default: 10 s. A long collection of garbage is no hang. */
   readonly hangMs?: number;
+  /** Between two signs of life; default: 200 ms. */
+  readonly beatMs?: number;
 }
 
 const HANG_MS = 10_000;
@@ -215,6 +217,7 @@ export class ThreadedEngine implements DataPlane {
       table: this.#table,
       canaries: this.#canaries,
       own: this.#own,
+      beatMs: this.#ports.beatMs ?? BEAT_MS,
     };
   }
 

@@ -13,7 +13,7 @@ import { rawClient } from '../kit/raw-client.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
 import { readAnswer } from '../kit/strict-http.ts';
 import { waitFor } from '../kit/wait-for.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { type Scene, startScene } from './scene.ts';
 
 const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
@@ -38,7 +38,7 @@ interface Sent {
   readonly pieces: readonly number[];
 }
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   describe(`octets on the other side (seed ${SEED})`, { timeout: 240_000 }, () => {
     let recorder: RecordingUpstream | null = null;
     let gateway: Scene | null = null;

@@ -6,13 +6,13 @@ import { rawClient } from '../kit/raw-client.ts';
 import { onlyValue } from '../kit/raw-request.ts';
 import { startRawUpstream } from '../kit/raw-upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { startScene } from './scene.ts';
 
 const FIRST_BYTE_MS = 600;
 const EVERY_MS = 100;
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   const cleanUp: (() => void | Promise<void>)[] = [];
   afterEach(async () => {
     for (const step of cleanUp.splice(0).reverse()) await step();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RawClient, rawClient } from '../kit/raw-client.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
 import { type Field, type Message, readRequest, valuesOf } from '../kit/strict-http.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { type Scene, startScene } from './scene.ts';
 
 const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
@@ -31,7 +31,7 @@ const ORDINARY = [
 /** In place of each octet, one of these: delimiters, controls, letters, and what only looks like one of them. */
 const OCTETS = [...'\r\n\t\0 :;,=/_-.0Aax\x0b\x7f\x85\xa0\xff'];
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   describe(`heads with one octet changed (seed ${SEED})`, () => {
     let recorder: RecordingUpstream;
     let gateway: Scene;

@@ -189,7 +189,9 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     engine,
     gauges,
     options,
-    records,
+    get records() {
+      return inThreads === null ? records : records.toSorted((one, other) => endOf(one) - endOf(other));
+    },
     faults,
     met,
     activate,
@@ -210,6 +212,11 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     settled: async () => inThreads?.settled(),
     stop: (graceMs = 0) => engine.shutdown(graceMs),
   };
+}
+
+/** Threads tell of their own requests in order, and of those of another one before or after. */
+function endOf({ startedAt, totalMs }: ExchangeRecord): number {
+  return startedAt + totalMs;
 }
 
 function upstreamAt(address: string, versionSlot: number, index: number): TableUpstream {

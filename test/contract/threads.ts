@@ -79,6 +79,8 @@ export function startThreads({ threads, kind, options, settings, ...rest }: Thre
       },
       onDied: () => {},
       onReplaced: () => {},
+      // Much is looked at here that only beats show.
+      beatMs: 20,
       ...more,
     },
   );

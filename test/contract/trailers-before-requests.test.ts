@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rawClient } from '../kit/raw-client.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { type Scene, startScene } from './scene.ts';
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   describe('the request behind a body with trailers', () => {
     let recorder: RecordingUpstream;
     let gateway: Scene;
