@@ -14,7 +14,7 @@ export interface Counted {
   readonly deniedRetries: number;
 }
 
-/** A thread that has nothing to do wakes up for it: 20 µs, five times a second. */
+/** A thread that has nothing to do wakes up for it five times a second: 0.15 ms of CPU each time, with the machine's own. */
 export const BEAT_MS = 200;
 
 const BEATS = 0;

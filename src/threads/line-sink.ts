@@ -1,6 +1,6 @@
 // A thread's access log: batches like any other, but they go to the control thread, which alone writes. Two writers of one
 // pipe would tear each other's lines (a write of more than 4 KiB is not atomic), and so would two of one full disk.
-// One block of 64 KiB, 250 lines, costs both threads together 40 µs, 0.16 µs a line.
+// One block of 64 KiB, about 150 lines, costs both threads together 70 to 80 µs of CPU: half a microsecond a line.
 
 import { AccessLog } from '../observe/access-log.ts';
 import type { LogSink } from '../observe/log-sink.ts';
@@ -18,7 +18,7 @@ export class LineSink implements LogSink {
     const { length } = bytes;
     this.#onLeft = () => done(null, length);
     // A copy that can be handed over: small buffers are parts of a pool.
-    this.#send(Uint8Array.from(bytes));
+    this.#send(new Uint8Array(bytes));
   }
 
   /** The block has left. */
