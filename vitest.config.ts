@@ -22,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'system',
-          include: ['test/{contract,integration,e2e}/**/*.test.ts'],
+          include: ['test/{contract,integration,e2e,browser}/**/*.test.ts'],
           environment: 'node',
           fileParallelism: false,
           // Hundreds of gateways and threads are started from the same sources: without it each strips their types anew.

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 
 export type Tool =
   | 'haproxy'
+  | 'chromium'
   | 'curl'
   | 'wrk'
   | 'slowhttptest'
