@@ -177,7 +177,7 @@ export function isOwnSetCookie(value: string, cookieName: string): boolean {
 }
 
 /** RFC 9111 section 5.2.2, as far as it decides who may keep an answer. Seconds; null where the directive is absent. */
-interface CacheControl {
+export interface CacheControl {
   isNotKept: boolean;
   isPrivate: boolean;
   isPublic: boolean;
@@ -186,7 +186,7 @@ interface CacheControl {
   sharedMaxAge: number | null;
 }
 
-function readCacheControl(value: string): CacheControl {
+export function readCacheControl(value: string): CacheControl {
   const control: CacheControl = {
     isNotKept: false,
     isPrivate: false,
@@ -255,7 +255,7 @@ function isDeltaSeconds(argument: string): boolean {
 }
 
 /** XHTML is HTML here: a page all the same. */
-function isHtml(contentType: string): boolean {
+export function isHtml(contentType: string): boolean {
   const type = beforeParameters(contentType);
   return type === 'text/html' || type === 'application/xhtml+xml';
 }

@@ -76,6 +76,24 @@ export interface AnalysisPolicy {
   readonly min: number;
 }
 
+/** What of past versions' assets is kept on disk. */
+export interface AssetMemoryPolicy {
+  readonly maxBytes: number;
+  /** Of one asset. */
+  readonly maxFileBytes: number;
+  /** Since it was last of use, or its version took traffic. */
+  readonly maxAgeMs: number;
+}
+
+export interface AssetPolicy {
+  /** Presets and patterns: see core/asset-match.ts. */
+  readonly match: readonly string[];
+  /** Null: nothing is kept; versions that take traffic are asked. */
+  readonly memory: AssetMemoryPolicy | null;
+  /** A version's entry assets are fetched when it is put. */
+  readonly warm: boolean;
+}
+
 export interface Limits {
   readonly connections: number;
   readonly sessions: number;

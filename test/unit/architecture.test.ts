@@ -37,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observe: [],
   control: [],
   admin: [],
+  assets: [],
   wire: ['engine'],
   threads: ['engine', 'wire', 'observe', 'config'],
   cli: ['main', 'config', 'demo', 'observe'],
