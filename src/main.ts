@@ -2,6 +2,7 @@
 // Started in this order: state (locked), control plane (table installed), data plane (listening), admin API.
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { type Admin, createAdmin } from './admin/server.ts';
 import { ownListenerAt } from './config/addresses.ts';
@@ -18,6 +19,7 @@ import type { GatewaySteering } from './core/steering.ts';
 import type { ListenAddress } from './engine/contract.ts';
 import { Explainer } from './explainer.ts';
 import { type InheritedSocket, withInherited } from './inherited-sockets.ts';
+import { InnerServer } from './inner/server.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { ExchangeTotals } from './observe/exchange-totals.ts';
 import { createLog, type Log } from './observe/log.ts';
@@ -121,6 +123,7 @@ interface Parts extends Given {
   readonly metrics: Metrics;
   readonly unknownPins: UnknownPins;
   readonly shared: Shared;
+  readonly inner: InnerServer;
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
@@ -152,9 +155,12 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
   const shared = openShared(config, await threadsFor(config, log));
   const totals = new ExchangeTotals(shared.counts);
+  const inner = await openInner(config, log);
+  undo.push(() => inner.close());
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
     listen,
     accessLog,
+    inner: inner.settings,
     log,
     onUpstreamFault: (fault) => control.upstreamFault(fault),
     onThreadDied: (thread, why) => control.tell('thread-died', { thread, why }),
@@ -162,13 +168,6 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   });
   undo.push(() => dataPlane.shutdown(0));
   const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
-  const metrics = new Metrics({
-    requests: totals,
-    stats: () => dataPlane.stats(),
-    status: () => control.status(),
-    accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
-    webhooks: () => webhooks.counts,
-  });
   const unknownPins = unknownPinsOf(totals, (found) => tellUnknownPins(found, control, log));
   undo.push(async () => unknownPins.stop());
   const control = new Controller({
@@ -189,6 +188,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   });
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
+  const metrics = metricsOf(totals, { shared, dataPlane, control, accessLog, webhooks });
   return {
     ...given,
     pinKeys,
@@ -197,6 +197,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     metrics,
     unknownPins,
     shared,
+    inner,
     dataPlane,
     control,
     webhooks,
@@ -213,7 +214,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   const addresses = await dataPlane.listen();
   life.isListening = true;
   const inherited = addresses.filter((_, at) => parts.listen[at]!.fd !== undefined);
-  const explaining = createSteering(settingsOf(config, parts.pinKeys, 1), parts.shared);
+  const explaining = createSteering(settingsOf(config, parts.pinKeys, 1, parts.inner.settings), parts.shared);
   let { hosts } = config;
   let { shutdownMs } = config.limits;
   const reloader = new Reloader(loaded, parts.pinKeys, {
@@ -265,12 +266,13 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
 }
 
 async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {
-  const { dataPlane, control, unknownPins, webhooks, accessLog, log, life } = parts;
+  const { dataPlane, inner, control, unknownPins, webhooks, accessLog, log, life } = parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
   unknownPins.stop();
   await control.callOffWarmUps();
   await dataPlane.shutdown(graceMs);
+  await inner.close();
   await admin.close();
   await control.stop();
   await webhooks.close();
@@ -280,6 +282,14 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
 
 async function pinKeysOf({ pinKeys }: Config, state: StateFolder): Promise<StoredPinKeys> {
   return pinKeys.length > 0 ? { keys: pinKeys, isNew: false } : await state.pinKeys();
+}
+
+/** The state directory serves where nothing may be made in the usual place. */
+function openInner({ stateDir }: Config, log: Log): Promise<InnerServer> {
+  const faults = new LogLimiter(log);
+  return InnerServer.open([tmpdir(), stateDir], {
+    onFault: (message, err) => faults.warn(message, { err }),
+  });
 }
 
 function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Promise<void>): AccessLogSwitch {
@@ -292,16 +302,30 @@ function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Prom
 
 /** What a reload changes of the data plane, and of those who speak of it. */
 function reconfigure(
-  { dataPlane, shared, log }: Parts,
+  { dataPlane, shared, inner, log }: Parts,
   explaining: GatewaySteering,
   next: Config,
   pinKeys: readonly string[],
 ): void {
   warnOfDescriptors(next, log);
-  const settings = settingsOf(next, pinKeys, shared.counts.length);
+  const settings = settingsOf(next, pinKeys, shared.counts.length, inner.settings);
   dataPlane.configure(settings);
   explaining.reconfigure(steeringPolicy(settings));
   shared.ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
+}
+
+function metricsOf(
+  requests: ExchangeTotals,
+  parts: Pick<Parts, 'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks'>,
+): Metrics {
+  const { shared, dataPlane, control, accessLog, webhooks } = parts;
+  return new Metrics({
+    requests,
+    stats: () => dataPlane.stats(),
+    status: () => control.status(),
+    accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
+    webhooks: () => webhooks.counts,
+  });
 }
 
 function unknownPinsOf(totals: ExchangeTotals, onFound: (found: UnknownPinsFound) => void): UnknownPins {

@@ -7,6 +7,7 @@ import type { Config } from './config/config.ts';
 import { systemClock } from './control/clock.ts';
 import type { UpstreamFault } from './core/fault.ts';
 import { Gauges } from './core/gauges.ts';
+import type { InnerSettings } from './core/own.ts';
 import { Ledger, STREAMS_DEFAULT } from './core/sessions.ts';
 import { descriptorLimit, fitConnections } from './descriptors.ts';
 import { ConnectionCount } from './engine/connection-count.ts';
@@ -36,6 +37,7 @@ export interface DataPlaneSurroundings {
   /** Those of the configuration, with what was inherited. */
   readonly listen: readonly ListenAddress[];
   readonly accessLog: AccessLogSwitch;
+  readonly inner: InnerSettings;
   readonly log: Log;
   /** In a turn of its own: a request does not wait for what it leads to. */
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
@@ -77,7 +79,7 @@ export async function openDataPlane(
 ): Promise<DataPlane> {
   warnOfDescriptors(config, surroundings.log);
   const threads = shared.counts.length;
-  const settings = settingsOf(config, pinKeys, threads);
+  const settings = settingsOf(config, pinKeys, threads, surroundings.inner);
   return threads === 1
     ? openLocal(config, settings, shared, surroundings)
     : openThreads(config, settings, shared, surroundings);
@@ -90,7 +92,12 @@ export function warnOfDescriptors({ limits }: Config, log: Log): void {
 }
 
 /** Of each of so many threads: clients are counted together, connections to upstreams are shared out. */
-export function settingsOf(config: Config, pinKeys: readonly string[], threads: number): DataPlaneSettings {
+export function settingsOf(
+  config: Config,
+  pinKeys: readonly string[],
+  threads: number,
+  inner: InnerSettings,
+): DataPlaneSettings {
   const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, log } = config;
   const { connections, upstreamConnections } = fitConnections(config.limits.connections, descriptorLimit());
   const limits = { ...config.limits, connections };
@@ -102,6 +109,7 @@ export function settingsOf(config: Config, pinKeys: readonly string[], threads: 
     deadPin,
     protectedPaths: drain.protectedPaths,
     hasAccessLog: log.access !== 'off',
+    inner,
   };
 }
 

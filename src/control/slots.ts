@@ -6,7 +6,7 @@
 // no faults and no sessions.
 
 import type { Deployment } from '../core/deployment.ts';
-import { type Gauges, UPSTREAM_SLOTS, VERSION_SLOTS } from '../core/gauges.ts';
+import { type Gauges, INNER_UPSTREAM_SLOT, VERSION_SLOTS } from '../core/gauges.ts';
 import type { SessionCounter } from './session-counter.ts';
 
 /** There are more upstreams, or versions, than rows. */
@@ -22,7 +22,7 @@ export class Slots {
     sessions: Pick<SessionCounter, 'confirmed' | 'releaseVersion'>,
     room: { readonly versions: number; readonly upstreams: number } = {
       versions: VERSION_SLOTS,
-      upstreams: UPSTREAM_SLOTS,
+      upstreams: INNER_UPSTREAM_SLOT,
     },
   ) {
     this.#gauges = gauges;
@@ -47,7 +47,7 @@ export class Slots {
     return this.#versions.take(id);
   }
 
-  /** 0..4095. Throws SlotsExhausted. */
+  /** 0..4094. Throws SlotsExhausted. */
   upstream(id: string, address: string): number {
     return this.#upstreams.take(pair(id, address));
   }

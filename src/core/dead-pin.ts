@@ -5,6 +5,7 @@
 // - a new session waits for nothing: it moves to another share of the table, once, or is refused.
 
 import { forwarded, isFollowed, type Routing, refused } from './decision.ts';
+import { isInner } from './own.ts';
 import type { DeadPinPolicy } from './policy.ts';
 import type { Reason } from './reasons.ts';
 import type { Decision } from './route.ts';
@@ -31,6 +32,7 @@ export function deadPin(routing: Routing, dead: TableVersion, waitedMs = 0): Dec
 export function decideUnavailable(decision: Decision, routing: Routing, waitedMs: number): Decision {
   const { action, version, holdMs } = decision;
   if (version === null || (action === 'refuse' && holdMs === 0)) return decision;
+  if (isInner(version)) return refused(routing, { reason: decision.reason, version, failure: 'no-upstream' });
   return isFixed(decision)
     ? keepOrGiveUp(decision, version, routing, waitedMs)
     : placeElsewhere(decision, version, routing);

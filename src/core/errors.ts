@@ -34,6 +34,7 @@ const row = (
 
 export const FAILURES = {
   malformed: row('malformed', 400, 'downstream', 'The request is malformed or ambiguous.', { closes: true }),
+  'not-found': row('not-found', 404, 'gateway', 'The gateway has nothing at this path.'),
   'method-not-allowed': row('method-not-allowed', 405, 'downstream', 'This method is not served here.', {
     closes: true,
   }),

@@ -6,6 +6,7 @@ import { isFollowed } from './decision.ts';
 import { tellSpan } from './duration.ts';
 import { FAILURES, type FailureCode } from './errors.ts';
 import type { Gauges, Health } from './gauges.ts';
+import { isInner, isOwnTarget } from './own.ts';
 import type { PinReading } from './pin.ts';
 import type { Reason } from './reasons.ts';
 import type { Decision, PinAction, RequestFacts, RequestKind, RoutePolicy } from './route.ts';
@@ -96,14 +97,17 @@ export interface Explained {
 
 export function explain(explained: Explained): Explanation {
   const { facts, table, decision, gauges, chosen, otherwise } = explained;
-  const sources = [ofTab(explained), ofPin(explained), ofNewSession(explained)];
+  const isOwn = isOwnTarget(facts.target);
+  const sources = isOwn ? [] : [ofTab(explained), ofPin(explained), ofNewSession(explained)];
   const won = sources.find(({ verdict }) => verdict === 'won');
   return {
     method: facts.method,
     target: facts.target,
     kind: decision.kind,
     ...verdictOf(decision),
-    why: won?.why ?? 'it was answered before any source was asked',
+    why: isOwn
+      ? 'its path is one of the gateway itself'
+      : (won?.why ?? 'it was answered before any source was asked'),
     sources,
     session: decision.session === '' ? null : decision.session,
     pinAction: decision.pinAction,
@@ -149,7 +153,7 @@ function verdictOf({ action, reason, version, failure, reload, holdMs }: Decisio
   return {
     action,
     reason,
-    version: version === null ? null : { id: version.id, state: version.state },
+    version: version === null || isInner(version) ? null : { id: version.id, state: version.state },
     failure,
     status: failure === null ? null : FAILURES[failure].status,
     reload,

@@ -12,6 +12,10 @@ import { ThreadCounts } from './thread-counts.ts';
 export const UPSTREAM_SLOTS = 4096;
 export const VERSION_SLOTS = 65536;
 
+/** Rows of the inner upstream (own.ts). Sessions know no version 0, and an upstream of one gets no such row (Slots). */
+export const INNER_VERSION_SLOT = 0;
+export const INNER_UPSTREAM_SLOT = UPSTREAM_SLOTS - 1;
+
 export type Health = 'unknown' | 'up' | 'down';
 const HEALTH: readonly Health[] = ['unknown', 'up', 'down'];
 

@@ -7,6 +7,7 @@ export const REASONS = [
   'tab', // the x-lockstep-version header of the page's own script
   'marker', // a header, query or cookie marker
   'asset', // asset memory
+  'own', // a path under /.lockstep/: the gateway's own
   'preview', // a signed preview pin
   'repinned-navigation', // the ladder's navigation step
   'repinned-idle', // the ladder's idle step

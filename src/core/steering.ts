@@ -11,6 +11,7 @@ import { decideQueued, decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
 import { type Explanation, explain } from './explain.ts';
 import type { Gauges } from './gauges.ts';
+import { decideOwn, type Inner, isInner, isOwnTarget } from './own.ts';
 import { NO_PIN, newSessionId, type PinKeys, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
 import type { Affinity, CookiePolicy, DeadPinPolicy } from './policy.ts';
@@ -22,6 +23,7 @@ import {
   type PinAction,
   type RequestFacts,
   type RouteSources,
+  requestKind,
   stillStands,
 } from './route.ts';
 import type { SessionLedger } from './sessions.ts';
@@ -97,6 +99,8 @@ export interface SteeringPolicy {
   readonly protectedPaths: readonly string[];
   /** Requests at one upstream at once; null: no limit. */
   readonly upstreamConnections: number | null;
+  /** Serves own paths; null: nobody does. */
+  readonly inner?: Inner | null;
 }
 
 export interface SteeringOptions extends SteeringPolicy {
@@ -161,6 +165,7 @@ export class GatewaySteering implements Steering {
     nowMs: number,
     known: Recollection | null = null,
   ): Decision {
+    if (isOwnTarget(facts.target)) return this.#decideOwn(facts, table, nowMs);
     const { ledger } = this.#options;
     const decision = this.#recall(facts, table, nowMs, known) ?? this.#decide(facts, table, nowMs, known);
     if (staysPinned(decision)) this.#touch(decision, table, nowMs);
@@ -168,6 +173,19 @@ export class GatewaySteering implements Steering {
       ledger.busy(decision.session, decision.version!.slot, nowMs);
     }
     return decision;
+  }
+
+  #decideOwn(facts: RequestFacts, table: RoutingTable, nowMs: number): Decision {
+    return decideOwn(
+      this.#ownRouting(facts, table, this.#read(facts, nowMs), nowMs),
+      this.#options.inner ?? null,
+    );
+  }
+
+  #ownRouting(facts: RequestFacts, table: RoutingTable, reading: PinReading, nowMs: number) {
+    const pin = reading.pin !== null && table.versions.has(reading.pin.version) ? reading.pin : null;
+    const hasStrayPins = reading.found > 1 || reading.verified < reading.found;
+    return { facts, table, nowMs, sources: this.#sources, kind: requestKind(facts), pin, hasStrayPins };
   }
 
   #recall(
@@ -226,7 +244,7 @@ export class GatewaySteering implements Steering {
     nowMs: number,
   ): AnswerEdits {
     const { version, session } = decision;
-    if (version === null) return NO_EDITS;
+    if (version === null || isInner(version)) return NO_EDITS;
     const { ledger } = this.#options;
     const update = updateFor(version, table);
     const isDocument = isDocumentAnswer(facts, answer);
@@ -255,7 +273,9 @@ export class GatewaySteering implements Steering {
       chooseVersion: (of, asking, atMs) => this.#choice.peek(of, asking, atMs),
       newSession: () => '',
     };
-    const decision = decide(facts, table, about.reading, nowMs, sources);
+    const decision = isOwnTarget(facts.target)
+      ? this.#decideOwn(facts, table, nowMs)
+      : decide(facts, table, about.reading, nowMs, sources);
     const without = (now: Decision) => {
       const { kind, pin, hasStrayPins } = now;
       const routing = { facts, table, nowMs, sources, kind, pin, hasStrayPins };

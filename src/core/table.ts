@@ -9,6 +9,8 @@ export interface TableUpstream {
   readonly address: string;
   readonly host: string;
   readonly port: number;
+  /** Of a UNIX socket, in place of host and port: the gateway's own inner upstream, and no other (own.ts). */
+  readonly socketPath?: string;
   /** Row in the Gauges; belongs to (version, address) for as long as that pair exists. */
   readonly slot: number;
   /** The operator's will. */

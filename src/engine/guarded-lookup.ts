@@ -3,18 +3,20 @@
 // rebinding). The connection goes to what was looked at, since nothing is resolved a second time.
 
 import { lookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, type SocketConnectOpts } from 'node:net';
+import type { TableUpstream } from '../core/table.ts';
 
 /** Where no upstream may be, in words; null for anywhere else. */
 export type WhyForbidden = (ip: string, port: number) => string | null;
 
-/** What `connect` is given besides host and port: nothing, where nothing has to be resolved. */
-export function lookupOption(
-  host: string,
-  port: number,
+/** What `connect` is given for an upstream. */
+export function connectOptions(
+  { host, port, socketPath }: Pick<TableUpstream, 'host' | 'port' | 'socketPath'>,
   why: WhyForbidden | undefined,
-): { readonly lookup?: LookupFunction } {
-  return why === undefined || isIP(host) !== 0 ? {} : { lookup: guardedLookup(port, why) };
+): SocketConnectOpts {
+  if (socketPath !== undefined) return { path: socketPath };
+  if (why === undefined || isIP(host) !== 0) return { host, port };
+  return { host, port, lookup: guardedLookup(port, why) };
 }
 
 function guardedLookup(port: number, why: WhyForbidden): LookupFunction {

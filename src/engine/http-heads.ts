@@ -5,6 +5,7 @@
 import type { IncomingMessage, InformationEvent } from 'node:http';
 import { isOwnSetCookie } from '../core/answer.ts';
 import { stripCookie } from '../core/cookie-header.ts';
+import { innerFields, isInner } from '../core/own.ts';
 import type { CookiePolicy, Limits } from '../core/policy.ts';
 import type { Decision } from '../core/route.ts';
 import type { AnswerEdits, AnswerFacts } from '../core/steering.ts';
@@ -30,10 +31,11 @@ export type OutgoingFields = Record<string, string | string[]>;
 
 export function upstreamFields(
   request: HttpRequest,
-  { version, session, dropConditionals }: Decision,
+  decision: Decision,
   upstream: TableUpstream,
   cookie: CookiePolicy,
 ): OutgoingFields {
+  const { version, session, dropConditionals } = decision;
   const out = new FieldLists();
   // A client of HTTP/1.0 need not name one.
   if (!request.hasHostField) out.add('Host', request.host === '' ? upstream.address : request.host);
@@ -55,8 +57,11 @@ export function upstreamFields(
   out.add('x-forwarded-for', request.forwardedFor);
   out.add('x-forwarded-proto', request.forwardedProto);
   if (request.forwardedHost !== '') out.add('x-forwarded-host', request.forwardedHost);
-  if (version !== null) out.add('x-lockstep-version', version.id);
-  if (session !== '') out.add('x-lockstep-session', session);
+  if (version !== null && isInner(version)) out.addAll(innerFields(decision, request.facts));
+  else {
+    if (version !== null) out.add('x-lockstep-version', version.id);
+    if (session !== '') out.add('x-lockstep-session', session);
+  }
   out.add('x-lockstep-hops', String(request.hops + 1));
   return out.lists;
 }
@@ -160,7 +165,7 @@ export function clientFields(answer: IncomingMessage, read: ReadAnswer, extras: 
     if (!isNominated(read.nominated, name, id)) out.push(name, value);
   }
   if (extras.closes) out.push('Connection', 'close');
-  out.push('x-lockstep-version', version);
+  if (version !== '') out.push('x-lockstep-version', version);
   if (edits.isDocument) out.push('server-timing', `lockstep;desc="${version}"`);
   if (edits.update !== null) out.push('x-lockstep-update', edits.update);
   if (edits.cacheControl !== null) out.push('Cache-Control', edits.cacheControl);
@@ -229,6 +234,11 @@ class FieldLists {
   // Without a prototype: `__proto__` is a field name like any other (CVE-2026-21710).
   readonly lists: OutgoingFields = Object.create(null);
   readonly #spelling = new Map<string, string>();
+
+  /** Names and values by turns. */
+  addAll(fields: readonly string[]): void {
+    for (let i = 0; i < fields.length; i += 2) this.add(fields[i]!, fields[i + 1]!);
+  }
 
   add(name: string, value: string): void {
     const key = name.toLowerCase();

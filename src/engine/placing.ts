@@ -6,6 +6,7 @@
 
 import { isFixed } from '../core/dead-pin.ts';
 import { FAILURES, type FailureCode } from '../core/errors.ts';
+import { INNER_VERSION_SLOT } from '../core/gauges.ts';
 import type { Recollection } from '../core/recollection.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
 import type { RoutingTable, TableUpstream } from '../core/table.ts';
@@ -135,7 +136,9 @@ export class Placing {
   /** False when it is full. */
   #enter(versionSlot: number, upstream: TableUpstream): boolean {
     const { ports, budgets, room } = this.#context;
-    if (!ports.gauges.enter(versionSlot, upstream.slot, room.limit)) return false;
+    // What is limited is what an application bears.
+    const limit = versionSlot === INNER_VERSION_SLOT ? Number.POSITIVE_INFINITY : room.limit;
+    if (!ports.gauges.enter(versionSlot, upstream.slot, limit)) return false;
     if (this.#asks++ === 0) budgets.request(versionSlot);
     this.#isRetry = true;
     this.#isGranted = false;

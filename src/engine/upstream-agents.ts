@@ -1,13 +1,13 @@
 // Connections to upstreams, kept open between requests: an agent for each (version, address), since the same address may
 // be V1 today and V3 tomorrow, and an answer of the one must never be read as the other's.
 
-import { Agent, type ClientRequestArgs } from 'node:http';
+import { Agent } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
-import { lookupOption, type WhyForbidden } from './guarded-lookup.ts';
+import { connectOptions, type WhyForbidden } from './guarded-lookup.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
 
 export class UpstreamAgents {
@@ -43,7 +43,7 @@ export class UpstreamAgents {
       agent?.retire(); // the slot has changed hands
       agent = new UpstreamAgent(
         version,
-        upstream.address,
+        upstream,
         this.limits,
         (socket) => this.#opened(socket, upstream.slot),
         this.#whyForbidden,
@@ -79,23 +79,27 @@ export class UpstreamAgents {
 
 class UpstreamAgent extends Agent {
   readonly version: string;
-  readonly address: string;
+  readonly #upstream: TableUpstream;
   readonly #onOpened: (socket: Socket) => void;
   readonly #whyForbidden: WhyForbidden | undefined;
   #isRetired = false;
 
   constructor(
     version: string,
-    address: string,
+    upstream: TableUpstream,
     { upstreamIdleMs }: Limits,
     onOpened: (socket: Socket) => void,
     whyForbidden: WhyForbidden | undefined,
   ) {
     super({ keepAlive: true, timeout: upstreamIdleMs });
     this.version = version;
-    this.address = address;
+    this.#upstream = upstream;
     this.#onOpened = onOpened;
     this.#whyForbidden = whyForbidden;
+  }
+
+  get address(): string {
+    return this.#upstream.address;
   }
 
   get idle(): readonly Socket[] {
@@ -111,13 +115,11 @@ class UpstreamAgent extends Agent {
     this.closeIdle();
   }
 
-  override createConnection(options: ClientRequestArgs): Duplex {
+  override createConnection(): Duplex {
     const socket = new UpstreamSocket();
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
-    const host = options.host ?? '';
-    const port = Number(options.port);
-    socket.connect({ host, port, ...lookupOption(host, port, this.#whyForbidden) });
+    socket.connect(connectOptions(this.#upstream, this.#whyForbidden));
     this.#onOpened(socket);
     return socket;
   }

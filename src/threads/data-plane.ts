@@ -4,6 +4,7 @@
 import type { CanaryCount } from '../core/canary-meter.ts';
 import type { ToldExplanation } from '../core/explain.ts';
 import type { Gauges } from '../core/gauges.ts';
+import type { InnerSettings } from '../core/own.ts';
 import type { Affinity, DeadPinPolicy } from '../core/policy.ts';
 import type { SessionLedger } from '../core/sessions.ts';
 import type { ThreadsStatus } from '../core/status.ts';
@@ -23,6 +24,8 @@ export interface DataPlaneSettings {
   readonly protectedPaths: readonly string[];
   /** Each request leaves a line. */
   readonly hasAccessLog: boolean;
+  /** Serves own paths; null: nobody does. */
+  readonly inner: InnerSettings | null;
 }
 
 export interface DataPlane extends Engine {

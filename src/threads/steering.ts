@@ -1,5 +1,6 @@
 // Steering out of settings that can cross to a thread, and a clock that all threads agree on.
 
+import { innerOf } from '../core/own.ts';
 import { PinKeys } from '../core/pin.ts';
 import { GatewaySteering, type SteeringPolicy } from '../core/steering.ts';
 import type { DataPlaneSettings, SharedCounts } from './data-plane.ts';
@@ -21,8 +22,9 @@ export function createSteering(
 
 export function steeringPolicy(settings: DataPlaneSettings): SteeringPolicy {
   const { pinKeys, affinity, deadPin, protectedPaths } = settings;
+  const inner = settings.inner === null ? null : innerOf(settings.inner);
   const { cookie, limits } = settings.engine;
   const { upstreamConnections } = limits;
   const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
-  return { cookie, keys, affinity, deadPin, protectedPaths, upstreamConnections };
+  return { cookie, keys, affinity, deadPin, protectedPaths, upstreamConnections, inner };
 }

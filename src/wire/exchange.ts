@@ -227,7 +227,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   #headFor(decision: Decision, upstream: TableUpstream): string {
     const { facts, host } = this.#request!;
     const line = upstreamRequestLine(facts.method, facts.target, host === '' ? upstream.address : '');
-    return line + this.#head!.linesFor(decision);
+    return line + this.#head!.linesFor(decision, facts);
   }
 
   // The upstream's side.

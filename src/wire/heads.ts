@@ -57,6 +57,13 @@ export class RequestLines {
     this.#hops = `x-lockstep-hops: ${extras.hops}\r\n\r\n`;
   }
 
+  /** To the inner upstream; `own`: names and values by turns. */
+  inside(own: readonly string[]): string {
+    let lines = this.#fields;
+    for (let i = 0; i < own.length; i += 2) lines += `${own[i]}: ${own[i + 1]}\r\n`;
+    return lines + this.#hops;
+  }
+
   all(version: string, session: string, dropConditionals: boolean): string {
     const fields = dropConditionals ? this.#unconditional : this.#fields;
     if (session === '') return `${fields}x-lockstep-version: ${version}\r\n${this.#hops}`;
@@ -142,7 +149,7 @@ export class AnswerLines {
     // RFC 9110 §6.6.1: whoever passes an answer on says when it came, where its maker did not.
     if (!this.#hasDate) out += `Date: ${date}\r\n`;
     if (closes) out += 'Connection: close\r\n';
-    out += `x-lockstep-version: ${version}\r\n`;
+    if (version !== '') out += `x-lockstep-version: ${version}\r\n`;
     if (edits.isDocument) out += `server-timing: lockstep;desc="${version}"\r\n`;
     if (edits.update !== null) out += `x-lockstep-update: ${edits.update}\r\n`;
     if (edits.cacheControl !== null) out += `Cache-Control: ${edits.cacheControl}\r\n`;

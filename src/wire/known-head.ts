@@ -4,8 +4,9 @@
 // expectation, to an origin-form target. They are good for one sender (address, scheme, trusted proxies), since
 // X-Forwarded-* is among the lines.
 
+import { innerFields, isInner } from '../core/own.ts';
 import { Recollection } from '../core/recollection.ts';
-import type { Decision } from '../core/route.ts';
+import type { Decision, RequestFacts } from '../core/route.ts';
 import type { TrustedProxies } from '../engine/client-address.ts';
 import type { WireContext } from './context.ts';
 import { RequestLines } from './heads.ts';
@@ -64,8 +65,10 @@ export class KnownHead {
     };
   }
 
-  /** All that follows the request line of what goes up. */
-  linesFor({ version, session, dropConditionals }: Decision): string {
+  /** All that follows the request line of what goes up. `facts`: of the request that has this head. */
+  linesFor(decision: Decision, facts: RequestFacts): string {
+    const { version, session, dropConditionals } = decision;
+    if (isInner(version!)) return this.#lines.inside(innerFields(decision, facts));
     const { id } = version!;
     if (dropConditionals) return this.#lines.all(id, session, true);
     if (this.#tail === '' || this.#tailVersion !== id || this.#tailSession !== session) {

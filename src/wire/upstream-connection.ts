@@ -6,7 +6,7 @@
 import { type FailureCode, isOwnShortage } from '../core/errors.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
-import { lookupOption, type WhyForbidden } from '../engine/guarded-lookup.ts';
+import { connectOptions, type WhyForbidden } from '../engine/guarded-lookup.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
@@ -89,8 +89,7 @@ export class UpstreamConnection implements AnswerEvents, Watched {
     const socket = new UpstreamSocket({ allowHalfOpen: true, onread });
     this.#socket = socket;
     socket.setNoDelay(true);
-    const { host, port } = upstream;
-    socket.connect({ host, port, ...lookupOption(host, port, context.whyForbidden) });
+    socket.connect(connectOptions(upstream, context.whyForbidden));
     socket.on('connect', () => this.#guard(() => this.#onConnect()));
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('drain', () => this.#guard(() => this.#onDrain()));

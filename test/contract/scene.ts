@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { ExchangeRecord } from '../../src/core/exchange.ts';
 import type { UpstreamFault } from '../../src/core/fault.ts';
 import { Gauges } from '../../src/core/gauges.ts';
+import { type InnerSettings, innerOf } from '../../src/core/own.ts';
 import type { PassivePolicy } from '../../src/core/passive-health.ts';
 import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
 import type { CookiePolicy, DeadPinPolicy, Limits } from '../../src/core/policy.ts';
@@ -31,6 +32,8 @@ export interface SceneSettings {
   readonly trustedProxies?: readonly string[];
   readonly tls?: EngineOptions['listen'][number]['tls'];
   readonly protectedPaths?: readonly string[];
+  /** What serves own paths. */
+  readonly inner?: InnerSettings;
   /** Not for engines in threads. */
   readonly wallMs?: () => number;
 }
@@ -143,7 +146,7 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
           threads,
           kind: under.name,
           options,
-          settings: { pinKeys: [PIN_KEY], deadPin },
+          settings: { pinKeys: [PIN_KEY], deadPin, inner: settings.inner ?? null },
           gauges,
           ledger,
           onRecord,
@@ -159,6 +162,7 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     deadPin,
     protectedPaths: settings.protectedPaths ?? [],
     upstreamConnections: options.limits.upstreamConnections,
+    inner: settings.inner === undefined ? null : innerOf(settings.inner),
   };
   const steering = new GatewaySteering({
     ...policy,

@@ -17,7 +17,8 @@ export interface ThreadsOptions {
   readonly threads: number;
   readonly kind: EngineKind;
   readonly options: EngineOptions;
-  readonly settings: Pick<DataPlaneSettings, 'pinKeys' | 'deadPin'>;
+  readonly settings: Pick<DataPlaneSettings, 'pinKeys' | 'deadPin'> &
+    Partial<Pick<DataPlaneSettings, 'inner'>>;
   readonly gauges: Gauges;
   readonly ledger: Ledger;
   readonly onRecord: (record: ExchangeRecord) => void;
@@ -59,6 +60,7 @@ export function startThreads({ threads, kind, options, settings, ...rest }: Thre
         affinity: 'none',
         protectedPaths: [],
         hasAccessLog: true,
+        inner: null,
         ...settings,
       },
       board,

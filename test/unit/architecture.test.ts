@@ -38,11 +38,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   control: [],
   admin: [],
   assets: [],
+  inner: [],
   wire: ['engine'],
   threads: ['engine', 'wire', 'observe', 'config'],
   cli: ['main', 'config', 'demo', 'observe'],
   demo: ['main', 'config'],
-  main: ['admin', 'control', 'engine', 'threads', 'observe', 'config'],
+  main: ['admin', 'control', 'inner', 'engine', 'threads', 'observe', 'config'],
 };
 
 /** Packages of core: it does no I/O, so it may have only what computes. */
