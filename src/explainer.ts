@@ -9,7 +9,7 @@ import type { RoutingTable } from './core/table.ts';
 import { isKnownHost } from './engine/host.ts';
 
 export interface ExplainerPorts {
-  readonly steering: Pick<GatewaySteering, 'explain'>;
+  readonly steering: Pick<GatewaySteering, 'explain' | 'namedFields'>;
   /** Null: never was, or is forgotten. */
   readonly past: (request: string) => Promise<ToldExplanation | null>;
   readonly table: () => RoutingTable;
@@ -27,7 +27,7 @@ export class Explainer {
 
   explain(asked: AskedRequest): ToldExplanation {
     const { steering, table, hosts, wallMs } = this.#ports;
-    const { facts, host } = factsOf(asked);
+    const { facts, host } = factsOf(asked, steering.namedFields);
     const isServed = host === '' || isKnownHost(hosts(), host);
     const explanation = isServed
       ? steering.explain(facts, table(), wallMs())

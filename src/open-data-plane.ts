@@ -98,7 +98,7 @@ export function settingsOf(
   threads: number,
   inner: InnerSettings,
 ): DataPlaneSettings {
-  const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, log } = config;
+  const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, markers, log } = config;
   const { connections, upstreamConnections } = fitConnections(config.limits.connections, descriptorLimit());
   const limits = { ...config.limits, connections };
   const upstreamSockets = Math.ceil(upstreamConnections / threads);
@@ -108,6 +108,7 @@ export function settingsOf(
     affinity,
     deadPin,
     protectedPaths: drain.protectedPaths,
+    markers,
     hasAccessLog: log.access !== 'off',
     inner,
   };

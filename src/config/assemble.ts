@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { AdminListen, Config } from './config.ts';
+import { markerPolicy } from './markers.ts';
 import type { Listener } from './read.ts';
 import { SECTIONS, type Sections } from './schema.ts';
 
@@ -30,6 +31,7 @@ export function assemble(
     },
     pinKeys: cookie.keys,
     affinity: rest.affinity,
+    markers: markerPolicy(rest.markers),
     trustedProxies: rest.trustedProxies,
     versions,
     active: rest.active,

@@ -8,6 +8,7 @@ import type {
   DrainPolicy,
   HealthPolicy,
   Limits,
+  MarkerPolicy,
   WarmPolicy,
 } from '../core/policy.ts';
 import type { EventType } from '../core/status.ts';
@@ -50,6 +51,8 @@ export interface Config {
   /** First signs, all verify. Empty: one is made and kept in the state directory. */
   readonly pinKeys: readonly string[];
   readonly affinity: Affinity;
+  /** Null: nothing marks. */
+  readonly markers: MarkerPolicy | null;
   readonly trustedProxies: readonly string[];
   /** In file order. */
   readonly versions: readonly {

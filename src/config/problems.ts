@@ -21,7 +21,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   'acceptsClientsOf',
   'assets',
   'haproxy',
-  'markers',
   'pin',
   'proxyProtocol',
 ]);

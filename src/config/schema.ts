@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
+import { marker } from './markers.ts';
 import {
   count,
   duration,
@@ -173,6 +174,12 @@ export const SECTIONS = {
   affinity: field(oneOf(['none', 'upstream']))
     .prefault('none')
     .describe('upstream: a session stays on one server of its version.'),
+  markers: z
+    .array(field(marker))
+    .default([])
+    .describe(
+      'What names a version besides the pin, as frameworks and platforms do: vercel, next, nuxt, sveltekit, netlify, amplify, platformatic; or { header: x-build }, { query: v }, { cookie: name }, { path: "/app/{version}/*" }.',
+    ),
   trustedProxies: z.array(field(cidr)).default([]).describe('Networks whose X-Forwarded-* is believed.'),
   active: field(orNull(text('the id of a version', VERSION_ID)))
     .prefault(null)

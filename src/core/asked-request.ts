@@ -12,8 +12,11 @@ export interface AskedRequest {
   readonly client: string;
 }
 
-/** `host` is '' when neither the URL nor a header says one. */
-export function factsOf({ method, url, headers, client }: AskedRequest): {
+/** `namedFields`: those of the steering that judges it. `host` is '' when neither the URL nor a header says one. */
+export function factsOf(
+  { method, url, headers, client }: AskedRequest,
+  namedFields: readonly string[],
+): {
   readonly facts: RequestFacts;
   readonly host: string;
 } {
@@ -35,6 +38,7 @@ export function factsOf({ method, url, headers, client }: AskedRequest): {
     clientIp: client,
     isSecure: absolute?.protocol === 'https:',
     isWebSocket: method === 'GET' && field('upgrade').toLowerCase() === 'websocket',
+    named: namedFields.map(field),
   };
   return { facts, host: absolute?.host ?? field('host') };
 }

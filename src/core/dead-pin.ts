@@ -53,11 +53,12 @@ export function decideQueued(decision: Decision, routing: Routing): Decision {
   return isAsBefore ? { ...decision, version: now } : decideUnavailable(decision, routing, 0);
 }
 
-/** Its version came from a pin or tab header: another one won't do without asking the policy. */
+/** Its version came from a pin, tab header or marker: another one won't do without asking the policy. */
 export function isFixed(decision: Decision): boolean {
   switch (decision.reason) {
     case 'pinned':
     case 'tab':
+    case 'marker':
     case 'held':
       return true;
     case 'pin-gone':
@@ -101,12 +102,13 @@ function mayHaveRecovered(decision: Decision, version: TableVersion): boolean {
 
 function keptOn(decision: Decision, version: TableVersion, routing: Routing, holdMs: number): Decision {
   const hasWaited = holdMs > 0 || decision.holdMs > 0;
+  const isAsBefore = decision.action === 'forward' && decision.version?.id === version.id;
   const kept = forwarded(routing, {
     reason: hasWaited ? 'held' : decision.reason,
     version,
-    session: routing.pin?.session ?? '',
-    pinAction: routing.pin?.version === version.id ? 'refresh' : 'none',
-    dropConditionals: false,
+    session: isAsBefore ? decision.session : (routing.pin?.session ?? ''),
+    pinAction: isAsBefore ? decision.pinAction : routing.pin?.version === version.id ? 'refresh' : 'none',
+    dropConditionals: isAsBefore && decision.dropConditionals,
   });
   return { ...kept, holdMs };
 }

@@ -5,7 +5,9 @@
 import { isFollowed } from './decision.ts';
 import { tellSpan } from './duration.ts';
 import { FAILURES, type FailureCode } from './errors.ts';
+import { ofCookieMarker, ofMarker, tellMark } from './explain-marks.ts';
 import type { Gauges, Health } from './gauges.ts';
+import type { Mark } from './markers.ts';
 import { isInner, isOwnTarget } from './own.ts';
 import type { PinReading } from './pin.ts';
 import type { Reason } from './reasons.ts';
@@ -15,7 +17,7 @@ import type { RoutingTable, TableUpstream, TableVersion } from './table.ts';
 import { VERSION_ID, type VersionState } from './versions.ts';
 
 export interface ConsideredSource {
-  readonly source: 'x-lockstep-version' | 'pin' | 'new session';
+  readonly source: 'x-lockstep-version' | 'marker' | 'pin' | 'cookie marker' | 'new session';
   /** The version that it names; null for none, or none that can be told. */
   readonly names: string | null;
   /** unasked: one before it had the say. */
@@ -88,7 +90,7 @@ export interface Explained {
   readonly decision: Decision;
   readonly reading: PinReading;
   readonly cookieName: string;
-  readonly policy: Pick<RoutePolicy, 'idleMs' | 'lifeMs'>;
+  readonly policy: Pick<RoutePolicy, 'idleMs' | 'lifeMs' | 'markers'>;
   readonly sessions: Pick<SessionView, 'lastSeenMs'>;
   readonly gauges: Gauges;
   readonly chosen: string | null;
@@ -98,7 +100,7 @@ export interface Explained {
 export function explain(explained: Explained): Explanation {
   const { facts, table, decision, gauges, chosen, otherwise } = explained;
   const isOwn = isOwnTarget(facts.target);
-  const sources = isOwn ? [] : [ofTab(explained), ofPin(explained), ofNewSession(explained)];
+  const sources = isOwn ? [] : sourcesOf(explained);
   const won = sources.find(({ verdict }) => verdict === 'won');
   return {
     method: facts.method,
@@ -173,6 +175,37 @@ function consider(upstream: TableUpstream, decision: Decision, gauges: Gauges): 
   };
 }
 
+/** In the order in which they are asked. */
+function sourcesOf(explained: Explained): readonly ConsideredSource[] {
+  const tab = ofTab(explained);
+  const dead = (mark: Mark) => deadMark(mark, explained);
+  const marker = ofMarker(explained, tab.verdict, dead);
+  const before = [tab, ...(marker === null ? [] : [marker])];
+  const pin = ofPin(explained, before.find(({ verdict }) => verdict === 'won')?.source ?? null);
+  const isWon = [...before, pin].some(({ verdict }) => verdict === 'won');
+  const cookie = ofCookieMarker(explained, isWon, dead);
+  const named = [...before, pin, ...(cookie === null ? [] : [cookie])];
+  return [
+    ...named,
+    ofNewSession(
+      explained,
+      named.some(({ verdict }) => verdict === 'won'),
+    ),
+  ];
+}
+
+function deadMark(mark: Mark, { decision }: Explained): Pick<ConsideredSource, 'verdict' | 'why'> {
+  const told = tellDead(mark.version);
+  return isMoot(decision)
+    ? { verdict: 'ignored', why: `${told}, and a new page goes by its pin` }
+    : { verdict: 'won', why: `${tellMark(mark)}: ${told}` };
+}
+
+/** A navigation makes a new page: a pin that lives goes before a tab or marker that is dead. */
+function isMoot({ reason }: Decision): boolean {
+  return reason !== 'pin-gone' && reason !== 'refused';
+}
+
 function ofTab({ facts, table, decision }: Explained): ConsideredSource {
   const source = 'x-lockstep-version';
   if (facts.tab === '') {
@@ -193,14 +226,12 @@ function ofTab({ facts, table, decision }: Explained): ConsideredSource {
   }
   if (isFollowed(named))
     return { source, names, verdict: 'won', why: `the page's own script is of ${names}` };
-  // A navigation makes a new page: a pin that lives goes before a tab that is dead.
-  const isMoot = decision.reason !== 'pin-gone' && decision.reason !== 'refused';
-  return isMoot
+  return isMoot(decision)
     ? { source, names, verdict: 'ignored', why: `${tellDead(named)}, and a new page goes by its pin` }
     : { source, names, verdict: 'won', why: `the page's own script is of ${names}: ${tellDead(named)}` };
 }
 
-function ofPin(explained: Explained): ConsideredSource {
+function ofPin(explained: Explained, winner: ConsideredSource['source'] | null): ConsideredSource {
   const { reading, table, decision, cookieName } = explained;
   const source = 'pin';
   if (reading.found === 0) {
@@ -221,17 +252,15 @@ function ofPin(explained: Explained): ConsideredSource {
   if (decision.reason === 'pin-expired') {
     return { source, names, verdict: 'ignored', why: `${tellExpired(explained)}${others}` };
   }
-  if (ofTab(explained).verdict === 'won') {
-    return { source, names, verdict: 'unasked', why: `x-lockstep-version goes first${others}` };
+  if (winner !== null) {
+    return { source, names, verdict: 'unasked', why: `${winner} goes first${others}` };
   }
   return { source, names, verdict: 'won', why: `${tellPinned(pinned, explained)}${others}` };
 }
 
-function ofNewSession(explained: Explained): ConsideredSource {
-  const { decision, table } = explained;
+function ofNewSession({ decision, table }: Explained, hasWinner: boolean): ConsideredSource {
   const source = 'new session';
-  const isWon = ofTab(explained).verdict !== 'won' && ofPin(explained).verdict !== 'won';
-  if (!isWon) return { source, names: null, verdict: 'unasked', why: 'there is one before it' };
+  if (hasWinner) return { source, names: null, verdict: 'unasked', why: 'there is one before it' };
   const names = decision.version?.id ?? null;
   if (names === null) return { source, names, verdict: 'won', why: 'nothing takes new sessions' };
   const share = table.shares.length > 1 ? ', by the weights and who asks' : '';

@@ -26,6 +26,17 @@ export interface DeadPinPolicy {
   readonly patienceMs: number;
 }
 
+/** What names a version besides header, pin and weights: see core/markers.ts. In the order in which they are asked. */
+export interface MarkerPolicy {
+  /** Names of request fields, lower case. */
+  readonly headers: readonly string[];
+  /** Names of query parameters. */
+  readonly queries: readonly string[];
+  /** Paths with `{version}` as one whole part; one that ends in `*` is a prefix. */
+  readonly paths: readonly string[];
+  readonly cookies: readonly string[];
+}
+
 /** The drain ladder: each step an offset from the drain's start, `idleMs` a length of idleness. */
 export interface DrainPolicy {
   readonly graceMs: number;

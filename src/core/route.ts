@@ -1,5 +1,6 @@
 // The routing decision: which version a request goes to, and why (DESIGN "A request's life" 2).
-// The first that applies: the tab header, a verified pin, a new session's weighted choice. Rules:
+// The first that applies: the tab header, a marker, a verified pin, a marker in a cookie, a new session's weighted choice.
+// Rules:
 // - a known version that takes no pinned traffic is a dead pin (dead-pin.ts), an unknown one is ignored;
 // - an expired pin is not an absent one: only a top-level navigation starts a new session;
 // - a re-pin moves one whole page at a time: top-level navigations only, and none in the middle of a round trip.
@@ -9,8 +10,9 @@ import { isDocumentRequest, isPrefetch } from './answer.ts';
 import { deadPin } from './dead-pin.ts';
 import { forwarded, isFollowed, lastActivityMs, type Routing, refused } from './decision.ts';
 import type { FailureCode } from './errors.ts';
+import { cookieMark, type Mark, makesPage, requestMark, urlMark } from './markers.ts';
 import type { PinReading } from './pin.ts';
-import type { Affinity, DeadPinPolicy } from './policy.ts';
+import type { Affinity, DeadPinPolicy, MarkerPolicy } from './policy.ts';
 import type { Reason } from './reasons.ts';
 import type { SessionView } from './sessions.ts';
 import type { RoutingTable, TableVersion } from './table.ts';
@@ -40,7 +42,11 @@ export interface RequestFacts {
   readonly isSecure: boolean;
   /** A WebSocket handshake. */
   readonly isWebSocket: boolean;
+  /** Values of the fields that Steering.namedFields asks for, in its order, '' for absent; NO_NAMED when it asks for none. */
+  readonly named: readonly string[];
 }
+
+export const NO_NAMED: readonly string[] = Object.freeze([]);
 
 /** A pin that verified. Times are ms since the Unix epoch. */
 export interface Pin {
@@ -87,6 +93,8 @@ export interface RoutePolicy {
   readonly deadPin: DeadPinPolicy;
   /** Exact, or a prefix when it ends in `*`. */
   readonly protectedPaths: readonly string[];
+  /** Null: nothing marks. */
+  readonly markers: MarkerPolicy | null;
 }
 
 /** What routing asks while it decides; one for all requests. */
@@ -121,15 +129,20 @@ export function decide(
     hasStrayPins: reading.found > 1 || reading.verified < reading.found,
   };
   const named = facts.tab === '' ? undefined : table.versions.get(facts.tab);
-  // Header and query markers go here, cookie markers before the new session (DESIGN "A request's life" 2).
   if (named !== undefined) return byTab(routing, named, pinned);
+  const { markers } = sources.policy;
+  const mark = markers === null ? null : requestMark(facts, table, markers);
+  if (mark !== null) return byMark(routing, mark, pinned);
   if (pinned !== undefined) return byPin(routing, pinned);
+  const stored = markers === null ? null : cookieMark(facts, table, markers);
+  if (stored !== null) return byCookieMark(routing, stored.version);
   return bySharesOf(routing, reading.found > 0 ? 'pin-invalid' : 'new');
 }
 
 /**
  * Whether a decision may be remembered for the next GET whose fields, and so its pins, are the same: a session that stays
- * where its pin says. Nothing but time changes that while table and sources are the same ones: the target has no say in it.
+ * where its pin says. While table and sources are the same ones, nothing changes that but time and a target that names
+ * a version: both are asked by `stillStands`.
  */
 export function isLasting({ reason, version, pinAction }: Decision, { method }: RequestFacts): boolean {
   if (reason !== 'pinned' || version === null || method !== 'GET') return false;
@@ -140,9 +153,11 @@ export function isLasting({ reason, version, pinAction }: Decision, { method }: 
 export function stillStands(
   { kind, pin }: Decision,
   facts: RequestFacts,
+  table: RoutingTable,
   nowMs: number,
   { policy, sessions }: RouteSources,
 ): boolean {
+  if (policy.markers !== null && urlMark(facts.target, table, policy.markers) !== null) return false;
   if (kind !== 'navigation' || !isTopLevel(facts) || pin === null) return true;
   return !isPast(pin, sessions.lastSeenMs(pin.session) ?? pin.seen, nowMs, policy);
 }
@@ -156,21 +171,44 @@ export function requestKind(facts: RequestFacts): RequestKind {
 }
 
 function byTab(routing: Routing, named: TableVersion, pinned: TableVersion | undefined): Decision {
-  const { pin, kind, sources } = routing;
-  if (!isFollowed(named)) {
-    // A navigation makes a new page: where it goes to the newest, its pin, when alive, is what keeps it in step.
-    const makesPage = kind === 'navigation' && sources.policy.deadPin.navigation === 'newest';
-    if (makesPage && pinned?.takesPinned) return byPin(routing, pinned);
-    return deadPin(routing, named);
-  }
+  if (!isFollowed(named)) return byDead(routing, named, pinned);
   return forwarded(routing, {
     reason: 'tab',
     version: named,
-    session: pin?.session ?? '',
+    session: routing.pin?.session ?? '',
     // The header is unsigned: it steers a request, it never makes or changes a pin.
     pinAction: named === pinned ? 'refresh' : 'none',
     dropConditionals: false,
   });
+}
+
+/** A tab header or marker names a version that takes no pinned traffic. */
+function byDead(routing: Routing, named: TableVersion, pinned: TableVersion | undefined): Decision {
+  // A navigation makes a new page: where it goes to the newest, its pin, when alive, is what keeps it in step.
+  const makesPage = routing.kind === 'navigation' && routing.sources.policy.deadPin.navigation === 'newest';
+  return makesPage && pinned?.takesPinned ? byPin(routing, pinned) : deadPin(routing, named);
+}
+
+/** What a header says holds for that request; a URL that is loaded as a page makes it a page of that version. */
+function byMark(routing: Routing, { place, version }: Mark, pinned: TableVersion | undefined): Decision {
+  if (!isFollowed(version)) return byDead(routing, version, pinned);
+  const { pin, sources } = routing;
+  const isPage = place !== 'header' && makesPage(routing.facts);
+  const isNew = isPage && (pin === null || isExpired(routing));
+  const other = isNew ? 'mint' : isPage ? 'repin' : 'none';
+  return forwarded(routing, {
+    reason: 'marker',
+    version,
+    session: isNew ? sources.newSession() : (pin?.session ?? ''),
+    pinAction: version === pinned && !isNew ? 'refresh' : other,
+    dropConditionals: isNew || (isPage && version !== pinned),
+  });
+}
+
+/** It stands in for a pin, and gets one. */
+function byCookieMark(routing: Routing, version: TableVersion): Decision {
+  if (!isFollowed(version)) return deadPin(routing, version);
+  return newSession(routing, 'marker', version);
 }
 
 function byPin(routing: Routing, pinned: TableVersion): Decision {
@@ -191,15 +229,18 @@ function byPin(routing: Routing, pinned: TableVersion): Decision {
 
 /** A new session; also what an expired navigation gets. */
 function bySharesOf(routing: Routing, reason: 'new' | 'pin-invalid' | 'pin-expired'): Decision {
-  const { facts, sources } = routing;
-  const version = sources.chooseVersion(routing.table, facts, routing.nowMs);
+  const version = routing.sources.chooseVersion(routing.table, routing.facts, routing.nowMs);
   if (version === null) return refused(routing, { reason: 'refused', version, failure: 'no-version' });
+  return newSession(routing, reason, version);
+}
+
+function newSession(routing: Routing, reason: Reason, version: TableVersion): Decision {
   return forwarded(routing, {
     reason,
     version,
-    session: sources.newSession(),
+    session: routing.sources.newSession(),
     pinAction: 'mint',
-    dropConditionals: routing.kind === 'navigation' || isDocumentRequest(facts),
+    dropConditionals: routing.kind === 'navigation' || isDocumentRequest(routing.facts),
   });
 }
 

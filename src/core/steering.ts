@@ -10,119 +10,39 @@ import { Choice } from './choice.ts';
 import { decideQueued, decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
 import { type Explanation, explain } from './explain.ts';
-import type { Gauges } from './gauges.ts';
-import { decideOwn, type Inner, isInner, isOwnTarget } from './own.ts';
-import { NO_PIN, newSessionId, type PinKeys, type PinReading, readPins, signPin } from './pin.ts';
+import { decideOwn, isInner, isOwnTarget } from './own.ts';
+import { NO_PIN, newSessionId, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
-import type { Affinity, CookiePolicy, DeadPinPolicy } from './policy.ts';
 import type { Recollection } from './recollection.ts';
 import {
   type Decision,
   decide,
   isLasting,
+  NO_NAMED,
   type PinAction,
   type RequestFacts,
   type RouteSources,
   requestKind,
   stillStands,
 } from './route.ts';
-import type { SessionLedger } from './sessions.ts';
+import type {
+  AnswerEdits,
+  AnswerFacts,
+  PastDecision,
+  Steering,
+  SteeringOptions,
+  SteeringPolicy,
+} from './steering-contract.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from './table.ts';
 
-/** What the answer's head says, as far as pins care. Absent fields are ''. */
-export interface AnswerFacts {
-  readonly status: number;
-  readonly contentType: string;
-  readonly cacheControl: string;
-  readonly expires: string;
-  readonly contentDisposition: string;
-}
-
-export interface AnswerEdits {
-  /** Values of Set-Cookie fields to add, in order. */
-  readonly setCookies: readonly string[];
-  /** Replaces every Cache-Control field; null leaves them. */
-  readonly cacheControl: string | null;
-  /** x-lockstep-update, null for none. */
-  readonly update: string | null;
-  /** Say `server-timing: lockstep;desc="<version>"`: the answer is a document. */
-  readonly isDocument: boolean;
-}
-
-export interface Steering {
-  /**
-   * Judges a request against one table. Touches the ledger for a pin that came back. `known`: kept from requests whose
-   * fields were the same to the letter, and whose client's address and scheme were.
-   */
-  decide(facts: RequestFacts, table: RoutingTable, nowMs: number, known?: Recollection | null): Decision;
-  /**
-   * The decided version has no available upstream: hold, move or refuse. `waitedMs` since the request's start.
-   * `table` may be newer than the one of decide(). A decision that comes back with `holdMs` > 0 is waited on for at
-   * most that long, whatever its action, and handed in here again when an upstream became available, a new table came,
-   * or the time is up. One with `holdMs` 0 is obeyed: refused, or forwarded to what choose() says.
-   */
-  decideUnavailable(
-    decision: Decision,
-    facts: RequestFacts,
-    table: RoutingTable,
-    waitedMs: number,
-    nowMs: number,
-  ): Decision;
-  /** It has a version, and waits for room there: what of it holds in a table that came meanwhile. */
-  decideQueued(decision: Decision, facts: RequestFacts, table: RoutingTable, nowMs: number): Decision;
-  /**
-   * Picks among upstreams that are enabled, routable and not in `tried`; null when there is none. It is full only when all of
-   * them are. Counts nothing.
-   */
-  choose(decision: Decision, tried: readonly TableUpstream[]): TableUpstream | null;
-  /** What the answer's head must carry. Called once per request, when the final head came; accounts for what it sends. */
-  answer(
-    decision: Decision,
-    facts: RequestFacts,
-    upstream: TableUpstream,
-    answer: AnswerFacts,
-    table: RoutingTable,
-    nowMs: number,
-  ): AnswerEdits;
-  /** A WebSocket or event stream of this decision began / ended. */
-  streamOpened(decision: Decision, nowMs: number): void;
-  streamClosed(decision: Decision, nowMs: number): void;
-}
-
-/** What a reload can change. */
-export interface SteeringPolicy {
-  readonly cookie: CookiePolicy;
-  readonly keys: PinKeys;
-  readonly affinity: Affinity;
-  readonly deadPin: DeadPinPolicy;
-  /** Exact, or a prefix when it ends in `*`. */
-  readonly protectedPaths: readonly string[];
-  /** Requests at one upstream at once; null: no limit. */
-  readonly upstreamConnections: number | null;
-  /** Serves own paths; null: nobody does. */
-  readonly inner?: Inner | null;
-}
-
-export interface SteeringOptions extends SteeringPolicy {
-  readonly ledger: SessionLedger;
-  readonly gauges: Gauges;
-  /** In [0, 1). */
-  readonly random: () => number;
-  /** Cryptographically strong. */
-  readonly randomBytes: (count: number) => Uint8Array;
-}
-
-/** What is kept of a request that has ended. */
-export interface PastDecision {
-  readonly facts: RequestFacts;
-  readonly decision: Decision;
-  /** Installed when it ended. */
-  readonly table: RoutingTable;
-  /** When it began; ms since the Unix epoch. */
-  readonly atMs: number;
-  /** host:port, '' for none. */
-  readonly upstream: string;
-}
+export type {
+  AnswerEdits,
+  AnswerFacts,
+  PastDecision,
+  Steering,
+  SteeringOptions,
+  SteeringPolicy,
+} from './steering-contract.ts';
 
 const NO_COOKIES: readonly string[] = Object.freeze([]);
 /** By far the most answers; as one object each, so that a writer recognises them. */
@@ -142,6 +62,7 @@ export class GatewaySteering implements Steering {
   #options: SteeringOptions;
   #pinCookie: PinCookie;
   #sources: RouteSources;
+  #namedFields: readonly string[];
   #limit: number;
 
   constructor(options: SteeringOptions) {
@@ -149,6 +70,7 @@ export class GatewaySteering implements Steering {
     this.#limit = options.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#pinCookie = new PinCookie(options.cookie);
     this.#sources = sourcesOf(options, this.#choice);
+    this.#namedFields = namedFieldsOf(options);
   }
 
   /** Holds for every decision and answer from now on; a pin signed with a key that is gone verifies no more. */
@@ -157,6 +79,11 @@ export class GatewaySteering implements Steering {
     this.#options = { ...this.#options, ...policy };
     this.#limit = policy.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#sources = sourcesOf(this.#options, this.#choice);
+    this.#namedFields = namedFieldsOf(policy);
+  }
+
+  get namedFields(): readonly string[] {
+    return this.#namedFields;
   }
 
   decide(
@@ -196,7 +123,7 @@ export class GatewaySteering implements Steering {
   ): Decision | null {
     if (known === null || facts.method !== 'GET') return null;
     const decision = known.decision(table, this.#sources);
-    return decision !== null && stillStands(decision, facts, nowMs, this.#sources) ? decision : null;
+    return decision !== null && stillStands(decision, facts, table, nowMs, this.#sources) ? decision : null;
   }
 
   #decide(facts: RequestFacts, table: RoutingTable, nowMs: number, known: Recollection | null): Decision {
@@ -385,10 +312,15 @@ export class GatewaySteering implements Steering {
   }
 }
 
+function namedFieldsOf({ markers }: SteeringPolicy): readonly string[] {
+  return markers === null || markers.headers.length === 0 ? NO_NAMED : markers.headers;
+}
+
 function sourcesOf(options: SteeringOptions, choice: Choice): RouteSources {
-  const { cookie, affinity, deadPin, protectedPaths, ledger, gauges, random, randomBytes } = options;
+  const { cookie, affinity, deadPin, protectedPaths, markers } = options;
+  const { ledger, gauges, random, randomBytes } = options;
   return {
-    policy: { idleMs: cookie.idleMs, lifeMs: cookie.lifeMs, affinity, deadPin, protectedPaths },
+    policy: { idleMs: cookie.idleMs, lifeMs: cookie.lifeMs, affinity, deadPin, protectedPaths, markers },
     sessions: ledger,
     chooseVersion: (table, facts, nowMs) => choice.pick(table, facts, nowMs, random),
     newSession: () => newSessionId(randomBytes(SESSION_ID_BYTES)),
@@ -404,7 +336,15 @@ function isConfirmed({ pin, session }: Decision): boolean {
 /** A session that is served by the version of its page, not on the move to another one. */
 function staysPinned(decision: Decision): boolean {
   if (decision.action !== 'forward' || !isConfirmed(decision)) return false;
-  return decision.reason === 'pinned' || decision.reason === 'tab' || decision.reason === 'held';
+  switch (decision.reason) {
+    case 'pinned':
+    case 'tab':
+    case 'marker':
+    case 'held':
+      return decision.pinAction !== 'repin';
+    default:
+      return false;
+  }
 }
 
 function isRedirect(status: number): boolean {

@@ -102,7 +102,8 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
     const { trusted, table } = this.#context;
     const { hosts, limits } = this.#settings;
     const { peer, isTls } = this.#client;
-    const request = readHttpRequest(this.#message, isWebSocket, { peer, isTls, trusted }, limits);
+    const named = this.#context.ports.steering.namedFields;
+    const request = readHttpRequest(this.#message, isWebSocket, { peer, isTls, trusted, named }, limits);
     if (typeof request === 'string') {
       this.refuse(request);
       return;

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FailureCode } from '../core/errors.ts';
 import type { Limits } from '../core/policy.ts';
-import type { RequestFacts } from '../core/route.ts';
+import { NO_NAMED, type RequestFacts } from '../core/route.ts';
 import { contentLength, transferCoding } from './body-framing.ts';
 import { isPlainValue, isTargetChar, trimBlanks } from './characters.ts';
 import { clientAddress, type TrustedProxies } from './client-address.ts';
@@ -17,6 +17,8 @@ export interface Sender {
   readonly peer: string;
   readonly isTls: boolean;
   readonly trusted: TrustedProxies;
+  /** Fields that steering asks for by name; lower case. */
+  readonly named: readonly string[];
 }
 
 export interface HttpRequest {
@@ -153,6 +155,7 @@ function assemble(
       clientIp: address.clientIp,
       isSecure: address.isSecure,
       isWebSocket,
+      named: sender.named.length === 0 ? NO_NAMED : namedValues(fields, sender.named),
     },
     host,
     hasHostField: found.hosts === 1,
@@ -257,4 +260,14 @@ function takeFact(found: Gathered, id: number, value: string): void {
       found.acceptLanguage = value;
       return;
   }
+}
+
+/** Of several fields of a name the last one counts, as of x-lockstep-version. */
+function namedValues(fields: readonly string[], names: readonly string[]): readonly string[] {
+  const values = names.map(() => '');
+  for (let i = 0; i < fields.length; i += 2) {
+    const at = names.indexOf(fields[i]!.toLowerCase());
+    if (at !== -1) values[at] = fields[i + 1]!;
+  }
+  return values;
 }

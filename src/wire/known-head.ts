@@ -54,6 +54,7 @@ export class KnownHead {
         clientIp: facts.clientIp,
         isSecure: facts.isSecure,
         isWebSocket: facts.isWebSocket,
+        named: facts.named,
       },
       host: known.host,
       minor: known.minor,
@@ -105,7 +106,8 @@ export function recogniseHead(buffer: Buffer, length: number, client: Client): K
 
 /** Reads what `head` holds, whose whole text is `text`, and keeps it where it may come again. */
 export function readHead(head: RequestHead, text: string, { peer, isTls, context }: Client): KnownHead {
-  const sender = { peer, isTls, trusted: context.trusted };
+  const named = context.ports.steering.namedFields;
+  const sender = { peer, isTls, trusted: context.trusted, named };
   const { request, forwarded } = readRequest(head, sender);
   const extras = { ...forwarded, hops: request.hops + 1 };
   const known = new KnownHead(request, sender, new RequestLines(head, extras, context.options.cookie));

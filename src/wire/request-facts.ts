@@ -1,8 +1,9 @@
 // What routing and forwarding want to know of a request head, gathered in one pass over its fields.
 
-import type { RequestFacts } from '../core/route.ts';
+import { NO_NAMED, type RequestFacts } from '../core/route.ts';
 import { clientAddress, type TrustedProxies } from '../engine/client-address.ts';
-import { FIELD } from '../engine/field-names.ts';
+import { equalsIgnoringCase, FIELD } from '../engine/field-names.ts';
+import type { FieldBlock } from './field-block.ts';
 import type { RequestHead } from './request-head.ts';
 
 export interface Sender {
@@ -10,6 +11,8 @@ export interface Sender {
   readonly peer: string;
   readonly isTls: boolean;
   readonly trusted: TrustedProxies;
+  /** Fields that steering asks for by name. */
+  readonly named: readonly string[];
 }
 
 /** What an exchange keeps of a head: the scratch head serves the next request soon. */
@@ -63,6 +66,7 @@ export function readRequest(
       clientIp: address.clientIp,
       isSecure: address.isSecure,
       isWebSocket: head.isWebSocket,
+      named: sender.named.length === 0 ? NO_NAMED : namedValues(head.fields, sender.named),
     },
     host: head.host,
     minor: head.minor,
@@ -141,4 +145,16 @@ function gather(head: RequestHead): Gathered {
     }
   }
   return found;
+}
+
+/** Of several fields of a name the last one counts, as of x-lockstep-version. */
+function namedValues(fields: FieldBlock, names: readonly string[]): readonly string[] {
+  return names.map((name) => {
+    for (let i = fields.count - 1; i >= 0; i--) {
+      const start = fields.nameStart[i]!;
+      if (fields.nameEnd[i]! - start !== name.length) continue;
+      if (equalsIgnoringCase(fields.text, start, name)) return fields.value(i);
+    }
+    return '';
+  });
 }

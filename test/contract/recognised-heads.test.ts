@@ -158,6 +158,25 @@ const SEQUENCES: readonly Sequence[] = [
       { fields: '' },
     ],
   },
+  {
+    name: 'markers, in targets and in fields that are the same',
+    fields: `${pin('v1')}X-Build: v9\r\n`,
+    settings: {
+      markers: { headers: ['x-build'], queries: ['dpl'], paths: ['/app/{version}/*'], cookies: ['__vdpl'] },
+    },
+    steps: [
+      {},
+      ...['/plain?dpl=v2', '/plain?dpl=v1', '/plain?dpl=v9', '/app/v2/x', '/app/x'].map((target) => ({
+        line: `GET ${target} HTTP/1.1`,
+      })),
+      { fields: `${pin('v1')}X-Build: v2\r\n` },
+      { fields: `${pin('v1')}x-build: v1\r\n` },
+      { fields: 'Cookie: __vdpl=v2\r\n' },
+      { before: (scene) => scene.activate('v1', ['v2']), line: 'GET /plain?dpl=v2 HTTP/1.1' },
+      { line: 'GET /plain HTTP/1.1', fields: `${pin('v1')}X-Build: v2\r\n` },
+      { before: (scene) => scene.activate('v1'), line: 'GET /plain?dpl=v2 HTTP/1.1' },
+    ],
+  },
 ];
 
 /** A POST counts as the beginning of a round trip, in which no page changes its version. */

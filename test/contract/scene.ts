@@ -8,7 +8,7 @@ import { Gauges } from '../../src/core/gauges.ts';
 import { type InnerSettings, innerOf } from '../../src/core/own.ts';
 import type { PassivePolicy } from '../../src/core/passive-health.ts';
 import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
-import type { CookiePolicy, DeadPinPolicy, Limits } from '../../src/core/policy.ts';
+import type { CookiePolicy, DeadPinPolicy, Limits, MarkerPolicy } from '../../src/core/policy.ts';
 import { Ledger } from '../../src/core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from '../../src/core/steering.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
@@ -34,6 +34,7 @@ export interface SceneSettings {
   readonly protectedPaths?: readonly string[];
   /** What serves own paths. */
   readonly inner?: InnerSettings;
+  readonly markers?: MarkerPolicy;
   /** Not for engines in threads. */
   readonly wallMs?: () => number;
 }
@@ -146,7 +147,12 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
           threads,
           kind: under.name,
           options,
-          settings: { pinKeys: [PIN_KEY], deadPin, inner: settings.inner ?? null },
+          settings: {
+            pinKeys: [PIN_KEY],
+            deadPin,
+            inner: settings.inner ?? null,
+            markers: settings.markers ?? null,
+          },
           gauges,
           ledger,
           onRecord,
@@ -161,6 +167,7 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     affinity: 'none',
     deadPin,
     protectedPaths: settings.protectedPaths ?? [],
+    markers: settings.markers ?? null,
     upstreamConnections: options.limits.upstreamConnections,
     inner: settings.inner === undefined ? null : innerOf(settings.inner),
   };

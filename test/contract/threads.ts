@@ -17,8 +17,7 @@ export interface ThreadsOptions {
   readonly threads: number;
   readonly kind: EngineKind;
   readonly options: EngineOptions;
-  readonly settings: Pick<DataPlaneSettings, 'pinKeys' | 'deadPin'> &
-    Partial<Pick<DataPlaneSettings, 'inner'>>;
+  readonly settings: Pick<DataPlaneSettings, 'pinKeys' | 'deadPin'> & Partial<DataPlaneSettings>;
   readonly gauges: Gauges;
   readonly ledger: Ledger;
   readonly onRecord: (record: ExchangeRecord) => void;
@@ -59,6 +58,7 @@ export function startThreads({ threads, kind, options, settings, ...rest }: Thre
         engine: engineSettings,
         affinity: 'none',
         protectedPaths: [],
+        markers: null,
         hasAccessLog: true,
         inner: null,
         ...settings,

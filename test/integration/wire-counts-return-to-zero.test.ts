@@ -122,6 +122,7 @@ beforeAll(async () => {
     affinity: 'none',
     deadPin: config.deadPin,
     protectedPaths: [],
+    markers: null,
     upstreamConnections: null,
     ledger,
     gauges,

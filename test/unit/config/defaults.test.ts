@@ -24,6 +24,7 @@ const DEFAULTS: Config = {
   },
   pinKeys: [],
   affinity: 'none',
+  markers: null,
   trustedProxies: [],
   versions: [],
   active: null,

@@ -9,9 +9,29 @@ const TIMER = 'expected a duration such as 500ms, 30s, 20m or 12h, from 100ms to
 const COOKIE = "expected a cookie name: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~";
 const STRICT =
   ': browsers drop Strict on cross-site navigations, so that the page would come from one version and its assets from another';
+const MARKER =
+  'expected one of vercel, next, nuxt, sveltekit, netlify, amplify, platformatic, or one of { header: NAME }, { query: NAME }, { cookie: NAME }, { path: "/app/{version}/*" }';
 const TOKEN = 'k7Qd-x3Rm.p9Vz_w1Bt';
 
 const rows: readonly Mistake[] = [
+  {
+    name: 'markers that are none',
+    given:
+      'markers:\n- vercel\n- remix\n- { header: "x build" }\n- { header: Cookie }\n- { header: x-lockstep-version }\n- { query: "a b" }\n- { path: /app/* }\n- { path: "/a{version}/*" }\n- { path: "/{version}/{version}" }\n- { cookie: a=b }\n- { header: x-build, query: v }\n- { body: v }',
+    want: [
+      `3: markers[1]: ${MARKER}, got "remix"`,
+      `4: markers[2]: ${MARKER}, got header: "x build"`,
+      `5: markers[3]: ${MARKER}, got header: "Cookie"`,
+      `6: markers[4]: ${MARKER}, got header: "x-lockstep-version"`,
+      `7: markers[5]: ${MARKER}, got query: "a b"`,
+      `8: markers[6]: ${MARKER}, got path: "/app/*"`,
+      `9: markers[7]: ${MARKER}, got path: "/a{version}/*"`,
+      `10: markers[8]: ${MARKER}, got path: "/{version}/{version}"`,
+      `11: markers[9]: ${MARKER}, got cookie: "a=b"`,
+      `12: markers[10]: ${MARKER}, got a mapping`,
+      `13: markers[11]: ${MARKER}, got body: "v"`,
+    ],
+  },
   {
     name: 'a cookie name with a space',
     given: 'cookie: { name: "a b" }',

@@ -118,6 +118,35 @@ const rows: { name: string; given: string; pick: (config: Config) => unknown; wa
   },
   { name: 'no access log', given: 'log: { access: off }', pick: (c) => c.log.access, want: 'off' },
   {
+    name: "markers of frameworks, and of one's own: each once, in their order",
+    given:
+      'markers: [next, amplify, { header: X-Build }, { query: v }, { cookie: build }, { path: "/app/{version}/*" }]',
+    pick: (c) => c.markers,
+    want: {
+      headers: ['x-deployment-id', 'x-amplify-dpl', 'x-build'],
+      queries: ['dpl', 'v'],
+      paths: ['/app/{version}/*'],
+      cookies: ['_dpl', 'build'],
+    },
+  },
+  {
+    name: 'the markers of Netlify, which hosts several frameworks',
+    given: 'markers: [netlify]',
+    pick: (c) => c.markers,
+    want: {
+      headers: ['x-netlify-deploy-id', 'x-deployment-id'],
+      queries: ['nfdpl', 'dpl'],
+      paths: [],
+      cookies: ['__vdpl'],
+    },
+  },
+  {
+    name: 'the markers that are cookies alone',
+    given: 'markers: [nuxt, sveltekit]',
+    pick: (c) => c.markers,
+    want: { headers: [], queries: [], paths: [], cookies: ['__vdpl'] },
+  },
+  {
     name: 'ladder steps',
     given:
       'drain: { nudge: null, navigation: 10m, idle: 5m, deadline: null, protected: [/checkout/*, /pay] }',

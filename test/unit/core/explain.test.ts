@@ -55,6 +55,7 @@ function steering(more: Partial<SteeringOptions> = {}): GatewaySteering {
     affinity: 'none',
     deadPin: POLICY.deadPin,
     protectedPaths: [],
+    markers: null,
     upstreamConnections: null,
     ledger: READ_ONLY,
     gauges: new Gauges(),
@@ -365,5 +366,104 @@ describe('of a request that has ended', () => {
     const found = of.explainPast({ facts, decision, table, atMs: NOW, upstream: '127.0.0.1:9021' });
     expect(found).toMatchObject({ reason: 'pin-expired', chosen: '127.0.0.1:9021', otherwise: null });
     expect(told(found)[1]).toBe('pin v1 ignored: it expired: last seen 31m ago, cookie.idle is 30m');
+  });
+});
+
+describe('of markers', () => {
+  const markers = {
+    headers: ['x-build'],
+    queries: ['dpl'],
+    paths: ['/app/{version}/*'],
+    cookies: ['__vdpl'],
+  };
+  const absent = {
+    tab: 'x-lockstep-version - absent: the request has no such header',
+    marker: 'marker - absent: none of x-build, ?dpl=, /app/{version}/* names a version',
+    pin: 'pin - absent: the request has no cookie lockstep',
+    cookie: 'cookie marker - absent: none of the cookies __vdpl names a version',
+    session: 'new session - unasked: there is one before it',
+  };
+  it.each([
+    {
+      name: 'one in a header goes before the pin',
+      facts: { ...ajax, named: ['v1'], cookie: cookie(pinOf('v2')) },
+      want: [
+        absent.tab,
+        'marker v1 won: the header x-build names v1',
+        'pin v2 unasked: marker goes first',
+        absent.cookie,
+        absent.session,
+      ],
+    },
+    {
+      name: 'one in the query of a link on another site',
+      facts: { ...navigation, secFetchSite: 'cross-site', target: '/?dpl=v1', cookie: cookie(pinOf('v2')) },
+      want: [
+        absent.tab,
+        'marker v1 ignored: ?dpl= names v1, on a page load that another site may have begun: a link chooses no version',
+        'pin v2 won: its version is v2',
+        absent.cookie,
+        absent.session,
+      ],
+    },
+    {
+      name: 'one in the path behind a tab header',
+      facts: { ...ajax, tab: 'v2', target: '/app/v1/x' },
+      want: [
+        "x-lockstep-version v2 won: the page's own script is of v2",
+        'marker v1 unasked: x-lockstep-version goes first',
+        absent.pin,
+        absent.cookie,
+        absent.session,
+      ],
+    },
+    {
+      name: 'one of a version that is gone',
+      facts: { ...ajax, target: '/app/v0/x' },
+      want: [
+        absent.tab,
+        'marker v0 won: the path names v0, by /app/{version}/*: v0 is retired and takes no pinned traffic',
+        absent.pin,
+        absent.cookie,
+        absent.session,
+      ],
+    },
+    {
+      name: 'one in a cookie where there is no pin',
+      facts: { ...ajax, cookie: '__vdpl=v1' },
+      want: [
+        absent.tab,
+        absent.marker,
+        absent.pin,
+        'cookie marker v1 won: the cookie __vdpl names v1',
+        absent.session,
+      ],
+    },
+    {
+      name: 'one in a cookie behind a pin',
+      facts: { ...ajax, cookie: `__vdpl=v1; ${cookie(pinOf('v2'))}` },
+      want: [
+        absent.tab,
+        absent.marker,
+        'pin v2 won: its version is v2',
+        'cookie marker v1 unasked: it is unsigned: a pin goes before it',
+        absent.session,
+      ],
+    },
+    {
+      name: 'none at all',
+      facts: navigation,
+      want: [
+        absent.tab,
+        absent.marker,
+        absent.pin,
+        absent.cookie,
+        'new session v2 won: a new session gets v2',
+      ],
+    },
+  ])('$name', ({ facts, want }) => {
+    const explanation = steering({ markers }).explain(facts, table, NOW);
+    expect(told(explanation)).toEqual(want);
+    expect(explanation.sources.filter(({ verdict }) => verdict === 'won')).toHaveLength(1);
   });
 });

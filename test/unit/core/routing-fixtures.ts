@@ -2,7 +2,13 @@
 // and a ledger that knows what it is told.
 
 import type { PinReading } from '../../../src/core/pin.ts';
-import type { Pin, RequestFacts, RoutePolicy, RouteSources } from '../../../src/core/route.ts';
+import {
+  NO_NAMED,
+  type Pin,
+  type RequestFacts,
+  type RoutePolicy,
+  type RouteSources,
+} from '../../../src/core/route.ts';
 import type { RoutingTable, Share, TableUpstream, TableVersion } from '../../../src/core/table.ts';
 import type { VersionState } from '../../../src/core/versions.ts';
 
@@ -79,6 +85,7 @@ const BLANK: RequestFacts = {
   clientIp: '192.0.2.7',
   isSecure: false,
   isWebSocket: false,
+  named: NO_NAMED,
 };
 
 /** Requests by what makes them, as browsers and others send them. */
@@ -162,6 +169,7 @@ export const POLICY: RoutePolicy = {
   affinity: 'none',
   deadPin: { navigation: 'newest', safe: 'reload', unsafe: 'reload', patienceMs: 5000 },
   protectedPaths: ['/checkout', '/pay/*'],
+  markers: null,
 };
 
 /** What a test says about the world around one decision. */

@@ -2,10 +2,11 @@
 
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
+import { isPrefetch } from '../../../src/core/answer.ts';
 import { Choice } from '../../../src/core/choice.ts';
 import { decideUnavailable } from '../../../src/core/dead-pin.ts';
 import type { PinReading } from '../../../src/core/pin.ts';
-import type { DeadPinPolicy } from '../../../src/core/policy.ts';
+import type { DeadPinPolicy, MarkerPolicy } from '../../../src/core/policy.ts';
 import { type Decision, decide, type RequestFacts, type RouteSources } from '../../../src/core/route.ts';
 import type { RoutingTable, TableVersion } from '../../../src/core/table.ts';
 import { VERSION_STATES } from '../../../src/core/versions.ts';
@@ -59,10 +60,12 @@ const facts: fc.Arbitrary<RequestFacts> = fc
       PREFETCH,
     ),
     method: fc.constantFrom(null, 'HEAD', 'OPTIONS', 'DELETE'),
-    target: fc.constantFrom('/', '/checkout', '/pay/x?y'),
+    target: fc.constantFrom('/', '/checkout', '/pay/x?y', '/?dpl=v1', '/checkout?dpl=v4', '/app/v2/x'),
+    named: fc.constantFrom([''], ['v0'], ['v3'], ['v9']),
+    cookie: fc.constantFrom('', '__vdpl=v2'),
     tab: fc.oneof({ weight: 3, arbitrary: fc.constant('') }, fc.constantFrom(...IDS, ...UNKNOWN)),
   })
-  .map(({ base, method, target, tab }) => ({ ...base, method: method ?? base.method, target, tab }));
+  .map(({ base, method, ...rest }) => ({ ...base, method: method ?? base.method, ...rest }));
 
 const times = fc.constantFrom(NOW, NOW - 1, NOW - IDLE - 1, NOW - LIFE - 1);
 const readings: fc.Arbitrary<PinReading> = fc.oneof(
@@ -79,6 +82,22 @@ const deadPins: fc.Arbitrary<DeadPinPolicy> = fc.record({
   unsafe: answers,
   patienceMs: fc.constantFrom(0, 5000),
 });
+
+const MARKERS: MarkerPolicy = {
+  headers: ['x-build'],
+  queries: ['dpl'],
+  paths: ['/app/{version}/*'],
+  cookies: ['__vdpl'],
+};
+
+/** Who has the say before the pin, told in another way than the router does. */
+function namedBefore(request: RequestFacts, table: RoutingTable): string | null {
+  const { tab, named, target, secFetchSite: site, secFetchMode: mode, accept } = request;
+  const isPage = mode === 'navigate' || (mode === '' && accept.includes('html'));
+  const mayBeForeign = isPage && site !== 'none' && site !== 'same-origin';
+  const inUrl = mayBeForeign ? [] : [/[?&]dpl=(v\d)/.exec(target)?.[1], /^\/app\/(v\d)\//.exec(target)?.[1]];
+  return [tab, ...named, ...inUrl].find((id) => id !== undefined && table.versions.has(id)) ?? null;
+}
 
 interface Surroundings {
   readonly deadPin: DeadPinPolicy;
@@ -97,7 +116,7 @@ const surroundings: fc.Arbitrary<Surroundings> = fc.record({
 function sourcesIn({ deadPin, lastSeenMs, lastBusyMs, down }: Surroundings): RouteSources {
   const choice = new Choice();
   return {
-    policy: { ...POLICY, deadPin },
+    policy: { ...POLICY, deadPin, markers: MARKERS },
     sessions: {
       lastSeenMs: () => lastSeenMs,
       currentVersion: () => null,
@@ -124,7 +143,10 @@ function keepsPromises(
   must((action === 'refuse') === (failure !== null), 'a refusal has a failure, nothing else has');
   must(action === 'forward' || pinAction === 'none', 'a refusal touches no pin');
   must(pin === null || pin === reading.pin, 'the pin is the one that verified');
-  must(pinAction !== 'repin' || decision.kind === 'navigation', 'only navigations are moved');
+  must(
+    pinAction !== 'repin' || decision.kind === 'navigation' || isPrefetch(request),
+    'only navigations are moved',
+  );
   must(decision.kind !== 'websocket' || !decision.reload || failure === 'dead-pin', 'sockets die with 409');
   if (action === 'refuse') return;
   must(
@@ -133,8 +155,10 @@ function keepsPromises(
   );
   must(version!.takesPinned, 'staged, drained, retired and cut-off versions are never served');
   const offered = table.shares.some((share) => share.version === version);
-  const named = request.tab !== '' && table.versions.has(request.tab) ? request.tab : (pin?.version ?? null);
-  if (reason === 'pinned' || reason === 'tab' || reason === 'held') {
+  const inCookie = /__vdpl=(v\d)/.exec(request.cookie)?.[1];
+  const stored = inCookie !== undefined && table.versions.has(inCookie) ? inCookie : null;
+  const named = namedBefore(request, table) ?? pin?.version ?? stored;
+  if (reason === 'pinned' || reason === 'tab' || reason === 'marker' || reason === 'held') {
     must(version!.id === named || version!.id === pin?.version, 'who stays, stays where pin or header say');
     must(version!.repin !== 'forced' || !offered, 'forced versions keep nobody');
   } else {

@@ -103,6 +103,7 @@ function steer(changes: Partial<SteeringOptions> = {}): GatewaySteering {
     affinity: 'none',
     deadPin: POLICY.deadPin,
     protectedPaths: [],
+    markers: null,
     upstreamConnections: null,
     ledger,
     gauges,
@@ -539,6 +540,7 @@ describe('a reload', () => {
     affinity: 'none',
     deadPin: POLICY.deadPin,
     protectedPaths: [],
+    markers: null,
     upstreamConnections: null,
   } as const;
   const pinned = withPin(ajax, pinOf('v1', { session: SESSION }));
@@ -574,6 +576,7 @@ describe('a reload', () => {
       affinity: 'upstream',
       deadPin: { ...POLICY.deadPin, safe: 'unavailable' },
       protectedPaths: ['*'],
+      markers: null,
       upstreamConnections: null,
     });
     expect(fresh.decide(old, promoted, NOW).reason).toBe('pin-expired');
