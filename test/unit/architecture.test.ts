@@ -32,6 +32,7 @@ function areaOf(file: string): string {
 /** What each area may import besides itself and core. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  client: [],
   config: [],
   engine: [],
   observe: [],
@@ -66,6 +67,11 @@ describe('imports', () => {
     const wrong = imports
       .filter(({ from, to }) => areaOf(from) === 'core' && !to.startsWith('.') && !PURE_PACKAGES.includes(to))
       .map(({ from, to }) => `${relative(ROOT, from)} imports ${to}`);
+    expect(wrong).toEqual([]);
+  });
+
+  it('of the client, which runs in browsers, are its own files alone', () => {
+    const wrong = imports.filter(({ from, to }) => areaOf(from) === 'client' && !to.startsWith('./'));
     expect(wrong).toEqual([]);
   });
 
