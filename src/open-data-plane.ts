@@ -98,12 +98,12 @@ export function settingsOf(
   threads: number,
   inner: InnerSettings,
 ): DataPlaneSettings {
-  const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, markers, log } = config;
+  const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, markers, skew, log } = config;
   const { connections, upstreamConnections } = fitConnections(config.limits.connections, descriptorLimit());
   const limits = { ...config.limits, connections };
   const upstreamSockets = Math.ceil(upstreamConnections / threads);
   return {
-    engine: { hosts, limits, health, trustedProxies, cookie, upstreamSockets },
+    engine: { hosts, limits, health, trustedProxies, cookie, upstreamSockets, reportHeader: skew.header },
     pinKeys,
     affinity,
     deadPin,

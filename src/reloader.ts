@@ -191,8 +191,8 @@ export class Reloader {
 }
 
 /** What the control plane goes by. */
-export function policiesOf({ cookie, drain, health, warm, analysis }: Config): ControlPolicies {
-  return { cookie, drain, health, warm, analysis };
+export function policiesOf({ cookie, drain, health, warm, analysis, skew }: Config): ControlPolicies {
+  return { cookie, drain, health, warm, analysis, skew };
 }
 
 /** What the state directory knows better than the file. */

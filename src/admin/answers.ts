@@ -40,6 +40,11 @@ const Upstream = z.object({
   inFlight: count,
   connections: count.describe('Open ones, idle included.'),
   takenOut: count.describe('Times that what requests met took it out.'),
+  reported: z
+    .string()
+    .nullable()
+    .describe('What it says it runs, where that is not the build of its version.'),
+  mismatches: count.describe('Its answers that said so.'),
   lastError: z
     .string()
     .nullable()
@@ -87,6 +92,7 @@ const Canary = z.object({
 const Version = z.object({
   id,
   state: z.enum(VERSION_STATES),
+  reports: z.string().describe('What its upstreams are to say that they run, where they say it.'),
   weight: percent.describe('Share of new sessions that it gets now.'),
   since: time.describe('When it entered its state.'),
   undeclared: z.boolean().describe('In use, but no longer in the config file.'),

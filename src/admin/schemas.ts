@@ -6,6 +6,7 @@ import { LONGEST_STEP_MS, MOST_STEPS, SHORTEST_STEP_MS } from '../core/canary.ts
 import { parseDuration } from '../core/duration.ts';
 import { parsePercent } from '../core/percent.ts';
 import { parseUpstreamUrl } from '../core/pool.ts';
+import { REPORT } from '../core/reported-version.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { badValue, type ValueProblem } from './problem.ts';
 
@@ -17,6 +18,7 @@ const MOST_AUDIT_ENTRIES = 1000;
 const versionId = z
   .string(`expected a version id: ${VERSION_ID.source}`)
   .regex(VERSION_ID, `expected a version id: ${VERSION_ID.source}`);
+const reportText = 'expected a text of at most 128 characters without blanks';
 const flag = z.boolean('expected true or false');
 const weightRange = 'expected a whole number from 0 to 100';
 const stepRange = 'expected a whole number from 1 to 100';
@@ -32,6 +34,12 @@ export const putBody = z.strictObject({
     .min(1, 'expected at least one http://host:port')
     .max(MOST_UPSTREAMS, `expected at most ${MOST_UPSTREAMS} upstreams`),
   sameBuild: flag.default(false),
+  reports: z
+    .string(reportText)
+    .regex(REPORT, reportText)
+    .nullable()
+    .optional()
+    .describe('What its upstreams say that they run (skew.header); null: its id. Left out: as it was.'),
 });
 export const promoteBody = z
   .strictObject({

@@ -60,7 +60,14 @@ const poolRoutes: Routes = (api, context) => {
         201: { ...CHANGED, is: 'It is a new one.', headers: { ...CHANGED.headers, location: 'Its path.' } },
       },
     },
-    ({ id }, { upstreams, sameBuild }) => ({ verb: 'put', id, upstreams, sameBuild, declared: null }),
+    ({ id }, { upstreams, sameBuild, reports }) => ({
+      verb: 'put',
+      id,
+      upstreams,
+      sameBuild,
+      declared: null,
+      ...(reports !== undefined && { reports }),
+    }),
     ({ dryRun, changes }, reply) => {
       const created = changes.find(({ from }) => from === null);
       if (created !== undefined && !dryRun) reply.code(201).header('location', `/v1/versions/${created.id}`);

@@ -2,14 +2,15 @@
 
 import { change, versionPath } from './change.ts';
 import { usageFailure } from './failure.ts';
-import { CHANGE_OPTIONS, isSet, type Verb, versionIdOf } from './verb.ts';
+import { CHANGE_OPTIONS, isSet, textOf, type Verb, versionIdOf } from './verb.ts';
 
 export const put: Verb = {
   name: 'put',
-  usage: 'put ID --upstream URL [--upstream URL…] [--same-build]',
+  usage: 'put ID --upstream URL [--upstream URL…] [--reports TEXT] [--same-build]',
   summary: 'Makes a version known, or gives a known one another pool.',
   options: {
     upstream: { type: 'string', multiple: true, value: 'URL', help: 'http://HOST:PORT; again for each one' },
+    reports: { type: 'string', value: 'TEXT', help: 'what its servers say they run, if not ID: a git sha' },
     'same-build': { type: 'boolean', help: 'the id was used before, by this very build' },
     ...CHANGE_OPTIONS,
   },
@@ -21,7 +22,8 @@ export const put: Verb = {
     if (given === undefined) throw usageFailure('--upstream is needed', call.verb);
     // host:port is what status shows, so people type it.
     const upstreams = given.map((url) => (url.includes('://') ? url : `http://${url}`));
-    const body = { upstreams, sameBuild: isSet(call, 'same-build') };
+    const reports = textOf(call, 'reports');
+    const body = { upstreams, sameBuild: isSet(call, 'same-build'), ...(reports !== null && { reports }) };
     return change(
       call,
       versionPath(id),

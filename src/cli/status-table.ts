@@ -170,7 +170,7 @@ function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now)
 }
 
 function tellWrongVersion(version: VersionStatus, now: Now): string[] {
-  const { id, state, upstreams, undeclared, cutoffReason, canary, queued } = version;
+  const { id, state, upstreams, undeclared, cutoffReason, canary, queued, reports } = version;
   const lines: string[] = [];
   if (cutoffReason !== null) lines.push(`${id} is cut off: ${printable(cutoffReason)}`);
   if (canary?.halted != null) {
@@ -180,11 +180,14 @@ function tellWrongVersion(version: VersionStatus, now: Now): string[] {
   if (undeclared) lines.push(`${id} is undeclared: it is in use, but not in the config file any more`);
   if (state === 'retired' || state === 'cut off') return lines;
   if (queued > 0) lines.push(`${id} is full: ${count(queued, 'request')} of it wait for room`);
-  for (const { address, health, enabled, lastError, since } of upstreams) {
+  for (const { address, health, enabled, reported, lastError, since } of upstreams) {
     const why = `${tellSince(since, now)}${lastError === null ? '' : `: ${printable(lastError)}`}`;
     if (!enabled) lines.push(`${id} ${address} is disabled${health === 'down' ? ` and down${why}` : ''}`);
     else if (health === 'down') lines.push(`${id} ${address} is down${why}`);
     else if (health === 'unknown') lines.push(`${id} ${address} is not checked yet`);
+    if (reported !== null && health !== 'down') {
+      lines.push(`${id} ${address} says that it runs ${printable(reported)}, not ${printable(reports)}`);
+    }
   }
   return lines;
 }

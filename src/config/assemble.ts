@@ -52,6 +52,7 @@ export function assemble(
       unsafe: deadPin.unsafe,
       patienceMs: deadPin.patience,
     },
+    skew: rest.skew,
     limits: limitsInUnits(limits),
     hooks: rest.hooks,
     log: {

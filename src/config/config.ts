@@ -9,6 +9,7 @@ import type {
   HealthPolicy,
   Limits,
   MarkerPolicy,
+  SkewPolicy,
   WarmPolicy,
 } from '../core/policy.ts';
 import type { EventType } from '../core/status.ts';
@@ -58,6 +59,8 @@ export interface Config {
   readonly versions: readonly {
     readonly id: string;
     readonly upstreams: readonly string[] /* host:port */;
+    /** What they say they run, where that is not the id. */
+    readonly reports?: string;
   }[];
   readonly active: string | null;
   readonly health: HealthPolicy;
@@ -67,6 +70,7 @@ export interface Config {
   readonly analysis: AnalysisPolicy | null;
   readonly drain: DrainPolicy;
   readonly deadPin: DeadPinPolicy;
+  readonly skew: SkewPolicy;
   readonly limits: Limits;
   readonly hooks: readonly Hook[];
   readonly log: {

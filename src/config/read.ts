@@ -100,7 +100,9 @@ export function readVersions(reader: SectionReader, problem: (path: Path, messag
       problem(['versions', id], `${expected}, got ${JSON.stringify(id.slice(0, 70))}`);
     }
     const version = reader.read(VERSION, body, ['versions', id]);
-    if (version !== undefined) versions.push({ id, upstreams: version.upstreams });
+    if (version === undefined) continue;
+    const { upstreams, reports } = version;
+    versions.push({ id, upstreams, ...(reports !== null && { reports }) });
   }
   return { versions, declared: Object.keys(given) };
 }

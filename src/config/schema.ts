@@ -3,6 +3,7 @@
 // What several keys must agree on is in checks.ts.
 
 import { z } from 'zod';
+import { REPORT } from '../core/reported-version.ts';
 import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
@@ -60,6 +61,13 @@ const mapping = <S extends z.ZodRawShape>(shape: S) =>
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
   });
 
+/** In lower case, as Node gives them. What frames an answer, or is the gateway's own, says nothing of a build. */
+const reportHeader: Reader<string> = (value) => {
+  const name = typeof value === 'string' ? value.toLowerCase() : '';
+  const isUsable = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(name) && !name.startsWith('x-lockstep-');
+  return isUsable ? { value: name } : { expected: 'the name of an answer header such as x-app-version' };
+};
+
 const MOST_THREADS = 64;
 const threads: Reader<'auto' | number> = (value) => {
   if (value === 'auto') return { value };
@@ -101,6 +109,9 @@ export const LISTENER = mapping({
 
 export const VERSION = mapping({
   upstreams: z.array(field(upstream)).min(1).describe('http://host:port of each server of this version.'),
+  reports: field(orNull(text('a text of at most 128 characters without blanks', REPORT)))
+    .prefault(null)
+    .describe('What its servers say that they run in skew.header, such as a git sha; null: its id.'),
 });
 
 /** Read one at a time. `listen` and `versions` are not here: load.ts reads them item by item. */
@@ -270,6 +281,20 @@ export const SECTIONS = {
     .describe(
       'What a request gets whose version is no longer served. newest: the version of new sessions; reload: 409 that tells the page to reload; unavailable: 503; hold: wait.',
     ),
+  skew: mapping({
+    header: field(orNull(reportHeader))
+      .prefault('x-app-version')
+      .describe(
+        'Answer header in which servers say which build they run; compared to the letter with versions.ID.reports. null: it is not read.',
+      ),
+    quarantine: field(flag)
+      .prefault(false)
+      .describe(
+        'A server that says it runs another build than its version is taken out, but never the last one up of a version that has sessions.',
+      ),
+  })
+    .prefault({})
+    .describe('Pages and answers of different versions: what is looked for, and what is done about it.'),
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)

@@ -31,7 +31,10 @@ export function listSettings(
     listOne({ path, parsed, fallback, given: valueAt(root, path) }, source);
   return [
     list(['listen'], listen, '127.0.0.1:8080'),
-    ...versions.map(({ id, upstreams }) => list(['versions', id, 'upstreams'], upstreams, undefined)),
+    ...versions.flatMap(({ id, upstreams, reports }) => [
+      list(['versions', id, 'upstreams'], upstreams, undefined),
+      ...(reports === undefined ? [] : [list(['versions', id, 'reports'], reports, null)]),
+    ]),
     ...Object.entries<unknown>(sections).flatMap(([name, parsed]) => {
       const schema: z.ZodType = SECTIONS[name as keyof Sections];
       // A section without a mapping in it, or that was switched off, is one value.

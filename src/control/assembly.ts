@@ -3,7 +3,14 @@
 import type { CanaryMeter } from '../core/canary-meter.ts';
 import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges } from '../core/gauges.ts';
-import type { AnalysisPolicy, CookiePolicy, DrainPolicy, HealthPolicy, WarmPolicy } from '../core/policy.ts';
+import type {
+  AnalysisPolicy,
+  CookiePolicy,
+  DrainPolicy,
+  HealthPolicy,
+  SkewPolicy,
+  WarmPolicy,
+} from '../core/policy.ts';
 import type { DeclaredVersion } from '../core/reconcile.ts';
 import type { StateStatus, ThreadsStatus } from '../core/status.ts';
 import { CanaryRunner } from './canary-runner.ts';
@@ -12,7 +19,7 @@ import type { ControlLog, DataPlane } from './data-plane.ts';
 import { DrainWatcher } from './drain-watcher.ts';
 import { Events } from './events.ts';
 import type { WhyForbidden } from './forbidden-names.ts';
-import { HealthChecker } from './health-checker.ts';
+import { HealthChecker, type HealthTarget } from './health-checker.ts';
 import type { OwnListener } from './own-listeners.ts';
 import { Publisher } from './publisher.ts';
 import type { ReportSources } from './report.ts';
@@ -34,6 +41,7 @@ export interface ControlPolicies {
   readonly warm: WarmPolicy | null;
   /** Of canaries by steps that say nothing else. */
   readonly analysis: AnalysisPolicy | null;
+  readonly skew: SkewPolicy;
 }
 
 export interface ControllerOptions extends ControlPolicies {
@@ -97,22 +105,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
   const events = new Events(() => clock.wallMs());
   const slots = new Slots(gauges, ledger);
   const publisher = new Publisher(withPolicies({ plane, slots, clock, log }, policies));
-  const slowStart = new SlowStart({ clock, gauges, slowStartMs: () => policies().health.slowStartMs });
-  const checker = new HealthChecker(options.health, {
-    clock,
-    random: options.random ?? Math.random,
-    gauges,
-    onComeback: ({ version, address, slot }) => {
-      plane.closeUpstreams(version, address);
-      slowStart.begin(slot);
-    },
-    onChange: ({ version, address }, { health, error, by }) => {
-      // Down as well: who waits for room there may find it elsewhere.
-      plane.availabilityChanged();
-      events.tell(health === 'up' ? 'healthy' : 'unhealthy', version, { address, error, by });
-    },
-    onConfirmed: () => plane.availabilityChanged(),
-  });
+  const { slowStart, checker } = assembleHealth(options, writer, { clock, events });
   const watcherPorts = {
     clock,
     gauges,
@@ -141,6 +134,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     lastError: (version: string, address: string) => checker.lastError(version, address),
     healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
     takenOut: (version: string, address: string) => checker.takenOut(version, address),
+    wrongReport: (version: string, address: string) => checker.wrongReport(version, address),
     state: () => stateWatch.status,
     threads: options.threads,
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
@@ -159,6 +153,33 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     stateWatch,
     sources,
   };
+}
+
+/** Who looks whether upstreams are well. */
+function assembleHealth(
+  { gauges, plane, log, health, random }: ControllerOptions,
+  { policies }: Writer,
+  { clock, events }: Pick<Parts, 'clock' | 'events'>,
+): Pick<Parts, 'slowStart' | 'checker'> {
+  const slowStart = new SlowStart({ clock, gauges, slowStartMs: () => policies().health.slowStartMs });
+  const checker = new HealthChecker(health, {
+    clock,
+    random: random ?? Math.random,
+    gauges,
+    onComeback: ({ version, address, slot }) => {
+      plane.closeUpstreams(version, address);
+      slowStart.begin(slot);
+    },
+    onChange: ({ version, address }, { health, error, by }) => {
+      // Down as well: who waits for room there may find it elsewhere.
+      plane.availabilityChanged();
+      events.tell(health === 'up' ? 'healthy' : 'unhealthy', version, { address, error, by });
+    },
+    onConfirmed: () => plane.availabilityChanged(),
+    skew: () => policies().skew,
+    onReport: (target, wrong) => tellReport(target, wrong, log, events),
+  });
+  return { slowStart, checker };
 }
 
 /** What tries a version before everybody gets it. */
@@ -186,6 +207,22 @@ function withPolicies<Ports extends object>(
     drainPolicy: { get: () => policies().drain },
     idleMs: { get: () => policies().cookie.idleMs },
   }) as Ports & { readonly drainPolicy: DrainPolicy; readonly idleMs: number };
+}
+
+function tellReport(
+  { version, address, reports }: HealthTarget,
+  wrong: string | null,
+  log: ControlLog,
+  events: Events,
+): void {
+  if (wrong === null) {
+    log.info({ version, address }, 'an upstream says that it runs the build of its version again');
+    events.tell('version-matches', version, { address, expected: reports });
+    return;
+  }
+  const about = { address, reported: wrong, expected: reports };
+  log.warn({ version, ...about }, 'an upstream says that it runs another build than its version');
+  events.tell('version-mismatch', version, about);
 }
 
 function tellWritable({ writable, error }: StateStatus, log: ControlLog, events: Events): void {

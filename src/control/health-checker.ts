@@ -7,15 +7,17 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Deployment } from '../core/deployment.ts';
-import type { Fault, UpstreamFault } from '../core/fault.ts';
+import type { MetFault, UpstreamFault, WrongVersion } from '../core/fault.ts';
 import type { Gauges, Health } from '../core/gauges.ts';
 import { DOWN, type HealthState, INITIAL_HEALTH, stepHealth } from '../core/health.ts';
-import { judgeFault } from '../core/passive-health.ts';
-import type { HealthPolicy } from '../core/policy.ts';
-import { hasEnded } from '../core/versions.ts';
+import { judgeFault, type PoolMember } from '../core/passive-health.ts';
+import type { HealthPolicy, SkewPolicy } from '../core/policy.ts';
+import { LONGEST_REPORT, mayBeQuarantined, type ReportingMember } from '../core/reported-version.ts';
+import { hasEnded, takesPinned } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
 import { Outage } from './outage.ts';
 import { createProbe, type Finding, NOT_SEEN, type Probe } from './probe.ts';
+import { ReportedVersions } from './reported-versions.ts';
 import type { Slots } from './slots.ts';
 
 /** At once, so that a thousand upstreams do not open a thousand sockets in one moment. */
@@ -31,16 +33,26 @@ export interface HealthTarget {
   readonly address: string;
   /** Row in the gauges. */
   readonly slot: number;
+  /** What it is to say that it runs, where it says so. */
+  readonly reports: string;
+  /** Its version takes pinned traffic. */
+  readonly hasSessions: boolean;
 }
 
 /** Retired and cut-off versions and disabled upstreams are left alone; staged and drained ones may be promoted. */
 export function healthTargets(deployment: Deployment, slots: Slots): readonly HealthTarget[] {
   return deployment.versions
     .filter(({ state }) => !hasEnded(state))
-    .flatMap(({ id, upstreams }) =>
+    .flatMap(({ id, state, reports = id, upstreams }) =>
       upstreams
         .filter(({ enabled }) => enabled)
-        .map(({ address }) => ({ version: id, address, slot: slots.upstream(id, address) })),
+        .map(({ address }) => ({
+          version: id,
+          address,
+          slot: slots.upstream(id, address),
+          reports,
+          hasSessions: takesPinned(state),
+        })),
     );
 }
 
@@ -54,6 +66,9 @@ export interface HealthPorts {
   readonly onChange: (target: HealthTarget, change: HealthChange) => void;
   /** It was suspected, and a check found nothing wrong. */
   readonly onConfirmed: () => void;
+  readonly skew: () => SkewPolicy;
+  /** It says that it runs another build than its version's; null: the right one again. */
+  readonly onReport: (target: HealthTarget, wrong: string | null) => void;
 }
 
 export interface HealthChange {
@@ -64,7 +79,8 @@ export interface HealthChange {
 }
 
 interface Watch {
-  readonly target: HealthTarget;
+  /** As the deployment has it now. */
+  target: HealthTarget;
   readonly stop: AbortController;
   state: HealthState;
   error: string | null;
@@ -87,6 +103,7 @@ export class HealthChecker {
   readonly #ports: HealthPorts;
   #policy: HealthPolicy;
   #probe: Probe;
+  readonly #reports: ReportedVersions;
   readonly #watches = new Map<string, Watch>();
   readonly #firstRound = new Set<Watch>();
   readonly #due: Watch[] = [];
@@ -97,6 +114,8 @@ export class HealthChecker {
   constructor(policy: HealthPolicy, ports: HealthPorts) {
     this.#policy = policy;
     this.#ports = ports;
+    const { gauges, clock, onReport } = ports;
+    this.#reports = new ReportedVersions({ gauges, wallMs: clock.wallMs, onReport });
     this.#probe = createProbe(policy.path, policy.timeoutMs);
   }
 
@@ -119,7 +138,11 @@ export class HealthChecker {
       if (wanted.get(key)?.slot !== watch.target.slot) this.#leave(key, watch);
     }
     for (const [key, target] of wanted) {
-      if (this.#watches.has(key)) continue;
+      const known = this.#watches.get(key);
+      if (known !== undefined) {
+        known.target = target;
+        continue;
+      }
       const watch: Watch = {
         target,
         stop: new AbortController(),
@@ -146,14 +169,12 @@ export class HealthChecker {
     const watches = [...this.#watches.values()];
     const watch = watches.find(({ target }) => target.slot === met.slot);
     if (watch === undefined) return;
-    const pool = watches
-      .filter(({ target }) => target.version === watch.target.version)
-      .map(({ target, state, outage }) => ({
-        slot: target.slot,
-        health: state.health,
-        isOut: outage.isOut,
-      }));
-    const verdict = judgeFault(met, pool, this.#ports.gauges, this.#policy);
+    if (met.fault === 'wrong-version') {
+      this.#reports.met(watch.target, met.reported);
+      if (this.#mayQuarantine(watch) && watch.state.health !== 'down') this.#quarantine(watch);
+      return;
+    }
+    const verdict = judgeFault(met, this.#poolOf(watch), this.#ports.gauges, this.#policy);
     switch (verdict.do) {
       case 'ignore':
         return;
@@ -162,7 +183,7 @@ export class HealthChecker {
         this.#hasten(watch);
         return;
       case 'take-out':
-        this.#takeOut(watch, met.fault, verdict.why);
+        this.#takeOut(watch, met.fault, verdict.why, 'requests');
         return;
       default:
         verdict satisfies never;
@@ -184,6 +205,12 @@ export class HealthChecker {
     return this.#watches.get(keyOf(version, address))?.outage.count ?? 0;
   }
 
+  /** What it says it runs, where that is not its version; null otherwise. */
+  wrongReport(version: string, address: string): string | null {
+    const watch = this.#watches.get(keyOf(version, address));
+    return watch === undefined ? null : this.#reports.wrong(watch.target);
+  }
+
   /** Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -202,6 +229,7 @@ export class HealthChecker {
     this.#watches.delete(key);
     this.#firstRound.delete(watch);
     this.#ports.gauges.setHealth(watch.target.slot, 'unknown');
+    this.#reports.leave(watch.target);
   }
 
   #enqueue(watch: Watch): void {
@@ -219,9 +247,14 @@ export class HealthChecker {
 
   async #check(watch: Watch): Promise<void> {
     this.#running++;
-    const finding = await this.#probe.check(watch.target.address, watch.stop.signal);
+    let reported = '';
+    const { header } = this.#ports.skew();
+    const finding = await this.#probe.check(watch.target.address, watch.stop.signal, (fields) => {
+      if (header !== null) reported = String(fields[header] ?? '');
+    });
     this.#running--;
     if (!watch.stop.signal.aborted) {
+      if (finding !== NOT_SEEN) this.#reports.looked(watch.target, reported.slice(0, LONGEST_REPORT));
       this.#conclude(watch, finding);
       this.#wait(watch, this.#pauseMs(watch) * (1 - JITTER + 2 * JITTER * this.#ports.random()));
     }
@@ -252,11 +285,51 @@ export class HealthChecker {
     if (watch.isWaiting && atMs < watch.nextAtMs) this.#wait(watch, atMs - nowMs);
   }
 
-  #takeOut(watch: Watch, fault: Fault, why: string): void {
+  #poolOf({ target: { version } }: Watch): (PoolMember & ReportingMember)[] {
+    return [...this.#watches.values()]
+      .filter(({ target }) => target.version === version)
+      .map(({ target, state, outage }) => ({
+        slot: target.slot,
+        health: state.health,
+        isOut: outage.isOut,
+      }));
+  }
+
+  /** It says that it runs another build, that is a reason to be out, and somebody else serves. */
+  #mayQuarantine(watch: Watch): boolean {
+    const { slot, hasSessions } = watch.target;
+    if (!this.#ports.skew().quarantine || this.#reports.wrong(watch.target) === null) return false;
+    return mayBeQuarantined(slot, this.#poolOf(watch), hasSessions);
+  }
+
+  #quarantine(watch: Watch): void {
+    const { reports } = watch.target;
+    const why = `it says that it runs ${this.#reports.wrong(watch.target)}, not ${reports}`;
+    const by = this.#reports.isChecked(watch.target) ? 'checks' : 'requests';
+    this.#takeOut(watch, 'wrong-version', why, by);
+  }
+
+  /** A good check of one that runs another build: whether that keeps it out, or takes it out now. */
+  #staysQuarantined(watch: Watch): boolean {
+    if (!this.#mayQuarantine(watch)) return false;
+    if (watch.state.health !== 'down') {
+      this.#quarantine(watch);
+      return true;
+    }
+    // Where checks do not hear it, requests have to try again.
+    return this.#reports.isChecked(watch.target);
+  }
+
+  #takeOut(
+    watch: Watch,
+    fault: MetFault['fault'] | WrongVersion['fault'],
+    why: string,
+    by: HealthChange['by'],
+  ): void {
     watch.outage.begin(fault, this.#policy.outForMs, this.#ports.clock.wallMs());
     watch.state = DOWN;
     watch.error = why;
-    this.#changed(watch, 'requests');
+    this.#changed(watch, by);
     this.#hasten(watch);
   }
 
@@ -270,7 +343,10 @@ export class HealthChecker {
     watch.checkedAtMs = nowMs;
     watch.isSuspect = false;
     this.#firstRound.delete(watch);
-    if (error === null && outage.mustStay(nowMs)) return;
+    if (error === null && this.#staysQuarantined(watch)) return;
+    // The last one is needed, whatever it runs.
+    const isNeeded = outage.isForVersion && !this.#mayQuarantine(watch);
+    if (error === null && outage.mustStay(nowMs) && !isNeeded) return;
     const { fall, rise } = this.#policy;
     const before = watch.state.health;
     const { state, changed } = stepHealth(watch.state, error === null, { rise, fall: isSuspect ? 1 : fall });
@@ -290,6 +366,7 @@ export class HealthChecker {
     outage.end(clock.wallMs());
     gauges.connected(target.slot);
     gauges.answered(target.slot);
+    this.#reports.forgive(target);
     if (before === 'down') onComeback(target);
   }
 

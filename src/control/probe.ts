@@ -2,6 +2,7 @@
 // Its connections are its own and new each time: a pooled one would say nothing about whether new ones are accepted,
 // and health checks must not take data traffic's place in a pool.
 
+import type { IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { Agent, request } from 'undici';
 import { isOwnShortage } from '../core/errors.ts';
@@ -17,9 +18,11 @@ export const NOT_SEEN = Symbol('not seen');
 /** Null when it is well; otherwise why not, in a few words. */
 export type Finding = string | null | typeof NOT_SEEN;
 
+export type Hear = (fields: IncomingHttpHeaders) => void;
+
 export interface Probe {
-  /** Never throws; takes no longer than the timeout. */
-  check(address: string, stop: AbortSignal): Promise<Finding>;
+  /** Never throws; takes no longer than the timeout. `hear` is called with the head of an answer, whatever its status. */
+  check(address: string, stop: AbortSignal, hear?: Hear): Promise<Finding>;
   close(): Promise<void>;
 }
 
@@ -29,8 +32,8 @@ export function createProbe(path: string | null, timeoutMs: number): Probe {
 
 function httpProbe(path: string, timeoutMs: number): Probe {
   const agent = new Agent({ connect: { timeout: timeoutMs } });
-  const look = async (address: string, signal: AbortSignal) => {
-    const { statusCode, body } = await request(`http://${address}${path}`, {
+  const look: Look = async (address, signal, hear) => {
+    const { statusCode, headers, body } = await request(`http://${address}${path}`, {
       dispatcher: agent,
       signal,
       reset: true,
@@ -38,6 +41,7 @@ function httpProbe(path: string, timeoutMs: number): Probe {
       bodyTimeout: timeoutMs,
       headers: { 'user-agent': 'lockstep-health' },
     });
+    hear?.(headers);
     // The status has decided; what becomes of the body does not matter.
     await body.dump({ limit: BODY_BYTES, signal }).catch(() => {});
     return statusCode >= 200 && statusCode < 400 ? null : `answered ${statusCode}`;
@@ -58,14 +62,13 @@ function tcpProbe(timeoutMs: number): Probe {
   return { check: bounded(look, timeoutMs), close: async () => {} };
 }
 
-function bounded(
-  look: (address: string, signal: AbortSignal) => Promise<string | null>,
-  timeoutMs: number,
-): Probe['check'] {
-  return async (address, stop) => {
+type Look = (address: string, signal: AbortSignal, hear?: Hear) => Promise<string | null>;
+
+function bounded(look: Look, timeoutMs: number): Probe['check'] {
+  return async (address, stop, hear) => {
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
-      return await look(address, AbortSignal.any([stop, timeout]));
+      return await look(address, AbortSignal.any([stop, timeout]), hear);
     } catch (error) {
       if (timeout.aborted) return `no answer within ${timeoutMs} ms`;
       return isOwnShortage(errorCode(error)) ? NOT_SEEN : describe(error);

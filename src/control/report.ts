@@ -34,6 +34,8 @@ export interface ReportSources {
   readonly healthChangedAtMs: (version: string, address: string) => number | null;
   /** Times that requests took it out. */
   readonly takenOut: (version: string, address: string) => number;
+  /** What it says it runs, where that is not its version. */
+  readonly wrongReport: (version: string, address: string) => string | null;
   readonly state: () => StateStatus;
   readonly threads: () => ThreadsStatus;
   /** When the pool should be empty; ms since the Unix epoch. */
@@ -72,6 +74,7 @@ export function describeVersion(
   return {
     id,
     state: record.state,
+    reports: record.reports ?? id,
     weight: shareOf(deployment, record),
     since: isoTime(record.since),
     undeclared: record.declared === false,
@@ -84,6 +87,8 @@ export function describeVersion(
         inFlight: gauges.inFlight(row),
         connections: gauges.connections(row),
         takenOut: sources.takenOut(id, address),
+        reported: sources.wrongReport(id, address),
+        mismatches: gauges.wrongReports(row),
         lastError: sources.lastError(id, address),
         since: isoTimeOrNull(sources.healthChangedAtMs(id, address)),
       };

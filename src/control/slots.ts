@@ -38,6 +38,7 @@ export class Slots {
         gauges.setHealth(slot, 'unknown');
         gauges.connected(slot);
         gauges.answered(slot);
+        gauges.clearReports(slot);
       },
     });
   }

@@ -75,13 +75,14 @@ function shareOut(
 }
 
 function tableVersion(record: VersionRecord, options: TableOptions): TableVersion {
-  const { id, state, drain } = record;
+  const { id, state, drain, reports } = record;
   const ladder =
     state === 'draining' && drain !== null
       ? ladderStep(options.drainPolicy, drain.startedAt, drain.sessions, options.nowMs)
       : null;
   return Object.freeze({
     id,
+    reports: reports ?? id,
     state,
     isDeleted: false,
     slot: options.versionSlot(id),
@@ -98,6 +99,7 @@ function tableVersion(record: VersionRecord, options: TableOptions): TableVersio
 function endedVersion(id: string, state: VersionState, options: TableOptions): TableVersion {
   return Object.freeze({
     id,
+    reports: id,
     state,
     isDeleted: true,
     slot: options.versionSlot(id),

@@ -2,7 +2,7 @@
 // disable. The ids of versions that ended stay spent, so that no old pin finds another build under its name.
 
 import type { ChangeFacts, ChangeOf, Deployment, Tombstone, Verdict, VersionRecord } from './deployment.ts';
-import { addressProblem, changed, find, replace, same, unknown } from './edit.ts';
+import { addressProblem, changed, find, replace, same, unknown, withReports } from './edit.ts';
 import { isSamePool, parsePool, withEnabledKept } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
 import { hasEnded, VERSION_ID } from './versions.ts';
@@ -36,8 +36,9 @@ export function put(deployment: Deployment, change: ChangeOf<'put'>, facts: Chan
     drain: null,
     cutoffReason: null,
   };
+  const entered = withReports(staged, change.reports);
   const versions =
-    known === undefined ? [...deployment.versions, staged] : replace(deployment.versions, staged);
+    known === undefined ? [...deployment.versions, entered] : replace(deployment.versions, entered);
   const tombstones = deployment.tombstones.filter((tombstone) => tombstone.id !== id);
   return changed({ ...deployment, versions, tombstones }, facts);
 }
@@ -52,7 +53,9 @@ function replacePool(
   if (isFromConfig(known, change) || (known.declared === false && change.declared === null)) {
     return declaredInConfig(known.id);
   }
-  if (known.declared === change.declared && isSamePool(addresses, known.upstreams)) return same(deployment);
+  const described = withReports(known, change.reports);
+  const isSame = known.declared === change.declared && isSamePool(addresses, known.upstreams);
+  if (isSame && described === known) return same(deployment);
   const upstreams = withEnabledKept(addresses, known.upstreams);
   if (known.state === 'active' && !upstreams.some((upstream) => upstream.enabled)) {
     return refuse(
@@ -60,7 +63,7 @@ function replacePool(
       `Each of these upstreams of ${known.id} is disabled, and it is active. Enable one first.`,
     );
   }
-  const next = replace(deployment.versions, { ...known, upstreams, declared: change.declared });
+  const next = replace(deployment.versions, { ...described, upstreams, declared: change.declared });
   return addressProblem(next, known.id) ?? changed({ ...deployment, versions: next }, facts);
 }
 

@@ -33,6 +33,8 @@ export interface VersionRecord {
   readonly state: VersionState;
   /** Share of new sessions wanted for a canary, 0..100; the active version gets the rest. 100 for active, 0 for others. */
   readonly weight: number;
+  /** What its upstreams say they run, where that is not its id. Left out where it is, as all deployments did once. */
+  readonly reports?: string;
   /** Empty once it is retired or cut off: its addresses are free for others. */
   readonly upstreams: readonly UpstreamRecord[];
   /** False: in use, but no longer in the config file. Versions put at run time are `null` here. */
@@ -70,6 +72,8 @@ export type Change =
       readonly id: string;
       readonly upstreams: readonly string[];
       readonly sameBuild: boolean;
+      /** What its upstreams say they run; null: its id. Left out: as it was. */
+      readonly reports?: string | null;
       readonly declared: boolean | null;
     }
   | {

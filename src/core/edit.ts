@@ -19,6 +19,14 @@ export function withoutPlan(record: VersionRecord): VersionRecord {
   return rest;
 }
 
+/** What its upstreams say they run; undefined: as it was. Its own id needs no saying. */
+export function withReports(record: VersionRecord, reports: string | null | undefined): VersionRecord {
+  const own = reports === record.id ? null : reports;
+  if (own === undefined || own === (record.reports ?? null)) return record;
+  const { reports: _, ...rest } = record;
+  return own === null ? rest : { ...rest, reports: own };
+}
+
 /** The record as it enters a state; a canary's weight and plan, a drain or a reason are added by who knows them. */
 export function entering(record: VersionRecord, state: VersionState, nowMs: number): VersionRecord {
   return {

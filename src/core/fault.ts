@@ -8,11 +8,20 @@ export type Fault =
   | Extract<FailureCode, 'connect-failed' | 'connect-timeout' | 'upstream-reset' | 'upstream-timeout'>
   | 'server-error';
 
-export interface UpstreamFault {
+export interface MetFault {
   /** Of the upstream. */
   readonly slot: number;
   readonly fault: Fault;
 }
+
+/** It said that it runs another build than its version's (core/reported-version.ts). */
+export interface WrongVersion {
+  readonly slot: number;
+  readonly fault: 'wrong-version';
+  readonly reported: string;
+}
+
+export type UpstreamFault = MetFault | WrongVersion;
 
 /** 501 and 505 answer what the request asked for; HAProxy's `observe layer7` leaves them out as well. */
 export function isServerError(status: number): boolean {

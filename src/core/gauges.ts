@@ -17,6 +17,9 @@ export const INNER_VERSION_SLOT = 0;
 export const INNER_UPSTREAM_SLOT = UPSTREAM_SLOTS - 1;
 
 export type Health = 'unknown' | 'up' | 'down';
+const NOTHING_WRONG = 0;
+const WRONG = 1;
+const RIGHT_AGAIN = 2;
 const HEALTH: readonly Health[] = ['unknown', 'up', 'down'];
 
 /** A cell for each slot; a cell for each slot and thread. */
@@ -25,6 +28,8 @@ const CELLS = {
   connectFaults: UPSTREAM_SLOTS,
   answerFaults: UPSTREAM_SLOTS,
   faultClients: UPSTREAM_SLOTS,
+  wrongReports: UPSTREAM_SLOTS,
+  reportState: UPSTREAM_SLOTS,
   withheld: UPSTREAM_SLOTS,
   ramping: 1,
 } as const;
@@ -58,6 +63,10 @@ export class Gauges {
   readonly #answerFaults: Int32Array;
   /** Whose those were: a bit for the hash of each client's network, so that its bits are at most their number. */
   readonly #faultClients: Int32Array;
+  /** Answers that said they are of another build than the version's. */
+  readonly #wrongReports: Int32Array;
+  /** What was said since the control plane last forgot it: nothing or the right build, a wrong one, the right one after that. */
+  readonly #reportState: Int32Array;
   /** FULL_SHARE less the share, so that the zeros of new memory mean that nobody ramps. */
   readonly #withheld: Int32Array;
   /** One cell: how many upstreams ramp, so that a choice costs one more read when none does. */
@@ -83,6 +92,8 @@ export class Gauges {
     this.#connectFaults = new Int32Array(cells.connectFaults);
     this.#answerFaults = new Int32Array(cells.answerFaults);
     this.#faultClients = new Int32Array(cells.faultClients);
+    this.#wrongReports = new Int32Array(cells.wrongReports);
+    this.#reportState = new Int32Array(cells.reportState);
     this.#withheld = new Int32Array(cells.withheld);
     this.#ramping = new Int32Array(cells.ramping);
   }
@@ -212,6 +223,40 @@ export class Gauges {
   answerFailed(upstreamSlot: number, clientHash: number): number {
     Atomics.or(this.#faultClients, upstreamSlot, 1 << (clientHash & 31));
     return Atomics.add(this.#answerFaults, upstreamSlot, 1) + 1;
+  }
+
+  /** Since the upstream has its row. */
+  wrongReports(upstreamSlot: number): number {
+    return this.#wrongReports[upstreamSlot] ?? 0;
+  }
+
+  /** It said the right build, after a wrong one. */
+  isRightAgain(upstreamSlot: number): boolean {
+    return this.#reportState[upstreamSlot] === RIGHT_AGAIN;
+  }
+
+  /** An answer said another build. True when that is news. */
+  reportedWrong(upstreamSlot: number): boolean {
+    Atomics.add(this.#wrongReports, upstreamSlot, 1);
+    if (this.#reportState[upstreamSlot] === WRONG) return false;
+    return Atomics.exchange(this.#reportState, upstreamSlot, WRONG) === NOTHING_WRONG;
+  }
+
+  /** An answer said the right build. On the way of every answer that says one, so it writes only where something stands. */
+  reportedRight(upstreamSlot: number): void {
+    if (this.#reportState[upstreamSlot] !== WRONG) return;
+    Atomics.compareExchange(this.#reportState, upstreamSlot, WRONG, RIGHT_AGAIN);
+  }
+
+  /** The next wrong answer is news. */
+  forgetReports(upstreamSlot: number): void {
+    Atomics.store(this.#reportState, upstreamSlot, NOTHING_WRONG);
+  }
+
+  /** Another upstream has the row. */
+  clearReports(upstreamSlot: number): void {
+    Atomics.store(this.#wrongReports, upstreamSlot, 0);
+    this.forgetReports(upstreamSlot);
   }
 
   /** It took a connection. On every request's way, so it writes only where something stands. */

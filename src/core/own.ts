@@ -41,6 +41,7 @@ export function innerOf({ socketPath, paths }: InnerSettings): Inner {
   });
   const version: TableVersion = Object.freeze({
     id: '',
+    reports: '',
     state: 'active',
     isDeleted: false,
     slot: INNER_VERSION_SLOT,

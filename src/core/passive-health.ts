@@ -8,7 +8,7 @@
 // The last one that could serve is never taken out by what requests say. When connections to it fail it is looked at, at once,
 // as is one of which a request says that it could be sent nowhere else.
 
-import type { Fault, UpstreamFault } from './fault.ts';
+import type { Fault, MetFault, WrongVersion } from './fault.ts';
 import type { Gauges, Health } from './gauges.ts';
 import type { HealthPolicy } from './policy.ts';
 
@@ -36,7 +36,7 @@ const CHECK: PassiveVerdict = Object.freeze({ do: 'check' });
 
 /** `pool`: all enabled upstreams of the version, that one included. */
 export function judgeFault(
-  { slot, fault }: UpstreamFault,
+  { slot, fault }: MetFault,
   pool: readonly PoolMember[],
   gauges: Gauges,
   policy: PassivePolicy,
@@ -63,7 +63,7 @@ function isOutlier(pool: readonly PoolMember[], gauges: Gauges, answerFaults: nu
   return failing.length * 2 <= pool.length;
 }
 
-export function isConnectFault(fault: Fault): boolean {
+export function isConnectFault(fault: Fault | WrongVersion['fault']): boolean {
   return fault === 'connect-failed' || fault === 'connect-timeout';
 }
 
@@ -88,7 +88,12 @@ const LONGEST_FACTOR = 16;
  * How long it stays out at least, whatever checks say. A connection is what every check makes itself, so after failed ones the
  * checks decide alone. Again soon after, it is twice as long: checks don't see what requests do.
  */
-export function outForMs(fault: Fault, outForMs: number, before: PastOutage | null, nowMs: number): number {
+export function outForMs(
+  fault: Fault | WrongVersion['fault'],
+  outForMs: number,
+  before: PastOutage | null,
+  nowMs: number,
+): number {
   const isSoonAgain = before !== null && nowMs - before.endedAtMs < 2 * Math.max(before.forMs, outForMs);
   if (isSoonAgain) return Math.min(outForMs * LONGEST_FACTOR, Math.max(outForMs, before.forMs * 2));
   return isConnectFault(fault) ? 0 : outForMs;

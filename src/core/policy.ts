@@ -66,6 +66,14 @@ export interface HealthPolicy {
   readonly outForMs: number;
 }
 
+/** What is done against answers of another version than the page's. */
+export interface SkewPolicy {
+  /** Where upstreams say what they run, lower case; null: it is not read. */
+  readonly header: string | null;
+  /** One that says it runs another build is taken out. */
+  readonly quarantine: boolean;
+}
+
 /** Warm-up before a version gets its first new sessions. */
 export interface WarmPolicy {
   readonly paths: readonly string[];

@@ -5,7 +5,7 @@
 // If-Match from before is stale.
 
 import type { Deployment, VersionRecord } from './deployment.ts';
-import { addressProblem, entering } from './edit.ts';
+import { addressProblem, entering, withReports } from './edit.ts';
 import { isSamePool, withEnabledKept } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
 import { withoutFuture } from './stored-times.ts';
@@ -15,6 +15,8 @@ export interface DeclaredVersion {
   readonly id: string;
   /** host:port, as parseUpstreamUrl gives them. */
   readonly upstreams: readonly string[];
+  /** What they say they run, where that is not the id. */
+  readonly reports?: string;
 }
 
 export type Reconciled =
@@ -110,14 +112,16 @@ function meet(
     notes.push(`${id} is declared, but it is ${state} and stays so. Declare the next build under a new id.`);
     return [record.declared === true ? record : { ...record, declared: true }];
   }
-  if (record.declared === true && isSamePool(version.upstreams, record.upstreams)) return [record];
+  const described = withReports(record, version.reports ?? null);
+  const isSame = record.declared === true && isSamePool(version.upstreams, record.upstreams);
+  if (isSame && described === record) return [record];
   const upstreams = withEnabledKept(version.upstreams, record.upstreams);
   if (state === 'active' && !upstreams.some((upstream) => upstream.enabled)) {
     notes.push(
       `Each upstream of ${id} is disabled, and it is active: nothing is served until one is enabled.`,
     );
   }
-  return [{ ...record, upstreams, declared: true }];
+  return [{ ...described, upstreams, declared: true }];
 }
 
 /** A declared version that is not stored: staged, unless its id is spent. */
@@ -133,18 +137,17 @@ function stage(
     notes.push(`${id} is declared, but a version of that id was deleted: it is left out. Use a new id.`);
     return [];
   }
-  return [
-    {
-      id,
-      state: 'staged',
-      weight: 0,
-      upstreams: withEnabledKept(version.upstreams, []),
-      declared: true,
-      since: nowMs,
-      drain: null,
-      cutoffReason: null,
-    },
-  ];
+  const staged: VersionRecord = {
+    id,
+    state: 'staged',
+    weight: 0,
+    upstreams: withEnabledKept(version.upstreams, []),
+    declared: true,
+    since: nowMs,
+    drain: null,
+    cutoffReason: null,
+  };
+  return [withReports(staged, version.reports)];
 }
 
 /** The first active version: no health is known yet, and nothing else could serve. */

@@ -15,6 +15,10 @@ export interface UpstreamStatus {
   readonly connections: number;
   /** Times that what requests met took it out, since the gateway looks at it. */
   readonly takenOut: number;
+  /** What it says it runs, where that is not the build of its version; null when it is, or when it says nothing. */
+  readonly reported: string | null;
+  /** Its answers that said so. */
+  readonly mismatches: number;
   /** Why the last health check failed, or what requests met that took it out; null when neither holds. */
   readonly lastError: string | null;
   /** ISO 8601: the last change of its health; null when it was not checked yet. */
@@ -68,6 +72,8 @@ export interface CanaryAnalysis {
 export interface VersionStatus {
   readonly id: string;
   readonly state: VersionState;
+  /** What its upstreams are to say that they run, where they say it: its id, unless it was put otherwise. */
+  readonly reports: string;
   /** Share of new sessions it gets now, 0..100. */
   readonly weight: number;
   /** ISO 8601: when it entered its state. */
@@ -183,6 +189,8 @@ export const EVENT_TYPES = [
   'disabled',
   'healthy',
   'unhealthy',
+  'version-mismatch',
+  'version-matches',
   'ladder-step',
   'warming',
   'warm',

@@ -21,6 +21,8 @@ export interface TableUpstream {
 
 export interface TableVersion {
   readonly id: string;
+  /** What its upstreams say they run, where they say it: its id, or what the operator said. */
+  readonly reports: string;
   readonly state: VersionState;
   /** A tombstone: it is known that it was, and nothing of it is shown. */
   readonly isDeleted: boolean;

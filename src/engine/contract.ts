@@ -32,6 +32,8 @@ export interface EngineOptions {
   /** CIDRs whose X-Forwarded-* is believed. */
   readonly trustedProxies: readonly string[];
   readonly cookie: CookiePolicy;
+  /** Where upstreams say which build they are, lower case. Default: it is not read. */
+  readonly reportHeader?: string | null;
   /** To all upstreams at a time, idle ones included; beyond it a request gets 503 `exhausted`. Default: no bound. */
   readonly upstreamSockets?: number;
 }

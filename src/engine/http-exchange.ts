@@ -265,13 +265,13 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
     this.#timings.firstByte();
     const { ports, table } = this.#context;
     const { facts, minor } = this.#request!;
-    const read = readHttpAnswer(answer, facts.method, this.#settings.limits);
+    const read = readHttpAnswer(answer, facts.method, this.#settings);
     if (read === null) {
       this.#asked!.destroy();
       this.onUpstreamFailed('upstream-invalid', 'ambiguous answer head');
       return;
     }
-    this.#placing!.answered(read.facts.status, this.#upstream!);
+    this.#placing!.answered(read.facts.status, this.#upstream!, read.reported);
     const decision = this.#decision!;
     const edits = ports.steering.answer(decision, facts, this.#upstream!, read.facts, table, ports.wallMs());
     if (read.facts.contentType.startsWith('text/event-stream') && read.framing !== 'none')

@@ -6,13 +6,15 @@ import type { IncomingMessage, InformationEvent } from 'node:http';
 import { isOwnSetCookie } from '../core/answer.ts';
 import { stripCookie } from '../core/cookie-header.ts';
 import { innerFields, isInner } from '../core/own.ts';
-import type { CookiePolicy, Limits } from '../core/policy.ts';
+import type { CookiePolicy } from '../core/policy.ts';
 import type { Decision } from '../core/route.ts';
 import type { AnswerEdits, AnswerFacts } from '../core/steering.ts';
 import type { TableUpstream } from '../core/table.ts';
 import { contentLength, transferCoding } from './body-framing.ts';
 import { isPlainValue } from './characters.ts';
+import type { EngineSettings } from './contract.ts';
 import {
+  equalsIgnoringCase,
   FIELD,
   fieldId,
   isCaching,
@@ -88,10 +90,16 @@ export interface ReadAnswer {
   readonly facts: AnswerFacts;
   readonly framing: 'none' | 'length' | 'chunked' | 'close';
   readonly nominated: ReadonlySet<string>;
+  /** What the upstream says it runs; '' for nothing. */
+  readonly reported: string;
 }
 
 /** As the answer to `method`. Null when its body could be read in two ways, and for more fields than anyone needs. */
-export function readHttpAnswer(answer: IncomingMessage, method: string, limits: Limits): ReadAnswer | null {
+export function readHttpAnswer(
+  answer: IncomingMessage,
+  method: string,
+  { limits, reportHeader }: Pick<EngineSettings, 'limits' | 'reportHeader'>,
+): ReadAnswer | null {
   const { statusCode: status = 0, rawHeaders } = answer;
   if (rawHeaders.length / 2 > limits.headers * 2 || !hasPlainStatusLine(answer)) return null;
   const facts = { status, contentType: '', cacheControl: '', expires: '', contentDisposition: '' };
@@ -129,7 +137,19 @@ export function readHttpAnswer(answer: IncomingMessage, method: string, limits: 
   if (codings > 0 && (length !== -1 || answer.httpVersionMinor === 0)) return null;
   const isBodyless = method === 'HEAD' || status === 204 || status === 304 || length === 0;
   const framing = isBodyless ? 'none' : codings > 0 ? 'chunked' : length > 0 ? 'length' : 'close';
-  return { facts, framing, nominated: nominatedBy(connection) };
+  const reported = reportHeader == null ? '' : valuesOf(rawHeaders, reportHeader);
+  return { facts, framing, nominated: nominatedBy(connection), reported };
+}
+
+/** Of all fields of a name, which is lower case; '' when there is none. */
+function valuesOf(rawHeaders: readonly string[], name: string): string {
+  let found = '';
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const candidate = rawHeaders[i]!;
+    if (candidate.length !== name.length || !equalsIgnoringCase(candidate, 0, name)) continue;
+    found += found === '' ? rawHeaders[i + 1]! : `, ${rawHeaders[i + 1]!}`;
+  }
+  return found;
 }
 
 export interface AnswerExtras {

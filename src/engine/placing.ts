@@ -14,7 +14,7 @@ import type { EnginePorts, EngineSettings } from './contract.ts';
 import { MAX_ROUNDS } from './fixed-bounds.ts';
 import { type Asked, mayAskAgain } from './retry.ts';
 import type { RetryBudgets } from './retry-budgets.ts';
-import { noteAnswer, noteFailure } from './upstream-faults.ts';
+import { noteAnswer, noteFailure, noteReport } from './upstream-faults.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 export type Step =
@@ -180,8 +180,13 @@ export class Placing {
     this.#context.ports.gauges.connected(upstream.slot);
   }
 
-  /** The head of an answer came. */
-  answered(status: number, upstream: TableUpstream): void {
+  /** The head of an answer came. `reported`: what the upstream says it runs, '' for nothing. */
+  answered(status: number, upstream: TableUpstream, reported = ''): void {
+    const { version } = this.decision;
+    // The inner upstream is of no build: what stands in an answer that it remembers is not its own.
+    if (reported !== '' && version !== null && version.reports !== '') {
+      noteReport(this.#context.ports, upstream, reported, version.reports);
+    }
     noteAnswer(this.#context.ports, this.#settings.health, upstream, status, this.#facts.clientIp);
   }
 

@@ -5,6 +5,7 @@ import { networkHash } from '../core/client-network.ts';
 import type { FailureCode } from '../core/errors.ts';
 import { type Fault, isServerError } from '../core/fault.ts';
 import type { PassivePolicy } from '../core/passive-health.ts';
+import { LONGEST_REPORT } from '../core/reported-version.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { EnginePorts } from './contract.ts';
 import type { Asked } from './retry.ts';
@@ -25,6 +26,19 @@ export function noteAnswer(
   }
   ports.gauges.connected(slot);
   ports.gauges.answered(slot);
+}
+
+/** The answer says what the upstream runs: against what its version is. */
+export function noteReport(
+  { gauges, onUpstreamFault }: FaultPorts,
+  { slot }: TableUpstream,
+  reported: string,
+  expected: string,
+): void {
+  if (reported === expected) gauges.reportedRight(slot);
+  else if (gauges.reportedWrong(slot)) {
+    onUpstreamFault({ slot, fault: 'wrong-version', reported: reported.slice(0, LONGEST_REPORT) });
+  }
 }
 
 /** It failed before the head of an answer. */

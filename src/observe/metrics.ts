@@ -266,6 +266,25 @@ function upstreamFamilies(versions: () => readonly VersionStatus[]): Family[] {
       ),
     },
     {
+      name: 'lockstep_upstream_version_mismatch',
+      help: '1 while an upstream says that it runs another build than its version.',
+      type: 'gauge',
+      read: each(({ id, upstreams }) =>
+        upstreams.map(({ address, reported }) => ({
+          labels: { version: id, address },
+          value: reported === null ? 0 : 1,
+        })),
+      ),
+    },
+    {
+      name: 'lockstep_mismatched_answers_total',
+      help: 'Answers that said they are of another build than their version.',
+      type: 'counter',
+      read: each(({ id, upstreams }) =>
+        upstreams.map(({ address, mismatches }) => ({ labels: { version: id, address }, value: mismatches })),
+      ),
+    },
+    {
       name: 'lockstep_upstream_taken_out_total',
       help: 'Times that what requests met took an upstream out.',
       type: 'counter',

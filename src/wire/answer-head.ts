@@ -13,6 +13,8 @@ export class AnswerHead {
   readonly contentLength: number;
   readonly keepsAlive: boolean;
   readonly facts: AnswerFacts;
+  /** What the upstream says it runs; '' for nothing. */
+  readonly reported: string;
   readonly #lines: AnswerLines;
   readonly #hasDate: boolean;
   /** The lines as they went out last, and for what. */
@@ -20,12 +22,13 @@ export class AnswerHead {
   #textFor: AnswerExtras | null = null;
 
   /** Of a final answer. */
-  constructor(head: ResponseHead, cookieName: string) {
+  constructor(head: ResponseHead, cookieName: string, reportHeader: string | null) {
     this.status = head.status;
     this.framing = head.framing;
     this.contentLength = head.contentLength;
     this.keepsAlive = head.keepsAlive;
     this.facts = readAnswer(head);
+    this.reported = reportHeader === null ? '' : head.fields.valuesOf(reportHeader);
     this.#hasDate = head.hasDate;
     this.#lines = new AnswerLines(head, cookieName);
   }

@@ -34,6 +34,8 @@ export interface AnswerReaderContext {
   readonly responseHead: ResponseHead;
   /** Of the pins: an application's own Set-Cookie of that name is dropped. */
   readonly cookieName: string;
+  /** Where upstreams say what they run, lower case; null: it is not read. */
+  readonly reportHeader: string | null;
   /** Heads of answers that came before. */
   readonly answers: Recurring<AnswerHead>;
 }
@@ -162,8 +164,8 @@ export class AnswerReader {
   }
 
   #keep(text: string, head: ResponseHead): AnswerHead {
-    const { answers, cookieName } = this.#context;
-    const kept = new AnswerHead(head, cookieName);
+    const { answers, cookieName, reportHeader } = this.#context;
+    const kept = new AnswerHead(head, cookieName, reportHeader);
     if (isCommon(head, this.#method)) answers.keep(text, kept);
     return kept;
   }

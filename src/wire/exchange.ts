@@ -264,7 +264,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     const { facts: asked, minor, keepsAlive } = this.#request!;
     const { facts, framing } = head;
     const decision = this.#placing!.decision;
-    this.#placing!.answered(head.status, this.#upstream!);
+    this.#placing!.answered(head.status, this.#upstream!, head.reported);
     const wallMs = ports.wallMs();
     const edits = ports.steering.answer(decision, asked, this.#upstream!, facts, table, wallMs);
     if (facts.contentType.startsWith('text/event-stream') && framing !== 'none') this.#beginStream();

@@ -32,6 +32,17 @@ export class FieldBlock {
     return this.text.slice(this.valueStart[i], this.valueEnd[i]);
   }
 
+  /** Of all fields of a name, which is lower case; '' when there is none. For names that are rarely asked for. */
+  valuesOf(name: string): string {
+    let found = '';
+    for (let i = 0; i < this.count; i++) {
+      const start = this.nameStart[i]!;
+      if (this.nameEnd[i]! - start !== name.length || !equalsIgnoringCase(this.text, start, name)) continue;
+      found += found === '' ? this.value(i) : `, ${this.value(i)}`;
+    }
+    return found;
+  }
+
   /** The whole line without its CRLF. */
   line(i: number): string {
     return `${this.name(i)}: ${this.value(i)}`;

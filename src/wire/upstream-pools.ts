@@ -16,6 +16,7 @@ export class UpstreamPools implements UpstreamContext {
   readonly deadlines: Deadlines;
   limits: Limits;
   cookieName: string;
+  reportHeader: string | null;
   readonly responseHead = new ResponseHead();
   readonly answers = new Recurring<AnswerHead>();
   /** Open at a time, to all upstreams. */
@@ -32,6 +33,7 @@ export class UpstreamPools implements UpstreamContext {
     this.whyForbidden = whyForbidden;
     this.limits = settings.limits;
     this.cookieName = settings.cookie.name;
+    this.reportHeader = settings.reportHeader ?? null;
     this.#most = mostOf(settings);
   }
 
@@ -39,6 +41,7 @@ export class UpstreamPools implements UpstreamContext {
   reconfigure(settings: EngineSettings): void {
     this.limits = settings.limits;
     this.cookieName = settings.cookie.name;
+    this.reportHeader = settings.reportHeader ?? null;
     this.#most = mostOf(settings);
     this.answers.forget();
   }

@@ -28,6 +28,7 @@ export interface SceneSettings {
   readonly cookie?: Partial<CookiePolicy>;
   readonly deadPin?: Partial<DeadPinPolicy>;
   readonly health?: Partial<PassivePolicy>;
+  readonly reportHeader?: string;
   readonly hosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
   readonly tls?: EngineOptions['listen'][number]['tls'];
@@ -137,6 +138,7 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     health: { connectFaults: 5, answerFaults: 10, ...settings.health },
     trustedProxies: settings.trustedProxies ?? [],
     cookie,
+    ...(settings.reportHeader !== undefined && { reportHeader: settings.reportHeader }),
   };
   const onRecord = (record: ExchangeRecord) => records.push(record);
   const onFault = (message: string) => faults.push(message);
@@ -254,6 +256,7 @@ function tableOf(
     const isGone = gone.includes(id);
     versions.set(id, {
       id,
+      reports: id,
       state: isGone ? 'retired' : id === activeId ? 'active' : 'draining',
       slot: slotOf(id),
       isDeleted: false,

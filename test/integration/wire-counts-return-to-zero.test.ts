@@ -158,6 +158,7 @@ function tableOf(refusing: number): RoutingTable {
   });
   const version = (id: string, slot: number, of: readonly TableUpstream[]): TableVersion => ({
     id,
+    reports: id,
     state: id === 'v1' ? 'active' : 'draining',
     slot,
     isDeleted: false,

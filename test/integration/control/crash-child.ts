@@ -30,6 +30,7 @@ const controller = new Controller({
   },
   warm: null,
   analysis: null,
+  skew: { header: null, quarantine: false },
   meter: new CanaryMeter(1, () => {}),
   health: {
     path: null,

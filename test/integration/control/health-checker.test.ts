@@ -58,10 +58,14 @@ function checking(addresses: readonly string[], policy: Partial<HealthPolicy> = 
       onComeback: ({ version }) => told.push(`close ${version} while ${gauges.health(0)}`),
       onChange: ({ version }, { health, error }) => told.push(`${version} ${health}: ${error}`),
       onConfirmed: () => told.push('confirmed'),
+      skew: () => ({ header: null, quarantine: false }),
+      onReport: ({ address }, wrong) => told.push(`${address} says ${wrong}`),
     },
   );
   cleanups.push(() => checker.stop());
-  checker.update(addresses.map((address, slot) => ({ version: 'v1', address, slot })));
+  checker.update(
+    addresses.map((address, slot) => ({ version: 'v1', address, slot, reports: 'v1', hasSessions: true })),
+  );
   return { checker, gauges, told };
 }
 

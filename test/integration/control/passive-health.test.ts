@@ -53,10 +53,14 @@ async function checking(addresses: readonly string[], policy: Partial<HealthPoli
       onComeback: ({ slot }) => void told.push(`${slot} comes back`),
       onChange: ({ slot }, { health, error, by }) => void told.push(`${slot} ${health} by ${by}: ${error}`),
       onConfirmed: () => void told.push('confirmed'),
+      skew: () => ({ header: null, quarantine: false }),
+      onReport: () => {},
     },
   );
   cleanUp.push(() => checker.stop());
-  checker.update(addresses.map((address, slot) => ({ version: 'v1', address, slot })));
+  checker.update(
+    addresses.map((address, slot) => ({ version: 'v1', address, slot, reports: 'v1', hasSessions: true })),
+  );
   await waitFor(() => checker.isFirstRoundDone(), { what: 'the first health round' });
   told.length = 0;
   const refuse = (slot: number, times: number) => {

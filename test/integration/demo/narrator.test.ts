@@ -11,6 +11,8 @@ const up: UpstreamStatus = {
   inFlight: 0,
   connections: 0,
   takenOut: 0,
+  reported: null,
+  mismatches: 0,
   lastError: null,
   since: null,
 };
@@ -28,6 +30,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     queued: 0,
     drain: null,
     cutoffReason: null,
+    reports: 'v1',
     canary: null,
     ...differences,
   };

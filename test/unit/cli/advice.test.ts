@@ -10,6 +10,8 @@ const upstream = (health: UpstreamStatus['health'], enabled = true): UpstreamSta
   inFlight: 0,
   connections: 0,
   takenOut: 0,
+  reported: null,
+  mismatches: 0,
   lastError: null,
   since: null,
 });

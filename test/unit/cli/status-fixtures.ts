@@ -17,6 +17,8 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
         inFlight: 0,
         connections: 0,
         takenOut: 0,
+        reported: null,
+        mismatches: 0,
         lastError: null,
         since: '2026-03-01T02:50:00.000Z',
       },
@@ -26,6 +28,7 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
     queued: 0,
     drain: null,
     cutoffReason: null,
+    reports: 'v1',
     canary: null,
     ...more,
   };

@@ -13,6 +13,8 @@ const up = (address: string) =>
     inFlight: 0,
     connections: 0,
     takenOut: 0,
+    reported: null,
+    mismatches: 0,
     lastError: null,
     since: '2026-03-01T03:05:00.000Z',
   }) as const;

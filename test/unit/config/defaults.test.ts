@@ -41,6 +41,7 @@ const DEFAULTS: Config = {
   },
   warm: null,
   analysis: { errors: 0.01, p95: 1.5, min: 500 },
+  skew: { header: 'x-app-version', quarantine: false },
   drain: {
     graceMs: 0,
     nudgeMs: 0,
@@ -207,6 +208,9 @@ const KEYS = [
     'analysis',
     'errors',
     'min',
+    'skew',
+    'header',
+    'quarantine',
     'drain',
     'grace',
     'nudge',

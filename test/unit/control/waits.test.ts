@@ -19,6 +19,8 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
       inFlight: 0,
       connections: 0,
       takenOut: 0,
+      reported: null,
+      mismatches: 0,
       lastError: null,
       since: null,
       ...upstream,
@@ -28,6 +30,7 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
     queued: 0,
     drain: null,
     cutoffReason: null,
+    reports: 'v1',
     canary: null,
   };
 }

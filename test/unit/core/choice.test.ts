@@ -7,6 +7,7 @@ const NOW = 1_700_000_000_000; // at the start of a 10 s slot
 
 const version = (id: string): TableVersion => ({
   id,
+  reports: id,
   state: 'active',
   slot: 1,
   isDeleted: false,

@@ -38,6 +38,7 @@ export function versionOf(
 ): TableVersion {
   return {
     id,
+    reports: id,
     state,
     slot,
     isDeleted: false,
