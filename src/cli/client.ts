@@ -1,7 +1,7 @@
 // The admin API as the commands see it: a call answers JSON, or throws a failure that says what to do next.
 // The token goes into the Authorization field and nowhere else: not into URLs, not into messages.
 
-import { Agent, type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { CommandFailure, EXIT, Unreachable, usageFailure } from './failure.ts';
 import { printable } from './text.ts';
 
@@ -52,16 +52,15 @@ interface Base {
   /** As people give it. */
   readonly url: string;
   readonly origin: string;
-  /** Of a UNIX socket. */
-  readonly dispatcher: Dispatcher | null;
+  /** Null: TCP. */
+  readonly socketPath: string | null;
 }
 
 function readBase(admin: string): Base {
   if (admin.startsWith('unix:')) {
     const socketPath = admin.slice('unix:'.length);
     if (socketPath === '') throw usageFailure('--admin: expected unix: and the path of a socket', null);
-    const dispatcher = new Agent({ connect: { socketPath } });
-    return { url: admin, origin: 'http://localhost', dispatcher };
+    return { url: admin, origin: 'http://localhost', socketPath };
   }
   const url = URL.canParse(admin) ? new URL(admin) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '') {
@@ -71,11 +70,11 @@ function readBase(admin: string): Base {
     throw usageFailure('--admin: expected a URL without user name and password; use LOCKSTEP_TOKEN', null);
   }
   const origin = url.href.replace(/\/+$/, '');
-  return { url: origin, origin, dispatcher: null };
+  return { url: origin, origin, socketPath: null };
 }
 
 async function send(
-  { url, origin, dispatcher }: Base,
+  { url, origin, socketPath }: Base,
   path: string,
   options: CallOptions,
   token: string | null,
@@ -83,6 +82,8 @@ async function send(
 ): Promise<Dispatcher.ResponseData> {
   const { method = 'GET', body, query = {}, headers = {}, signal, answerMs = ANSWER_MS } = options;
   const search = new URLSearchParams(query).toString();
+  // Not at the top: `lockstep serve` asks nobody, and it would cost its start 4 MB and a tenth of a second.
+  const { Agent, request } = await import('undici');
   try {
     return await request(`${origin}${path}${search === '' ? '' : `?${search}`}`, {
       method,
@@ -95,7 +96,7 @@ async function send(
       headersTimeout: answerMs,
       bodyTimeout: silenceMs,
       ...(signal !== undefined && { signal }),
-      ...(dispatcher !== null && { dispatcher }),
+      ...(socketPath !== null && { dispatcher: new Agent({ connect: { socketPath } }) }),
     });
   } catch (error) {
     throw unreachable(url, error);

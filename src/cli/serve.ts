@@ -3,6 +3,7 @@
 
 import { EXIT } from './failure.ts';
 import { requiredText, type Verb } from './verb.ts';
+import { holdYoungGeneration } from './young-generation.ts';
 
 /** npm, or a wrapper, passes on a signal that its sender gave to the whole group already: one Ctrl-C, two signals. */
 const SAME_SIGNAL_MS = 300;
@@ -17,10 +18,12 @@ export const serve: Verb = {
     const configFile = requiredText(call, 'config');
     const { takeInheritedSockets } = await import('../inherited-sockets.ts');
     const inherited = takeInheritedSockets(process.env, process.pid);
+    const releaseYoungGeneration = holdYoungGeneration();
     const { startGateway } = await import('../main.ts');
     const asked = firstSignal();
     const hangups = countHangups();
     const gateway = await startGateway({ configFile, inherited });
+    releaseYoungGeneration();
     hangups.follow(() => void gateway.reload('SIGHUP'));
     // It can also stop by itself, when another gateway took its state; its log says why.
     const isAsked = await Promise.race([asked.then(() => true), gateway.closed.then(() => false)]);

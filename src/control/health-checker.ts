@@ -123,7 +123,7 @@ export class HealthChecker {
   reconfigure(policy: HealthPolicy): void {
     if (isDeepStrictEqual(policy, this.#policy)) return;
     this.#policy = policy;
-    // The old one is not closed: its connections are closed after each check, and those under way may end in peace.
+    // Checks of the old one that are under way may end in peace.
     this.#probe = createProbe(policy.path, policy.timeoutMs);
     for (const watch of this.#watches.values()) {
       if (watch.isWaiting) this.#wait(watch, policy.intervalMs * this.#ports.random());
@@ -215,7 +215,6 @@ export class HealthChecker {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const [key, watch] of this.#watches) this.#leave(key, watch);
-    await this.#probe.close();
   }
 
   /** Of its health; null when it was not checked yet, or when nobody looks. Ms since the Unix epoch. */

@@ -4,10 +4,10 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
-import { Agent, request } from 'undici';
 import { isOwnShortage } from '../core/errors.ts';
 import { splitAddress } from '../core/pool.ts';
 import { errorCode } from './durable-file.ts';
+import { oneGet } from './one-get.ts';
 
 /** What of a body is read before the connection is closed on it. */
 const BODY_BYTES = 64 * 1024;
@@ -23,7 +23,6 @@ export type Hear = (fields: IncomingHttpHeaders) => void;
 export interface Probe {
   /** Never throws; takes no longer than the timeout. `hear` is called with the head of an answer, whatever its status. */
   check(address: string, stop: AbortSignal, hear?: Hear): Promise<Finding>;
-  close(): Promise<void>;
 }
 
 export function createProbe(path: string | null, timeoutMs: number): Probe {
@@ -31,22 +30,19 @@ export function createProbe(path: string | null, timeoutMs: number): Probe {
 }
 
 function httpProbe(path: string, timeoutMs: number): Probe {
-  const agent = new Agent({ connect: { timeout: timeoutMs } });
   const look: Look = async (address, signal, hear) => {
-    const { statusCode, headers, body } = await request(`http://${address}${path}`, {
-      dispatcher: agent,
+    // The status decides; what becomes of the body does not matter.
+    const { status, fields } = await oneGet({
+      address,
+      path,
+      userAgent: 'lockstep-health',
+      bodyBytes: BODY_BYTES,
       signal,
-      reset: true,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      headers: { 'user-agent': 'lockstep-health' },
     });
-    hear?.(headers);
-    // The status has decided; what becomes of the body does not matter.
-    await body.dump({ limit: BODY_BYTES, signal }).catch(() => {});
-    return statusCode >= 200 && statusCode < 400 ? null : `answered ${statusCode}`;
+    hear?.(fields);
+    return status >= 200 && status < 400 ? null : `answered ${status}`;
   };
-  return { check: bounded(look, timeoutMs), close: () => agent.destroy() };
+  return { check: bounded(look, timeoutMs) };
 }
 
 function tcpProbe(timeoutMs: number): Probe {
@@ -59,7 +55,7 @@ function tcpProbe(timeoutMs: number): Probe {
       });
       socket.once('error', reject);
     });
-  return { check: bounded(look, timeoutMs), close: async () => {} };
+  return { check: bounded(look, timeoutMs) };
 }
 
 type Look = (address: string, signal: AbortSignal, hear?: Hear) => Promise<string | null>;
@@ -82,7 +78,6 @@ function describe(error: unknown): string {
     case 'ECONNREFUSED':
       return 'connection refused';
     case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
       return 'connection closed without an answer';
     case '':
       return error instanceof Error ? error.message : String(error);

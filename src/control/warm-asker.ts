@@ -1,8 +1,8 @@
 // One warm-up request: a GET to an upstream, timed to the last byte of its answer. Each has a connection of its own, so
 // that of an upstream with several workers each gets its turn.
 
-import { Agent, request } from 'undici';
 import type { WarmSample } from '../core/warm.ts';
+import { oneGet } from './one-get.ts';
 
 /** A page is smaller; more of a download says nothing about how warm its server is. */
 const BODY_BYTES = 4 * 1_048_576;
@@ -12,29 +12,26 @@ const ANSWER_MS = 10_000;
 export interface WarmAsker {
   /** Never throws. Null when `stop` ended it. */
   ask(address: string, path: string, stop: AbortSignal): Promise<WarmSample | null>;
-  close(): Promise<void>;
 }
 
 export function createWarmAsker(): WarmAsker {
-  const agent = new Agent({ connect: { timeout: ANSWER_MS } });
   return {
     ask: async (address, path, stop) => {
       const startedAt = performance.now();
       const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_MS)]);
       const sample = (isError: boolean) => ({ ms: performance.now() - startedAt, isError });
       try {
-        const { statusCode, body } = await request(`http://${address}${path}`, {
-          dispatcher: agent,
+        const { status, bodyError } = await oneGet({
+          address,
+          path,
+          userAgent: 'lockstep-warm',
+          bodyBytes: BODY_BYTES,
           signal,
-          reset: true,
-          headers: { 'user-agent': 'lockstep-warm' },
         });
-        await body.dump({ limit: BODY_BYTES, signal });
-        return stop.aborted ? null : sample(statusCode >= 500);
+        return stop.aborted ? null : sample(status >= 500 || bodyError !== null);
       } catch {
         return stop.aborted ? null : sample(true);
       }
     },
-    close: () => agent.destroy(),
   };
 }

@@ -82,7 +82,6 @@ export class Warmer {
     this.#isStopped = true;
     for (const { stop } of this.#runs.values()) stop.abort();
     await Promise.all([...this.#runs.values()].map(({ outcome }) => outcome));
-    await this.#ports.asker.close();
   }
 
   /** Nobody joins it any more. */

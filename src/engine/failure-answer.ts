@@ -3,9 +3,11 @@
 // - nothing of the request stands in it, so there is nothing to escape and nothing to split;
 // - never stored; what has no status in the catalogue is no answer: the connection is closed instead.
 
-import { STATUS_CODES } from 'node:http';
 import { FAILURES, type Failure, type FailureCode } from '../core/errors.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
+
+// Not imported: see test/unit/start.test.ts.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 export interface FailureOptions {
   readonly isNavigation: boolean;

@@ -1,6 +1,9 @@
 // How the inner upstream answers in JSON: what it says is of the moment, so nothing of it is kept by anybody.
 
-import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+
+// Not imported: see test/unit/start.test.ts.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 export function sendJson(answer: ServerResponse, body: object, headers: OutgoingHttpHeaders = {}): void {
   send(answer, 200, { 'Content-Type': 'application/json', ...headers }, JSON.stringify(body));

@@ -5,12 +5,15 @@
 // - it trusts who can reach the socket: that is the data plane, which wrote the head and the x-lockstep-* fields anew;
 // - a handler that fails costs its own request.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { InnerSettings } from '../core/own.ts';
 import type { Reason } from '../core/reasons.ts';
 import { sendProblem } from './answers.ts';
 import { type OwnRequest, ownRequest } from './own-request.ts';
 import { type PrivateSocket, privateSocket } from './private-socket.ts';
+
+// Not imported: see test/unit/start.test.ts.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** May answer later; what it throws or rejects with becomes a 500. */
 export type OwnHandler = (request: OwnRequest, answer: ServerResponse) => void | Promise<void>;

@@ -3,26 +3,24 @@
 // it, and refuse timestamps that are minutes old, so that a delivery which was overheard cannot be played again.
 
 import { createHmac } from 'node:crypto';
-import { Agent, request } from 'undici';
 import type { EventType } from '../core/status.ts';
+
+// Not imported: see test/unit/start.test.ts.
+const http = process.getBuiltinModule('node:http');
+const https = process.getBuiltinModule('node:https');
 
 export type PostOutcome =
   | { readonly ok: true }
   /** `why` holds nothing of the address. */
   | { readonly ok: false; readonly mayRetry: boolean; readonly why: string };
 
+/** `signal` cuts what is under way. */
 export type Post = (
   url: string,
   headers: Readonly<Record<string, string>>,
   body: string,
   signal: AbortSignal,
 ) => Promise<PostOutcome>;
-
-export interface Poster {
-  readonly post: Post;
-  /** Cuts what is under way. */
-  close(): Promise<void>;
-}
 
 export interface Unsigned {
   /** The same in each attempt: receivers know a repetition by it. */
@@ -33,7 +31,7 @@ export interface Unsigned {
   readonly nowMs: number;
 }
 
-const CONNECT_MS = 5_000;
+/** With all that it takes: a receiver that is slower is asked again. */
 const ANSWER_MS = 10_000;
 /** Of an answer that nobody reads. */
 const MOST_ANSWER_BYTES = 65_536;
@@ -54,30 +52,41 @@ export function signature(secret: string, timestamp: string, body: string): stri
   return createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
 }
 
-/** Redirects are not followed: the operator said where. */
-export function undiciPoster(): Poster {
-  const dispatcher = new Agent({ connect: { timeout: CONNECT_MS }, connections: 1, pipelining: 1 });
-  const post: Post = async (url, headers, body, signal) => {
-    try {
-      const answer = await request(url, {
-        method: 'POST',
-        headers,
-        body,
-        signal,
-        dispatcher,
-        headersTimeout: ANSWER_MS,
-        bodyTimeout: ANSWER_MS,
+/** On a connection of its own: events are rare. Redirects are not followed: the operator said where. */
+export const post: Post = async (url, headers, body, signal) => {
+  const timeout = AbortSignal.timeout(ANSWER_MS);
+  try {
+    const status = await statusOf(url, headers, body, AbortSignal.any([signal, timeout]));
+    if (status < 300) return { ok: true };
+    return { ok: false, mayRetry: isTemporary(status), why: `status ${status}` };
+  } catch (error) {
+    if (timeout.aborted) return { ok: false, mayRetry: true, why: `no answer within ${ANSWER_MS} ms` };
+    const { code } = error as { code?: unknown };
+    return { ok: false, mayRetry: true, why: typeof code === 'string' ? code : 'the connection failed' };
+  }
+};
+
+/** With the head everything is said. What comes of a body is read for a moment, so that the receiver can end in peace. */
+function statusOf(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const { request } = url.startsWith('https:') ? https : http;
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method: 'POST', headers, agent: false, signal }, (answer) => {
+      let left = MOST_ANSWER_BYTES;
+      answer.on('data', ({ length }: Buffer) => {
+        left -= length;
+        if (left < 0) asked.destroy();
       });
-      const { statusCode: status } = answer;
-      await answer.body.dump({ limit: MOST_ANSWER_BYTES }).catch(() => {});
-      if (status < 300) return { ok: true };
-      return { ok: false, mayRetry: isTemporary(status), why: `status ${status}` };
-    } catch (error) {
-      const { code } = error as { code?: unknown };
-      return { ok: false, mayRetry: true, why: typeof code === 'string' ? code : 'the connection failed' };
-    }
-  };
-  return { post, close: () => dispatcher.destroy() };
+      answer.once('error', () => {});
+      answer.once('close', () => resolve(answer.statusCode!));
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
 }
 
 function isTemporary(status: number): boolean {

@@ -5,7 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { EventType, GatewayEvent } from '../core/status.ts';
-import { type Poster, type PostOutcome, signed, undiciPoster } from './webhook-post.ts';
+import { type Post, type PostOutcome, post, signed } from './webhook-post.ts';
 
 export interface Hook {
   readonly on: readonly EventType[];
@@ -15,7 +15,7 @@ export interface Hook {
 }
 
 export interface WebhookPorts {
-  readonly poster: Poster;
+  readonly post: Post;
   readonly wallMs: () => number;
   /** Runs once after `ms`; the answer calls it off. Must not keep the process alive. */
   readonly after: (ms: number, run: () => void) => () => void;
@@ -89,14 +89,13 @@ export class Webhooks {
     await Promise.race([Promise.all(this.#lanes.map((lane) => lane.finish())), late.promise]);
     cancel();
     for (const lane of this.#lanes) lane.abort();
-    await this.#ports.poster.close();
   }
 }
 
 export function openWebhooks(hooks: readonly Hook[], surroundings: WebhookSurroundings): Webhooks {
   return new Webhooks(hooks, {
     ...surroundings,
-    poster: undiciPoster(),
+    post,
     random: Math.random,
     newId: randomUUID,
   });
@@ -188,7 +187,7 @@ class Lane {
     delivery.attempts++;
     const headers = signed({ id, type: event.type, body, secret, nowMs: this.#ports.wallMs() });
     try {
-      return await this.#ports.poster.post(url, headers, body, this.#stop.signal);
+      return await this.#ports.post(url, headers, body, this.#stop.signal);
     } catch {
       // A post that throws is broken, and its error may quote the address.
       return { ok: false, mayRetry: false, why: 'the delivery failed' };

@@ -33,7 +33,7 @@ function scene(hooks: readonly Hook[] = [CHAT], outcomes: (PostOutcome | 'hangs'
     return refused('UND_ERR_ABORTED');
   };
   const webhooks = new Webhooks(hooks, {
-    poster: { post, close: async () => {} },
+    post,
     wallMs: () => 1_772_000_000_900,
     after: (ms, run) => {
       const timer = { ms, run };
@@ -154,7 +154,7 @@ describe('a delivery that fails', () => {
     const broken: Post = () => Promise.reject(new Error('https://chat.example/hooks/T0KEN'));
     const warnings: unknown[] = [];
     const webhooks = new Webhooks([CHAT], {
-      poster: { post: broken, close: async () => {} },
+      post: broken,
       wallMs: () => 0,
       after: () => () => {},
       random: () => 0,

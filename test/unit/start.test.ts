@@ -1,0 +1,40 @@
+// What the gateway reads at its start, and so what memory and time its start costs (docs/performance.md): what it serves
+// with, and nothing that only some of its commands, engines or settings need.
+
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { expect, it } from 'vitest';
+
+const SRC = resolve(import.meta.dirname, '../../src');
+/** All that `lockstep serve` with the default engine reads before it listens. */
+const ROOTS = ['cli/main.ts', 'main.ts', 'threads/local-data-plane.ts', 'wire/engine.ts'];
+
+/** What stays away, with what to do instead. */
+const NOT_AT_START: Readonly<Record<string, string>> = {
+  // An `import` of it reads all its exports, among them the lazy ones of WebSocket and its events: Node's own undici, 92
+  // modules, 5 MB and 80 ms. Whoever wants no more than HTTP asks for the module.
+  'node:http': "process.getBuiltinModule('node:http')",
+  'node:https': "process.getBuiltinModule('node:https')",
+  undici: 'await import() where it is needed, or src/control/one-get.ts',
+  'http-proxy': 'await import() where it is needed',
+  ws: 'await import() where it is needed',
+};
+
+const VALUE_IMPORT = /^(?:import|export)\s+(?!type\b)(?:[^;']*?\bfrom\s+)?'([^']+)'/gm;
+
+it('reads nothing that it does not serve with', () => {
+  const seen = new Set<string>();
+  const wrong: string[] = [];
+  const visit = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    for (const [, to] of readFileSync(file, 'utf8').matchAll(VALUE_IMPORT)) {
+      if (to!.startsWith('.')) visit(resolve(dirname(file), to!));
+      const instead = NOT_AT_START[to!];
+      if (instead !== undefined) wrong.push(`${relative(SRC, file)} imports ${to}: ${instead}`);
+    }
+  };
+  for (const root of ROOTS) visit(join(SRC, root));
+  expect(seen.size).toBeGreaterThan(100);
+  expect(wrong).toEqual([]);
+});
