@@ -95,6 +95,24 @@ export async function startChromium({ trusts = [], args = [] }: ChromiumOptions 
   }
 }
 
+/** Without a debugger, since Chromium prerenders no pages while one looks on: it shows a page, and servers see the rest. */
+export async function showUnobserved(url: string): Promise<{ stop(): Promise<void> }> {
+  const program = findTool('chromium');
+  if (program === null) throw new Error('chromium is not installed');
+  const profile = await temporaryFolder('chromium');
+  const switches = SWITCHES.filter((name) => !name.startsWith('--remote-debugging'));
+  const process_ = startProcess(program, [...switches, `--user-data-dir=${profile.path}`, url]);
+  const killIfLeft = (): void => process_.signal('SIGKILL');
+  process.once('exit', killIfLeft);
+  return {
+    stop: async () => {
+      await process_.stop('SIGTERM', 5_000).catch(() => {});
+      process.off('exit', killIfLeft);
+      await profile.remove();
+    },
+  };
+}
+
 async function drive(browser: Browser, end: () => Promise<void>): Promise<TestBrowser> {
   const context = browser.contexts()[0]!;
   const cover = context.pages()[0] ?? (await context.newPage());

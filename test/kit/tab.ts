@@ -128,6 +128,7 @@ export async function recordTab(page: Page, context: BrowserContext): Promise<Ta
 
 async function record(session: CDPSession, recorder: Recorder): Promise<void> {
   const { asked, versions } = recorder;
+  const fromMemory = new Set<string>();
   const answered = (id: string, status: number, headers: Headers, fromCache: boolean): void => {
     const request = asked.get(id);
     if (request === undefined) return;
@@ -155,9 +156,11 @@ async function record(session: CDPSession, recorder: Recorder): Promise<void> {
     asked.set(requestId, { method: request.method, url: request.url, type: type ?? '', loader: loaderId });
   });
   session.on('Network.responseReceived', ({ requestId, response }) => {
-    const fromCache = response.fromDiskCache === true || response.fromPrefetchCache === true;
+    const { fromDiskCache, fromPrefetchCache } = response;
+    const fromCache = fromDiskCache === true || fromPrefetchCache === true || fromMemory.delete(requestId);
     answered(requestId, response.status, response.headers, fromCache);
   });
+  session.on('Network.requestServedFromCache', ({ requestId }) => void fromMemory.add(requestId));
   session.on('Network.loadingFailed', ({ requestId, errorText, canceled }) => {
     const request = asked.get(requestId);
     if (request === undefined) return;

@@ -40,6 +40,7 @@ export const PAGES: Readonly<Record<string, (context: PageContext) => Parts>> = 
   }),
   '/frame': () => ({ title: 'Advice', body: '<p>Advice in a frame.</p>' }),
   '/speculating': () => ({ title: 'Speculating', body: goods(), head: SPECULATION }),
+  '/going-ahead': () => ({ title: 'Going ahead', body: goods(), head: `${SPECULATION}\n${GO_AHEAD}` }),
   '/prefetched': () => ({ title: 'Prefetched', body: goods() }),
   '/prerendered': () => ({ title: 'Prerendered', body: goods() }),
   '/kept': () => ({ title: 'Kept for ten minutes', body: goods() }),
@@ -55,6 +56,15 @@ export function pageAt(path: string, context: PageContext): string {
 const SPECULATION = `<script type="speculationrules">
 { "prefetch": [{ "source": "list", "urls": ["/prefetched"], "eagerness": "immediate" }],
   "prerender": [{ "source": "list", "urls": ["/prerendered"], "eagerness": "immediate" }] }
+</script>`;
+
+/** Nobody clicks: as soon as the prerendered page has done its calls it is shown. */
+const GO_AHEAD = `<script>
+const look = setInterval(() => {
+  if (localStorage.getItem('prerendered') === null) return;
+  clearInterval(look);
+  location.href = '/prerendered';
+}, 50);
 </script>`;
 
 function goods(): string {

@@ -1,8 +1,8 @@
 // The other site: it signs people in and takes their money. It comes back as such providers do: from a sign-in by a
 // redirect, from a payment by a form that posts itself across sites. Its front page is a link to the shop.
 //
-//   GET /authorize?back=PATH…   302 to the shop      GET /pay?back=PATH…   a page that posts to the shop at once
-//   GET /                       a link to the shop
+//   GET /authorize?back=PATH  302 to the shop           GET /pay?back=PATH  a page that posts to the shop at once
+//   GET /embedding            the shop in a frame       GET /               a link to the shop
 
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
@@ -26,6 +26,9 @@ export async function startProvider(shop: () => string): Promise<Provider> {
       return;
     }
     if (url.pathname === '/pay') return sendPage(response, postingPage(back, build));
+    if (url.pathname === '/embedding') {
+      return sendPage(response, `<iframe title="Shop" src="${shop()}/frame"></iframe>`);
+    }
     return sendPage(response, `<a id="shop" href="${shop()}/products">To the shop</a>`);
   });
   server.listen(0, '127.0.0.1');

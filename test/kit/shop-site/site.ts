@@ -23,6 +23,8 @@ export interface SiteOptions {
 export interface SeenRequest {
   readonly method: string;
   readonly path: string;
+  /** With its query. */
+  readonly url: string;
   readonly dest: string;
   readonly site: string;
   readonly purpose: string;
@@ -156,11 +158,12 @@ class ShopSite implements Site {
   }
 
   #judge(request: IncomingMessage, pageBuild: string, status: number): void {
-    const { method = '', headers } = request;
+    const { method = '', url = '', headers } = request;
     const path = urlOf(request).pathname;
     this.requests.push({
       method,
       path,
+      url,
       dest: String(headers['sec-fetch-dest'] ?? ''),
       site: String(headers['sec-fetch-site'] ?? ''),
       purpose: String(headers['sec-purpose'] ?? ''),

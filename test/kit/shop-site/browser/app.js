@@ -17,8 +17,10 @@ const shop = {
   failed: [],
   /** What the gateway refused with x-lockstep-reload. */
   dead: [],
-  /** Codes of closed WebSockets. */
+  /** Codes of closed WebSockets, and event streams that were given up. */
   closed: [],
+  /** Events that came by the stream. */
+  ticks: 0,
   /** Times this page came back from the back/forward cache. */
   restored: 0,
   isReady: false,
@@ -113,9 +115,14 @@ for (const button of document.querySelectorAll('button[data-part]')) {
 shop.listen = () => {
   shop.stream = new EventSource(`/events?page-build=${page.build}`);
   shop.stream.addEventListener('hello', ({ data }) => check('event stream', JSON.parse(data).build));
+  // A browser gives up a stream whose reconnection is refused.
+  shop.stream.addEventListener('error', () => {
+    if (shop.stream.readyState === EventSource.CLOSED) shop.closed.push('event stream');
+  });
   shop.stream.addEventListener('tick', ({ data }) => {
     const { build } = JSON.parse(data);
-    if (build !== page.build) check('event', build);
+    if (build === page.build) shop.ticks++;
+    else check('event', build);
   });
 };
 
@@ -152,3 +159,8 @@ check('style', getComputedStyle(document.documentElement).getPropertyValue('--bu
 await shop.call('/api/stock');
 await shop.xhr('/api/stock');
 shop.isReady = true;
+
+if (document.prerendering) {
+  document.addEventListener('prerenderingchange', () => shop.call('/api/stock?shown'));
+  localStorage.setItem('prerendered', page.build);
+}
