@@ -4,8 +4,8 @@
 export interface PageOrigin {
   /** '' when it is not known: then nothing is marked. */
   readonly version: string;
-  /** It answered a form that was posted. Loading it again would post that form again, and Chromium asks nobody first. */
-  readonly isPosted: boolean;
+  /** Not when it answered a form that was posted, or may have: to reload it posts the form again, and Chromium asks nobody. */
+  readonly mayReload: boolean;
   /** Its fields may hold what the browser put back into them. */
   readonly isRestored: boolean;
   /** Regular expression of paths whose requests are left as they are. */
@@ -20,7 +20,7 @@ export function pageOrigin(): PageOrigin {
     entry?.serverTiming?.find((one) => one.name === name);
   return {
     version: version || timing('lockstep')?.description || '',
-    isPosted: !!timing('lockstep-posted'),
+    mayReload: !!timing('lockstep') && !timing('lockstep-posted'),
     isRestored: entry?.type !== 'navigate',
     except,
   };

@@ -21,14 +21,14 @@ export interface Reloader {
 /** In the session storage: the version that a reload left. A page that came back as the same one (out of a service worker) stays. */
 const LEFT = '__lockstep';
 
-export function reloader({ version, isPosted }: PageOrigin, edits: Edits): Reloader {
+export function reloader({ version, mayReload }: PageOrigin, edits: Edits): Reloader {
   let urgency: Urgency | 0 = 0;
   let onTheWay = 0;
 
   const attempt = async (): Promise<void> => {
     const isMoment = (): boolean =>
       urgency > (document.hidden ? 0 : 1) && !onTheWay && !edits.hasInput() && !isPlaying();
-    if (isPosted || !isMoment() || !(await askStatus()).moves || !isMoment() || objects()) return;
+    if (!mayReload || !isMoment() || !(await askStatus()).moves || !isMoment() || objects()) return;
     try {
       if (sessionStorage[LEFT] !== version) {
         sessionStorage[LEFT] = version;

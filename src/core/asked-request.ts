@@ -1,6 +1,7 @@
 // A request that somebody asks about, and nobody sent: its facts as an engine would gather them.
 
 import type { RequestFacts } from './route.ts';
+import { readTabMark } from './tab-mark.ts';
 
 export interface AskedRequest {
   readonly method: string;
@@ -40,5 +41,5 @@ export function factsOf(
     isWebSocket: method === 'GET' && field('upgrade').toLowerCase() === 'websocket',
     named: namedFields.map(field),
   };
-  return { facts, host: absolute?.host ?? field('host') };
+  return { facts: readTabMark(facts), host: absolute?.host ?? field('host') };
 }

@@ -157,6 +157,8 @@ export function stillStands(
   nowMs: number,
   { policy, sessions }: RouteSources,
 ): boolean {
+  // Of a page's script; the fields that came before to the letter had none that counts.
+  if (facts.tab !== '') return false;
   if (policy.markers !== null && urlMark(facts.target, table, policy.markers) !== null) return false;
   if (kind !== 'navigation' || !isTopLevel(facts) || pin === null) return true;
   return !isPast(pin, sessions.lastSeenMs(pin.session) ?? pin.seen, nowMs, policy);

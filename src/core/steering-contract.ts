@@ -27,6 +27,8 @@ export interface AnswerEdits {
   readonly update: string | null;
   /** Say `server-timing: lockstep;desc="<version>"`: the answer is a document. */
   readonly isDocument: boolean;
+  /** And `lockstep-posted`: it answers no GET. Loading that page again would send the request again. */
+  readonly isPosted: boolean;
 }
 
 export interface Steering {

@@ -51,8 +51,10 @@ const NO_EDITS: AnswerEdits = Object.freeze({
   cacheControl: null,
   update: null,
   isDocument: false,
+  isPosted: false,
 });
 const NO_EDITS_BUT_TIMING: AnswerEdits = Object.freeze({ ...NO_EDITS, isDocument: true });
+const NO_EDITS_BUT_TIMINGS: AnswerEdits = Object.freeze({ ...NO_EDITS_BUT_TIMING, isPosted: true });
 const NONE_TRIED: readonly TableUpstream[] = Object.freeze([]);
 /** 96 bits: a collision would merge two sessions in the ledger. */
 const SESSION_ID_BYTES = 12;
@@ -175,11 +177,14 @@ export class GatewaySteering implements Steering {
     const { ledger } = this.#options;
     const update = updateFor(version, table);
     const isDocument = isDocumentAnswer(facts, answer);
+    const isPosted = isDocument && facts.method !== 'GET';
     if (isRedirect(answer.status) && isConfirmed(decision)) ledger.busy(session, version.slot, nowMs);
     const plan = this.#plan(decision, facts, answer, nowMs);
     if (plan === 'none' && decision.pinAction === 'repin') this.#touchPage(decision, table, nowMs);
     if (plan === 'none') {
-      if (update !== null) return { setCookies: NO_COOKIES, cacheControl: null, update, isDocument };
+      if (update !== null)
+        return { setCookies: NO_COOKIES, cacheControl: null, update, isDocument, isPosted };
+      if (isPosted) return NO_EDITS_BUT_TIMINGS;
       return isDocument ? NO_EDITS_BUT_TIMING : NO_EDITS;
     }
     if (plan === 'mint') ledger.mint(version.slot, nowMs);
@@ -189,6 +194,7 @@ export class GatewaySteering implements Steering {
       cacheControl: privateCacheControl(answer.cacheControl),
       update,
       isDocument,
+      isPosted,
     };
   }
 

@@ -187,6 +187,7 @@ export function clientFields(answer: IncomingMessage, read: ReadAnswer, extras: 
   if (extras.closes) out.push('Connection', 'close');
   if (version !== '') out.push('x-lockstep-version', version);
   if (edits.isDocument) out.push('server-timing', `lockstep;desc="${version}"`);
+  if (edits.isPosted) out.push('server-timing', 'lockstep-posted');
   if (edits.update !== null) out.push('x-lockstep-update', edits.update);
   if (edits.cacheControl !== null) out.push('Cache-Control', edits.cacheControl);
   for (const cookie of edits.setCookies) out.push('Set-Cookie', cookie);

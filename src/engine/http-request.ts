@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FailureCode } from '../core/errors.ts';
 import type { Limits } from '../core/policy.ts';
 import { NO_NAMED, type RequestFacts } from '../core/route.ts';
+import { hasTabMark, readTabMark } from '../core/tab-mark.ts';
 import { contentLength, transferCoding } from './body-framing.ts';
 import { isPlainValue, isTargetChar, trimBlanks } from './characters.ts';
 import { clientAddress, type TrustedProxies } from './client-address.ts';
@@ -139,24 +140,25 @@ function assemble(
   const address = clientAddress({ peer, forwardedFor, forwardedProto, forwardedHost, isTls, trusted });
   const nominated = nominatedBy(found.connection);
   const hasBody = found.codings > 0 || contentLength > 0;
+  const facts = {
+    method,
+    target,
+    cookie: found.cookie,
+    tab: found.tab,
+    secFetchDest: found.secFetchDest,
+    secFetchMode: found.secFetchMode,
+    secFetchSite: found.secFetchSite,
+    secPurpose: found.secPurpose,
+    accept: found.accept,
+    userAgent: found.userAgent,
+    acceptLanguage: found.acceptLanguage,
+    clientIp: address.clientIp,
+    isSecure: address.isSecure,
+    isWebSocket,
+    named: sender.named.length === 0 ? NO_NAMED : namedValues(fields, sender.named),
+  };
   return {
-    facts: {
-      method,
-      target,
-      cookie: found.cookie,
-      tab: found.tab,
-      secFetchDest: found.secFetchDest,
-      secFetchMode: found.secFetchMode,
-      secFetchSite: found.secFetchSite,
-      secPurpose: found.secPurpose,
-      accept: found.accept,
-      userAgent: found.userAgent,
-      acceptLanguage: found.acceptLanguage,
-      clientIp: address.clientIp,
-      isSecure: address.isSecure,
-      isWebSocket,
-      named: sender.named.length === 0 ? NO_NAMED : namedValues(fields, sender.named),
-    },
+    facts: hasTabMark(target) ? readTabMark(facts) : facts,
     host,
     hasHostField: found.hosts === 1,
     minor,

@@ -151,6 +151,7 @@ export class AnswerLines {
     if (closes) out += 'Connection: close\r\n';
     if (version !== '') out += `x-lockstep-version: ${version}\r\n`;
     if (edits.isDocument) out += `server-timing: lockstep;desc="${version}"\r\n`;
+    if (edits.isPosted) out += 'server-timing: lockstep-posted\r\n';
     if (edits.update !== null) out += `x-lockstep-update: ${edits.update}\r\n`;
     if (edits.cacheControl !== null) out += `Cache-Control: ${edits.cacheControl}\r\n`;
     for (const cookie of edits.setCookies) out += `Set-Cookie: ${cookie}\r\n`;

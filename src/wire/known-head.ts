@@ -7,6 +7,7 @@
 import { innerFields, isInner } from '../core/own.ts';
 import { Recollection } from '../core/recollection.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
+import { hasTabMark, readTabMark } from '../core/tab-mark.ts';
 import type { TrustedProxies } from '../engine/client-address.ts';
 import type { WireContext } from './context.ts';
 import { RequestLines } from './heads.ts';
@@ -38,24 +39,25 @@ export class KnownHead {
   request(method: string, target: string): ReadRequest {
     const known = this.#request;
     const { facts } = known;
+    const asked = {
+      method,
+      target,
+      cookie: facts.cookie,
+      tab: facts.tab,
+      secFetchDest: facts.secFetchDest,
+      secFetchMode: facts.secFetchMode,
+      secFetchSite: facts.secFetchSite,
+      secPurpose: facts.secPurpose,
+      accept: facts.accept,
+      userAgent: facts.userAgent,
+      acceptLanguage: facts.acceptLanguage,
+      clientIp: facts.clientIp,
+      isSecure: facts.isSecure,
+      isWebSocket: facts.isWebSocket,
+      named: facts.named,
+    };
     return {
-      facts: {
-        method,
-        target,
-        cookie: facts.cookie,
-        tab: facts.tab,
-        secFetchDest: facts.secFetchDest,
-        secFetchMode: facts.secFetchMode,
-        secFetchSite: facts.secFetchSite,
-        secPurpose: facts.secPurpose,
-        accept: facts.accept,
-        userAgent: facts.userAgent,
-        acceptLanguage: facts.acceptLanguage,
-        clientIp: facts.clientIp,
-        isSecure: facts.isSecure,
-        isWebSocket: facts.isWebSocket,
-        named: facts.named,
-      },
+      facts: hasTabMark(target) ? readTabMark(asked) : asked,
       host: known.host,
       minor: known.minor,
       hasBody: known.hasBody,

@@ -61,6 +61,45 @@ onEveryEngine((engine) => {
       expect(onlyValue(answer, VERSION_FIELD)).toBe('v2');
     });
 
+    test('with the mark of a page in its query goes where that says, and up without it', async () => {
+      const answer = await rawRequest(scene, [scene.pin('v1')], { target: '/api/x?a=1&__lockstep=v2&b' });
+      expect(onlyValue(answer, VERSION_FIELD)).toBe('v2');
+      expect(pinsSent(answer)).toEqual([]);
+      expect(v2.requests.at(-1)!.url).toBe('/api/x?a=1&b');
+      await scene.settled();
+      const record = scene.records.find(({ url }) => url === '/api/x?a=1&b');
+      expect(record).toMatchObject({ version: 'v2', reason: 'tab' });
+    });
+
+    test('with such a mark is not taken for the one before it, whose fields were the same', async () => {
+      const client = await rawClient(scene);
+      const pin = scene.pin('v1');
+      const servedBy = async (target: string): Promise<string> => {
+        await client.send(`GET ${target} HTTP/1.1\r\nHost: shop.example\r\n${pin}\r\n\r\n`);
+        return onlyValue(await client.finalAnswer('GET'), VERSION_FIELD);
+      };
+      const targets = ['/api/x', '/api/x', '/api/x?__lockstep=v2', '/api/x', '/api/x?__lockstep=v2'];
+      const served: string[] = [];
+      for (const target of targets) served.push(await servedBy(target));
+      client.close();
+      expect(served).toEqual(['v1', 'v1', 'v2', 'v1', 'v2']);
+    });
+
+    test('for a page is led nowhere by a mark in its link', async () => {
+      const answer = await rawRequest(scene, [...NAVIGATION, scene.pin('v1')], { target: '/?__lockstep=v2' });
+      expect(onlyValue(answer, VERSION_FIELD)).toBe('v1');
+      expect(v1.requests.at(-1)!.url).toBe('/');
+    });
+
+    test('that posts a form gets a page that says so: to load it again would post again', async () => {
+      const answer = await rawRequest(scene, [...NAVIGATION, scene.pin('v1')], {
+        method: 'POST',
+        target: '/api/order',
+        body: 'x',
+      });
+      expect(valuesOf(answer, 'server-timing')).toEqual(['lockstep;desc="v1"', 'lockstep-posted']);
+    });
+
     test('tells the application its version, session and client', async () => {
       const pin = scene.pin('v2');
       await rawRequest(scene, [pin]);

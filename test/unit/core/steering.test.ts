@@ -246,7 +246,13 @@ describe('a pin that came back', () => {
 
   it('is not sent again while it is fresh', () => {
     const { edits } = once(steer(), withPin(ajax, onV1()), JSON_ANSWER, promoted);
-    expect(edits).toEqual({ setCookies: [], cacheControl: null, update: null, isDocument: false });
+    expect(edits).toEqual({
+      setCookies: [],
+      cacheControl: null,
+      update: null,
+      isDocument: false,
+      isPosted: false,
+    });
   });
 
   it('is refreshed after a quarter of idle, with its first time kept', () => {
@@ -484,6 +490,7 @@ describe('a refusal that concerns no version', () => {
       cacheControl: null,
       update: null,
       isDocument: false,
+      isPosted: false,
     });
   });
 });
