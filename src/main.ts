@@ -2,7 +2,6 @@
 // Started in this order: state (locked), control plane (table installed), data plane (listening), admin API.
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
-import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { type Admin, createAdmin } from './admin/server.ts';
 import { ownListenerAt } from './config/addresses.ts';
@@ -19,7 +18,6 @@ import type { GatewaySteering } from './core/steering.ts';
 import type { ListenAddress } from './engine/contract.ts';
 import { Explainer } from './explainer.ts';
 import { type InheritedSocket, withInherited } from './inherited-sockets.ts';
-import { InnerServer } from './inner/server.ts';
 import { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { ExchangeTotals } from './observe/exchange-totals.ts';
 import { createLog, type Log } from './observe/log.ts';
@@ -35,6 +33,7 @@ import {
   threadsFor,
   warnOfDescriptors,
 } from './open-data-plane.ts';
+import { type OwnPaths, openOwnPaths } from './own-paths.ts';
 import { policiesOf, Reloader, type ReloadResult } from './reloader.ts';
 import type { DataPlane } from './threads/data-plane.ts';
 import { machineAddresses, whyForbidden } from './threads/forbidden.ts';
@@ -123,7 +122,7 @@ interface Parts extends Given {
   readonly metrics: Metrics;
   readonly unknownPins: UnknownPins;
   readonly shared: Shared;
-  readonly inner: InnerServer;
+  readonly own: OwnPaths;
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
@@ -155,12 +154,12 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
   const shared = openShared(config, await threadsFor(config, log));
   const totals = new ExchangeTotals(shared.counts);
-  const inner = await openInner(config, log);
-  undo.push(() => inner.close());
+  const own = await openOwnPaths(config, log, { state: (of) => control.pageState(of) });
+  undo.push(() => own.close());
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
     listen,
     accessLog,
-    inner: inner.settings,
+    inner: own.settings,
     log,
     onUpstreamFault: (fault) => control.upstreamFault(fault),
     onThreadDied: (thread, why) => control.tell('thread-died', { thread, why }),
@@ -183,6 +182,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     threads: () => dataPlane.threads,
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
     whyForbidden: whyForbidden(() => life.listeners),
+    onPublished: () => own.changed(),
     log,
     clock: systemClock,
   });
@@ -197,7 +197,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     metrics,
     unknownPins,
     shared,
-    inner,
+    own,
     dataPlane,
     control,
     webhooks,
@@ -214,7 +214,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   const addresses = await dataPlane.listen();
   life.isListening = true;
   const inherited = addresses.filter((_, at) => parts.listen[at]!.fd !== undefined);
-  const explaining = createSteering(settingsOf(config, parts.pinKeys, 1, parts.inner.settings), parts.shared);
+  const explaining = createSteering(settingsOf(config, parts.pinKeys, 1, parts.own.settings), parts.shared);
   let { hosts } = config;
   let { shutdownMs } = config.limits;
   const reloader = new Reloader(loaded, parts.pinKeys, {
@@ -266,13 +266,13 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
 }
 
 async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {
-  const { dataPlane, inner, control, unknownPins, webhooks, accessLog, log, life } = parts;
+  const { dataPlane, own, control, unknownPins, webhooks, accessLog, log, life } = parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
   unknownPins.stop();
   await control.callOffWarmUps();
   await dataPlane.shutdown(graceMs);
-  await inner.close();
+  await own.close();
   await admin.close();
   await control.stop();
   await webhooks.close();
@@ -282,14 +282,6 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
 
 async function pinKeysOf({ pinKeys }: Config, state: StateFolder): Promise<StoredPinKeys> {
   return pinKeys.length > 0 ? { keys: pinKeys, isNew: false } : await state.pinKeys();
-}
-
-/** The state directory serves where nothing may be made in the usual place. */
-function openInner({ stateDir }: Config, log: Log): Promise<InnerServer> {
-  const faults = new LogLimiter(log);
-  return InnerServer.open([tmpdir(), stateDir], {
-    onFault: (message, err) => faults.warn(message, { err }),
-  });
 }
 
 function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Promise<void>): AccessLogSwitch {
@@ -302,14 +294,15 @@ function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Prom
 
 /** What a reload changes of the data plane, and of those who speak of it. */
 function reconfigure(
-  { dataPlane, shared, inner, log }: Parts,
+  { dataPlane, shared, own, log }: Parts,
   explaining: GatewaySteering,
   next: Config,
   pinKeys: readonly string[],
 ): void {
   warnOfDescriptors(next, log);
-  const settings = settingsOf(next, pinKeys, shared.counts.length, inner.settings);
+  const settings = settingsOf(next, pinKeys, shared.counts.length, own.settings);
   dataPlane.configure(settings);
+  own.reconfigure(next);
   explaining.reconfigure(steeringPolicy(settings));
   shared.ledger.setIdle(next.cookie.idleMs, systemClock.wallMs());
 }

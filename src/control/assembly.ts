@@ -64,6 +64,8 @@ export interface ControllerOptions extends ControlPolicies {
   readonly ownListener?: OwnListener;
   /** Nor anything else that is not for requests, by name. Default: everything is allowed. */
   readonly whyForbidden?: WhyForbidden;
+  /** Versions, or what is told of them, may have changed. Default: nobody wants to know. */
+  readonly onPublished?: () => void;
   readonly log: ControlLog;
   /** The same that the data plane reads, or sessions seem older or younger than they are. */
   readonly clock?: Clock;
@@ -99,12 +101,12 @@ export interface Parts {
 }
 
 export function assemble(options: ControllerOptions, writer: Writer): Parts {
-  const { gauges, ledger, plane, log, state } = options;
+  const { gauges, ledger, plane, log, state, onPublished = () => {} } = options;
   const { policies } = writer;
   const clock = options.clock ?? systemClock;
   const events = new Events(() => clock.wallMs());
   const slots = new Slots(gauges, ledger);
-  const publisher = new Publisher(withPolicies({ plane, slots, clock, log }, policies));
+  const publisher = new Publisher(withPolicies({ plane, slots, clock, log, onPublished }, policies));
   const { slowStart, checker } = assembleHealth(options, writer, { clock, events });
   const watcherPorts = {
     clock,

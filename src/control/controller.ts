@@ -5,6 +5,7 @@
 
 import { applyChange, type Change, type Deployment, EMPTY_DEPLOYMENT, restart } from '../core/deployment.ts';
 import type { UpstreamFault } from '../core/fault.ts';
+import { type PageIdentity, type PageState, pageState } from '../core/page-state.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
 import type {
   AuditEntry,
@@ -182,6 +183,11 @@ export class Controller {
   /** That requests are routed by. */
   table(): RoutingTable {
     return this.#parts.publisher.table;
+  }
+
+  /** What a page of that version and session is told. */
+  pageState(of: PageIdentity): PageState {
+    return pageState(of, this.table(), this.#deployment, this.#policies.drain);
   }
 
   async sessions(id: string): Promise<SessionHistogram | null> {

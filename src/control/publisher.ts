@@ -23,6 +23,8 @@ export interface PublisherPorts {
   readonly clock: Clock;
   readonly log: ControlLog;
   readonly drainPolicy: DrainPolicy;
+  /** Every thread works by another table, or by other policies. */
+  readonly onPublished?: () => void;
 }
 
 export class Publisher {
@@ -69,6 +71,7 @@ export class Publisher {
     await this.#install(deployment, { stopPinned });
     this.#installed = deployment;
     this.#ports.plane.availabilityChanged();
+    this.#ports.onPublished?.();
   }
 
   async #install(

@@ -1,0 +1,57 @@
+// What a page is told of its own version and of the newest: the JSON of /.lockstep/version and of each event of
+// /.lockstep/events. The field names are the outside contract. Rules: nothing of a staged version is told, for nobody
+// but its preview knows of it; of one that was deleted no more than how it ended.
+
+import type { Deployment } from './deployment.ts';
+import type { DrainPolicy } from './policy.ts';
+import type { RoutingTable } from './table.ts';
+import type { VersionState } from './versions.ts';
+
+/** Ids as a request names them: known or not. */
+export interface PageIdentity {
+  /** The version that the page says it is of. */
+  readonly page: string | null;
+  /** Version of the verified pin. */
+  readonly session: string | null;
+}
+
+export interface PageState extends PageIdentity {
+  /** The active version. */
+  readonly newest: string | null;
+  /** Of the page's version, or of the session's where the page says none; null: it is not known. */
+  readonly state: VersionState | null;
+  /** ISO 8601: when that version answers nothing but navigations any more. Null: that is not settled. */
+  readonly endsAt: string | null;
+  /** As in x-lockstep-update: the newest, while that version's pages should be told that there is one. */
+  readonly update: string | null;
+}
+
+export function pageState(
+  { page, session }: PageIdentity,
+  table: RoutingTable,
+  { versions }: Deployment,
+  drain: Pick<DrainPolicy, 'deadlineMs'>,
+): PageState {
+  const newest = table.active?.id ?? null;
+  const own = table.versions.get(page ?? session ?? '');
+  const about = { page, session, newest };
+  if (own === undefined || own.state === 'staged')
+    return { ...about, state: null, endsAt: null, update: null };
+  const draining = own.state === 'draining' ? versions.find(({ id }) => id === own.id)?.drain : null;
+  const endsAtMs = draining == null ? null : endOf(draining, drain);
+  return {
+    ...about,
+    state: own.state,
+    endsAt: endsAtMs === null ? null : new Date(endsAtMs).toISOString(),
+    update: own.nudge && own.id !== newest ? newest : null,
+  };
+}
+
+/** Who must move, must do so from the start (`sessions: move`). */
+function endOf(
+  { startedAt, sessions }: NonNullable<Deployment['versions'][number]['drain']>,
+  { deadlineMs }: Pick<DrainPolicy, 'deadlineMs'>,
+): number | null {
+  if (sessions === 'move') return startedAt;
+  return deadlineMs === null ? null : startedAt + deadlineMs;
+}

@@ -1,0 +1,60 @@
+// What is served under /.lockstep/, and by whom. It joins parts, so it stands beside main.
+
+import { tmpdir } from 'node:os';
+import type { Config } from './config/config.ts';
+import type { InnerSettings } from './core/own.ts';
+import type { PageIdentity, PageState } from './core/page-state.ts';
+import { descriptorLimit } from './descriptors.ts';
+import { sendJson } from './inner/answers.ts';
+import { PageEvents } from './inner/page-events.ts';
+import { InnerServer } from './inner/server.ts';
+import type { Log } from './observe/log.ts';
+import { LogLimiter } from './observe/log-limiter.ts';
+
+export interface OwnPathsPorts {
+  readonly state: (of: PageIdentity) => PageState;
+}
+
+export interface OwnPaths {
+  readonly settings: InnerSettings;
+  /** What pages are told may be something else now. */
+  changed(): void;
+  /** A reload. */
+  reconfigure(config: Config): void;
+  close(): Promise<void>;
+}
+
+/** Proxies in front often end what is silent for 60 s, some for 30 s. */
+const HEARTBEAT_MS = 15_000;
+/** Of the process's descriptors. A listening page takes three: its own, and both ends of the inner connection. */
+const LISTENERS_SHARE = 1 / 8;
+
+export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPorts): Promise<OwnPaths> {
+  const faults = new LogLimiter(log);
+  let { limits } = config;
+  // The state directory serves where nothing may be made in the usual place.
+  const inner = await InnerServer.open([tmpdir(), config.stateDir], {
+    onFault: (message, err) => faults.warn(message, { err }),
+  });
+  const events = new PageEvents({
+    state: ports.state,
+    most: Math.min(limits.connections, Math.floor((descriptorLimit() ?? 1_024) * LISTENERS_SHARE)),
+    heartbeatMs: () => Math.min(HEARTBEAT_MS, limits.tunnelIdleMs / 3),
+    random: Math.random,
+  });
+  inner.serve('/.lockstep/version', ({ page, pin }, answer) =>
+    sendJson(answer, ports.state({ page, session: pin })),
+  );
+  inner.serve('/.lockstep/events', (request, answer) => events.open(request, answer));
+  return {
+    settings: inner.settings,
+    changed: () => events.changed(),
+    reconfigure: (next) => {
+      ({ limits } = next);
+    },
+    close: async () => {
+      events.close();
+      await inner.close();
+    },
+  };
+}
