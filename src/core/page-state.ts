@@ -2,6 +2,7 @@
 // /.lockstep/events. The field names are the outside contract. Rules: nothing of a staged version is told, for nobody
 // but its preview knows of it; of one that was deleted no more than how it ended.
 
+import { isFollowed } from './decision.ts';
 import type { Deployment } from './deployment.ts';
 import type { DrainPolicy } from './policy.ts';
 import type { RoutingTable } from './table.ts';
@@ -24,26 +25,34 @@ export interface PageState extends PageIdentity {
   readonly endsAt: string | null;
   /** As in x-lockstep-update: the newest, while that version's pages should be told that there is one. */
   readonly update: string | null;
+  /** That version was known and answers its pages no more. */
+  readonly gone: boolean;
+  /** The page, loaded again now, would be one of another version. */
+  readonly moves: boolean;
 }
 
 export function pageState(
-  { page, session }: PageIdentity,
+  about: PageIdentity,
   table: RoutingTable,
   { versions }: Deployment,
   drain: Pick<DrainPolicy, 'deadlineMs'>,
 ): PageState {
+  const { page, session } = about;
   const newest = table.active?.id ?? null;
   const own = table.versions.get(page ?? session ?? '');
-  const about = { page, session, newest };
-  if (own === undefined || own.state === 'staged')
-    return { ...about, state: null, endsAt: null, update: null };
+  const unknown = { state: null, endsAt: null, update: null, gone: false, moves: false };
+  if (own === undefined || own.state === 'staged') return { page, session, newest, ...unknown };
   const draining = own.state === 'draining' ? versions.find(({ id }) => id === own.id)?.drain : null;
   const endsAtMs = draining == null ? null : endOf(draining, drain);
   return {
-    ...about,
+    page,
+    session,
+    newest,
     state: own.state,
     endsAt: endsAtMs === null ? null : new Date(endsAtMs).toISOString(),
     update: own.nudge && own.id !== newest ? newest : null,
+    gone: !isFollowed(own),
+    moves: (reloaded(session, table) ?? own.id) !== own.id,
   };
 }
 
@@ -54,4 +63,11 @@ function endOf(
 ): number | null {
   if (sessions === 'move') return startedAt;
   return deadlineMs === null ? null : startedAt + deadlineMs;
+}
+
+/** The version that the page would get, as far as time and path have no say in it; null: none. */
+function reloaded(session: string | null, { versions, active }: RoutingTable): string | null {
+  const pinned = session === null ? undefined : versions.get(session);
+  const stays = pinned !== undefined && isFollowed(pinned) && pinned.repin === 'stay';
+  return stays ? pinned.id : (active?.id ?? null);
 }

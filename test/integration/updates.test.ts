@@ -70,6 +70,8 @@ describe.each(SETUPS)('with $name', ({ more }) => {
       state: 'active',
       endsAt: null,
       update: null,
+      gone: false,
+      moves: false,
     });
     const page = await listen({ page: 'v1', headers: { cookie } });
     expect(page).toMatchObject({ status: 200, contentType: 'text/event-stream' });
@@ -85,6 +87,8 @@ describe.each(SETUPS)('with $name', ({ more }) => {
       state: 'draining',
       endsAt: deadline,
       update: 'v2',
+      gone: false,
+      moves: false,
     });
     // The page is nudged by its answers too, and who asks is told the same.
     const answer = await httpRequest(`${gateway.url}/api/x`, {
@@ -107,7 +111,7 @@ describe.each(SETUPS)('with $name', ({ more }) => {
 
     await gateway.admin.cutoff('v1', 'for the test', 'v2');
     const gone = await toldThat(page, ({ state }) => state === 'cut off', 'the cut-off to be told');
-    expect(gone).toMatchObject({ newest: 'v2', endsAt: null });
+    expect(gone).toMatchObject({ newest: 'v2', endsAt: null, gone: true, moves: true });
     expect(page.ended()).toBeNull();
   });
 
@@ -158,6 +162,8 @@ describe.each(SETUPS)('with $name', ({ more }) => {
       state: null,
       endsAt: null,
       update: null,
+      gone: false,
+      moves: false,
     });
     expect(await ask({}, '?v=v2')).toMatchObject({ page: 'v2', state: null });
     expect((await httpRequest(`${gateway.url}/.lockstep/nothing`)).status).toBe(404);

@@ -59,6 +59,8 @@ describe('pageState', () => {
       state: 'active',
       endsAt: null,
       update: null,
+      gone: false,
+      moves: false,
     });
   });
 
@@ -70,6 +72,8 @@ describe('pageState', () => {
       state: 'draining',
       endsAt: '2026-01-02T00:00:00.000Z',
       update: null,
+      gone: false,
+      moves: true, // with the session's pin, which is of the newest
     });
   });
 
@@ -96,8 +100,10 @@ describe('pageState', () => {
 
   it('tells of sessions that must move that their version ended when that began', () => {
     const forced = [version('v1', 'draining', drained('move')), version('v2', 'active')];
-    expect(told(forced, { page: 'v1' })).toMatchObject({
+    expect(told(forced, { page: 'v1', session: 'v1' })).toMatchObject({
       state: 'draining',
+      gone: true,
+      moves: true,
       endsAt: '2026-01-01T12:00:00.000Z',
     });
   });
@@ -106,7 +112,11 @@ describe('pageState', () => {
     'tells that it is %s, and no end to come',
     (state) => {
       const record = version('v1', state, state === 'drained' ? drained() : null);
-      expect(told([record, version('v2', 'active')], { page: 'v1' })).toMatchObject({ state, endsAt: null });
+      expect(told([record, version('v2', 'active')], { page: 'v1' })).toMatchObject({
+        state,
+        endsAt: null,
+        gone: true,
+      });
     },
   );
 
@@ -114,13 +124,43 @@ describe('pageState', () => {
     const tombstones = [
       { id: 'v0', endedAs: 'retired', until: T0 + HOUR },
     ] as unknown as Deployment['tombstones'];
-    expect(told(both, { page: 'v0' }, { tombstones })).toMatchObject({ state: 'retired', newest: 'v2' });
+    expect(told(both, { page: 'v0' }, { tombstones })).toMatchObject({
+      state: 'retired',
+      gone: true,
+      newest: 'v2',
+    });
+  });
+
+  describe('a page loaded again', () => {
+    const rows: readonly {
+      readonly name: string;
+      readonly of: Partial<PageIdentity>;
+      readonly policy?: DrainPolicy;
+      readonly want: boolean;
+    }[] = [
+      { name: 'stays with its session', of: { page: 'v1', session: 'v1' }, want: false },
+      { name: 'goes where its session went meanwhile', of: { page: 'v1', session: 'v2' }, want: true },
+      { name: 'is a new session’s without a pin', of: { page: 'v1' }, want: true },
+      { name: 'is what it is, on the newest', of: { page: 'v2', session: 'v2' }, want: false },
+      { name: 'goes back with its session', of: { page: 'v2', session: 'v1' }, want: true },
+      {
+        name: 'moves once navigations do',
+        of: { page: 'v1', session: 'v1' },
+        policy: { ...POLICY, navigationMs: 0 },
+        want: true,
+      },
+      { name: 'of no known version is not foretold', of: { page: 'v9', session: 'v1' }, want: false },
+    ];
+    test.each(rows)('$name', ({ of, policy = POLICY, want }) => {
+      expect(told(both, of, { policy }).moves).toBe(want);
+    });
   });
 
   it('keeps a staged version to itself', () => {
     expect(told([version('v1', 'active'), version('v2', 'staged')], { page: 'v2' })).toMatchObject({
       newest: 'v1',
       state: null,
+      gone: false,
     });
   });
 
@@ -132,6 +172,8 @@ describe('pageState', () => {
       state: null,
       endsAt: null,
       update: null,
+      gone: false,
+      moves: false,
     });
   });
 });

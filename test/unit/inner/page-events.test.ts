@@ -44,6 +44,8 @@ function listening(more: Partial<PageEventsPorts> = {}) {
       state: page === newest ? 'active' : 'draining',
       endsAt: null,
       update: null,
+      gone: false,
+      moves: false,
     };
   };
   const events = new PageEvents({
@@ -75,7 +77,7 @@ describe('a page that listens', () => {
     const { written, status } = open('v1');
     expect(status).toBe(200);
     expect(written).toEqual([
-      'retry: 3000\nevent: state\ndata: {"page":"v1","session":null,"newest":"v1","state":"active","endsAt":null,"update":null}\n\n',
+      'retry: 3000\nevent: state\ndata: {"page":"v1","session":null,"newest":"v1","state":"active","endsAt":null,"update":null,"gone":false,"moves":false}\n\n',
     ]);
   });
 
