@@ -1,5 +1,7 @@
 // Own paths: which they are, and that such a request has no version, no session and nothing that it could forge.
 import { describe, expect, it, test } from 'vitest';
+import { decideUnavailable } from '../../../src/core/dead-pin.ts';
+import type { Routing } from '../../../src/core/decision.ts';
 import { innerFields, innerOf, isOwnTarget } from '../../../src/core/own.ts';
 import type { Decision, RequestFacts } from '../../../src/core/route.ts';
 
@@ -61,5 +63,18 @@ describe('innerFields', () => {
     ['nothing too long', { tab: 'v'.repeat(65) }, undefined],
   ])('takes the page’s version from %s', (_, more, want) => {
     expect(told(more)['x-lockstep-page']).toBe(want);
+  });
+});
+
+test('an own path whose server is away is refused: no version is asked in its place, no wait is begun', () => {
+  const { version } = innerOf({ socketPath: '/nowhere', paths: [] });
+  const asked = { action: 'forward', reason: 'own', version, holdMs: 0 } as unknown as Decision;
+  // Without table or sources: neither has a say.
+  const routing = { pin: null, kind: 'navigation', hasStrayPins: false } as unknown as Routing;
+  expect(decideUnavailable(asked, routing, 0)).toMatchObject({
+    action: 'refuse',
+    reason: 'own',
+    failure: 'no-upstream',
+    holdMs: 0,
   });
 });
