@@ -80,7 +80,8 @@ function tellPast(
 ): string {
   const atMs = Date.parse(time);
   const when = `${tellClock(atMs, now.nowMs, now.timeZone)} (${tellSpan(now.nowMs - atMs)} ago)`;
-  const to = told.version === null ? 'nowhere' : `to ${told.version.id}`;
+  const nowhere = told.action === 'forward' ? 'to the gateway itself' : 'nowhere';
+  const to = told.version === null ? nowhere : `to ${told.version.id}`;
   const where = told.chosen === null ? to : `${to} at ${told.chosen}`;
   const answer = status === 0 ? 'got no answer' : `got ${status}`;
   const failed = failure === null ? '' : ` (${failure})`;
@@ -93,7 +94,8 @@ function tellVerdict(
   mood: 'would' | 'will',
 ): string {
   const wait = holdMs > 0 ? `${mood} wait for up to ${tellSpan(holdMs)}, then ` : `${mood} `;
-  if (action === 'forward') return `${wait}go to ${version?.id ?? 'nowhere'}`;
+  if (action === 'forward')
+    return version === null ? `${wait}be answered by the gateway itself` : `${wait}go to ${version.id}`;
   const page = reload ? ', which tells the page to reload' : '';
   return `${wait}be answered by the gateway: ${status} ${failure}${page}`;
 }

@@ -101,6 +101,8 @@ export function explain(explained: Explained): Explanation {
   const { facts, table, decision, gauges, chosen, otherwise } = explained;
   const isOwn = isOwnTarget(facts.target);
   const sources = isOwn ? [] : sourcesOf(explained);
+  // Where the gateway answers itself there is no choice to tell of.
+  const version = decision.version === null || isInner(decision.version) ? null : decision.version;
   const won = sources.find(({ verdict }) => verdict === 'won');
   return {
     method: facts.method,
@@ -117,8 +119,8 @@ export function explain(explained: Explained): Explanation {
       version: version.id,
       percent: upTo - (table.shares[index - 1]?.upTo ?? 0),
     })),
-    upstreams: decision.version?.upstreams.map((upstream) => consider(upstream, decision, gauges)) ?? [],
-    chosen,
+    upstreams: version?.upstreams.map((upstream) => consider(upstream, decision, gauges)) ?? [],
+    chosen: version === null ? null : chosen,
     otherwise: otherwise && { ...verdictOf(otherwise.decision), afterMs: otherwise.afterMs },
   };
 }

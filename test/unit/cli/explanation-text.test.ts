@@ -126,3 +126,25 @@ test('a text of the network cannot move the cursor', () => {
     }),
   ).not.toContain('\u001b');
 });
+
+test('a path of the gateway’s own goes to nobody', () => {
+  const own = { reason: 'own', version: null, why: 'its path is one of the gateway itself' } as const;
+  const none = {
+    sources: [],
+    upstreams: [],
+    shares: [],
+    chosen: null,
+    session: null,
+    pinAction: 'none',
+  } as const;
+  expect(render({ ...own, ...none })).toBe(
+    [
+      'GET /cart is a navigation. It would be answered by the gateway itself (own): its',
+      'path is one of the gateway itself.',
+      '',
+      'The answer leaves the pin alone.',
+      '',
+    ].join('\n'),
+  );
+  expect(render({ ...own, ...none, past })).toContain('went to the gateway itself');
+});

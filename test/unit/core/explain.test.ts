@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Explanation } from '../../../src/core/explain.ts';
 import { Gauges } from '../../../src/core/gauges.ts';
+import { innerOf } from '../../../src/core/own.ts';
 import { PinKeys, signPin } from '../../../src/core/pin.ts';
 import type { CookiePolicy } from '../../../src/core/policy.ts';
 import type { Pin, RequestFacts } from '../../../src/core/route.ts';
@@ -465,5 +466,35 @@ describe('of markers', () => {
     const explanation = steering({ markers }).explain(facts, table, NOW);
     expect(told(explanation)).toEqual(want);
     expect(explanation.sources.filter(({ verdict }) => verdict === 'won')).toHaveLength(1);
+  });
+});
+
+describe('an own path', () => {
+  const inner = innerOf({ socketPath: '/nowhere', paths: ['/.lockstep/version'] });
+  const asked = (target: string) =>
+    steering({ inner }).explain({ ...navigation, target, cookie: cookie(pinOf('v1')) }, table, NOW);
+
+  it('is explained by itself: no source is asked, no version and no upstream is told', () => {
+    expect(asked('/.lockstep/version')).toMatchObject({
+      action: 'forward',
+      reason: 'own',
+      why: 'its path is one of the gateway itself',
+      version: null,
+      sources: [],
+      upstreams: [],
+      chosen: null,
+      session: null,
+      pinAction: 'none',
+      otherwise: null,
+    });
+  });
+
+  it('that nobody serves is a 404', () => {
+    expect(asked('/.lockstep/nothing')).toMatchObject({
+      action: 'refuse',
+      reason: 'own',
+      failure: 'not-found',
+      status: 404,
+    });
   });
 });
