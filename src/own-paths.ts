@@ -16,6 +16,8 @@ export interface OwnPathsPorts {
 }
 
 export interface OwnPaths {
+  /** For what others have to serve there; all of it before `settings` is read. */
+  readonly inner: InnerServer;
   readonly settings: InnerSettings;
   /** What pages are told may be something else now. */
   changed(): void;
@@ -47,7 +49,10 @@ export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPort
   );
   inner.serve('/.lockstep/events', (request, answer) => events.open(request, answer));
   return {
-    settings: inner.settings,
+    inner,
+    get settings() {
+      return inner.settings;
+    },
     changed: () => events.changed(),
     reconfigure: (next) => {
       ({ limits } = next);
