@@ -98,7 +98,7 @@ export function settingsOf(
   threads: number,
   inner: InnerSettings,
 ): DataPlaneSettings {
-  const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, markers, skew, log } = config;
+  const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, markers, pin, skew, log } = config;
   const { connections, upstreamConnections } = fitConnections(config.limits.connections, descriptorLimit());
   const limits = { ...config.limits, connections };
   const upstreamSockets = Math.ceil(upstreamConnections / threads);
@@ -109,6 +109,7 @@ export function settingsOf(
     deadPin,
     protectedPaths: drain.protectedPaths,
     markers,
+    scope: pin.scope,
     hasAccessLog: log.access !== 'off',
     inner,
   };

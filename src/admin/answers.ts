@@ -250,7 +250,7 @@ const Verdict = {
 };
 
 const Source = z.object({
-  source: z.enum(['x-lockstep-version', 'marker', 'pin', 'cookie marker', 'new session']),
+  source: z.enum(['x-lockstep-version', 'marker', 'page', 'pin', 'cookie marker', 'new session']),
   names: z.string().nullable(),
   verdict: z.enum(['won', 'ignored', 'absent', 'unasked']),
   why: z.string(),

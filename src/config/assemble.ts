@@ -31,6 +31,7 @@ export function assemble(
     },
     pinKeys: cookie.keys,
     affinity: rest.affinity,
+    pin: rest.pin,
     markers: markerPolicy(rest.markers),
     trustedProxies: rest.trustedProxies,
     versions,

@@ -9,6 +9,7 @@ import type {
   HealthPolicy,
   Limits,
   MarkerPolicy,
+  PinScope,
   SkewPolicy,
   WarmPolicy,
 } from '../core/policy.ts';
@@ -52,6 +53,7 @@ export interface Config {
   /** First signs, all verify. Empty: one is made and kept in the state directory. */
   readonly pinKeys: readonly string[];
   readonly affinity: Affinity;
+  readonly pin: { readonly scope: PinScope };
   /** Null: nothing marks. */
   readonly markers: MarkerPolicy | null;
   readonly trustedProxies: readonly string[];

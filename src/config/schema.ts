@@ -182,6 +182,15 @@ export const SECTIONS = {
   })
     .prefault({})
     .describe('The pin: the cookie that keeps a browser session on its version.'),
+  pin: mapping({
+    scope: field(oneOf(['session', 'page']))
+      .prefault('session')
+      .describe(
+        'session: page loads stay with the version of the pin, until the drain says otherwise; page: each page load gets the newest version, and what the page asks for stays with the version of the page.',
+      ),
+  })
+    .prefault({})
+    .describe('What a pin holds together: see docs/pinning.md.'),
   affinity: field(oneOf(['none', 'upstream']))
     .prefault('none')
     .describe('upstream: a session stays on one server of its version.'),

@@ -66,10 +66,16 @@ function isFirstPinWanted(facts: RequestFacts, answer: AnswerFacts, nowMs: numbe
   return isDocumentAnswer(facts, answer) || (!isAssetRequest(facts) && !isCacheable(answer, nowMs));
 }
 
+/** The browser has a page of that address by it, now or when it activates what it fetched ahead. */
+export function isPage({ status, contentType, contentDisposition }: AnswerFacts): boolean {
+  if (status === 304) return true;
+  if ((status >= 300 && status < 400) || status === 204 || status === 205) return false;
+  return isHtml(contentType) && !isDownload(contentDisposition);
+}
+
 /** The browser replaces its page by this one; with anything else the old page stays, and needs the old pin. */
-function isShownPage(facts: RequestFacts, { status, contentType, contentDisposition }: AnswerFacts): boolean {
-  if (isPrefetch(facts) || (status >= 300 && status < 400) || status >= 500) return false;
-  return status !== 204 && status !== 205 && isHtml(contentType) && !isDownload(contentDisposition);
+function isShownPage(facts: RequestFacts, answer: AnswerFacts): boolean {
+  return !isPrefetch(facts) && answer.status !== 304 && answer.status < 500 && isPage(answer);
 }
 
 /** A late V1 answer must not undo the V2 pin, be it the ledger or the pin itself that knows of V2. */

@@ -58,6 +58,7 @@ export function isFixed(decision: Decision): boolean {
   switch (decision.reason) {
     case 'pinned':
     case 'tab':
+    case 'page':
     case 'marker':
     case 'held':
       return true;

@@ -17,7 +17,7 @@ import type { RoutingTable, TableUpstream, TableVersion } from './table.ts';
 import { VERSION_ID, type VersionState } from './versions.ts';
 
 export interface ConsideredSource {
-  readonly source: 'x-lockstep-version' | 'marker' | 'pin' | 'cookie marker' | 'new session';
+  readonly source: 'x-lockstep-version' | 'marker' | 'page' | 'pin' | 'cookie marker' | 'new session';
   /** The version that it names; null for none, or none that can be told. */
   readonly names: string | null;
   /** unasked: one before it had the say. */
@@ -90,7 +90,9 @@ export interface Explained {
   readonly decision: Decision;
   readonly reading: PinReading;
   readonly cookieName: string;
-  readonly policy: Pick<RoutePolicy, 'idleMs' | 'lifeMs' | 'markers'>;
+  readonly policy: Pick<RoutePolicy, 'idleMs' | 'lifeMs' | 'markers' | 'scope'>;
+  /** The version of the page that asked, where it went before the pin; null: it did not. */
+  readonly page: TableVersion | null;
   readonly sessions: Pick<SessionView, 'lastSeenMs'>;
   readonly gauges: Gauges;
   readonly chosen: string | null;
@@ -182,18 +184,15 @@ function sourcesOf(explained: Explained): readonly ConsideredSource[] {
   const tab = ofTab(explained);
   const dead = (mark: Mark) => deadMark(mark, explained);
   const marker = ofMarker(explained, tab.verdict, dead);
-  const before = [tab, ...(marker === null ? [] : [marker])];
+  const named = [tab, ...(marker === null ? [] : [marker])];
+  const page = ofPage(explained, named.find(({ verdict }) => verdict === 'won')?.source ?? null);
+  const before = [...named, ...(page === null ? [] : [page])];
   const pin = ofPin(explained, before.find(({ verdict }) => verdict === 'won')?.source ?? null);
   const isWon = [...before, pin].some(({ verdict }) => verdict === 'won');
   const cookie = ofCookieMarker(explained, isWon, dead);
-  const named = [...before, pin, ...(cookie === null ? [] : [cookie])];
-  return [
-    ...named,
-    ofNewSession(
-      explained,
-      named.some(({ verdict }) => verdict === 'won'),
-    ),
-  ];
+  const all = [...before, pin, ...(cookie === null ? [] : [cookie])];
+  const hasWinner = all.some(({ verdict }) => verdict === 'won');
+  return [...all, ofNewSession(explained, hasWinner)];
 }
 
 function deadMark(mark: Mark, { decision }: Explained): Pick<ConsideredSource, 'verdict' | 'why'> {
@@ -231,6 +230,26 @@ function ofTab({ facts, table, decision }: Explained): ConsideredSource {
   return isMoot(decision)
     ? { source, names, verdict: 'ignored', why: `${tellDead(named)}, and a new page goes by its pin` }
     : { source, names, verdict: 'won', why: `the page's own script is of ${names}: ${tellDead(named)}` };
+}
+
+/** Null with pin.scope: session. */
+function ofPage(
+  { page, policy, decision }: Explained,
+  winner: ConsideredSource['source'] | null,
+): ConsideredSource | null {
+  if (policy.scope !== 'page') return null;
+  const source = 'page';
+  if (page === null) {
+    const why = 'no page of this session, of another version than its pin, is known to have asked';
+    return { source, names: null, verdict: 'absent', why };
+  }
+  const names = page.id;
+  if (winner !== null) return { source, names, verdict: 'unasked', why: `${winner} goes first` };
+  if (decision.reason === 'pin-expired') {
+    return { source, names, verdict: 'ignored', why: 'its session is over' };
+  }
+  const why = `the page that asks, by its Referer, is of ${names}`;
+  return { source, names, verdict: 'won', why: isFollowed(page) ? why : `${why}: ${tellDead(page)}` };
 }
 
 function ofPin(explained: Explained, winner: ConsideredSource['source'] | null): ConsideredSource {

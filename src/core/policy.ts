@@ -26,6 +26,9 @@ export interface DeadPinPolicy {
   readonly patienceMs: number;
 }
 
+/** What a pin holds together: all pages of a browser, or each page and what it asks for. */
+export type PinScope = 'session' | 'page';
+
 /** What names a version besides header, pin and weights: see core/markers.ts. In the order in which they are asked. */
 export interface MarkerPolicy {
   /** Names of request fields, lower case. */

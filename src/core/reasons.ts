@@ -5,11 +5,12 @@ export const REASONS = [
   'new', // no usable pin: a new session's weighted choice
   'pinned', // a verified pin
   'tab', // the x-lockstep-version header of the page's own script
+  'page', // the page that asks is of another version than the session's pin (pin.scope: page)
   'marker', // a header, query or cookie marker
   'asset', // asset memory
   'own', // a path under /.lockstep/: the gateway's own
   'preview', // a signed preview pin
-  'repinned-navigation', // the ladder's navigation step
+  'repinned-navigation', // the ladder's navigation step, or pin.scope: page
   'repinned-idle', // the ladder's idle step
   'repinned-forced', // the ladder's deadline, or rollback with sessions: move
   'pin-invalid', // a pin that does not verify; treated as new

@@ -6,16 +6,20 @@
 // - a re-pin moves one whole page at a time: top-level navigations only, and none in the middle of a round trip.
 // Pure: one table, one clock reading; the ledger is only asked.
 
-import { isDocumentRequest, isPrefetch } from './answer.ts';
+import { isDocumentRequest } from './answer.ts';
 import { deadPin } from './dead-pin.ts';
-import { forwarded, isFollowed, lastActivityMs, type Routing, refused } from './decision.ts';
+import { forwarded, isFollowed, type Routing, refused } from './decision.ts';
 import type { FailureCode } from './errors.ts';
 import { cookieMark, type Mark, makesPage, requestMark, urlMark } from './markers.ts';
+import { isTopLevel, requestKind } from './navigation.ts';
 import type { PinReading } from './pin.ts';
-import type { Affinity, DeadPinPolicy, MarkerPolicy } from './policy.ts';
+import type { Affinity, DeadPinPolicy, MarkerPolicy, PinScope } from './policy.ts';
 import type { Reason } from './reasons.ts';
+import { isExpired, isMovable, isPast, keepsAll, type Move, moveOf, pageOf } from './repin.ts';
 import type { SessionView } from './sessions.ts';
 import type { RoutingTable, TableVersion } from './table.ts';
+
+export { requestKind } from './navigation.ts';
 
 /** How a request is answered when it cannot have its version. */
 export type RequestKind = 'navigation' | 'safe' | 'unsafe' | 'websocket';
@@ -95,6 +99,7 @@ export interface RoutePolicy {
   readonly protectedPaths: readonly string[];
   /** Null: nothing marks. */
   readonly markers: MarkerPolicy | null;
+  readonly scope: PinScope;
 }
 
 /** What routing asks while it decides; one for all requests. */
@@ -104,12 +109,15 @@ export interface RouteSources {
   /** The version that a new session of this client gets now; null when nothing takes new sessions. */
   chooseVersion(table: RoutingTable, facts: RequestFacts, nowMs: number): TableVersion | null;
   newSession(): string;
+  /** Pages of more than one version are served. */
+  isMixed(table: RoutingTable): boolean;
+  /** That answered this page (path and query) of the session; null where that is not known. */
+  pageVersion(session: string, target: string, table: RoutingTable): TableVersion | null;
+  /** Of the session's latest unsafe request or redirect, while pages of several versions are served. */
+  roundTripVersion(session: string, table: RoutingTable): TableVersion | null;
   /** An upstream of it is enabled and not down. Full ones count: they are waited for, and nobody changes versions for it. */
   hasAvailable(version: TableVersion): boolean;
 }
-
-/** After an unsafe request or a redirect the session is in a round trip: POST, 303, GET, or a sign-in. */
-const ROUND_TRIP_MS = 10_000;
 
 export function decide(
   facts: RequestFacts,
@@ -144,9 +152,15 @@ export function decide(
  * where its pin says. While table and sources are the same ones, nothing changes that but time and a target that names
  * a version: both are asked by `stillStands`.
  */
-export function isLasting({ reason, version, pinAction }: Decision, { method }: RequestFacts): boolean {
-  if (reason !== 'pinned' || version === null || method !== 'GET') return false;
-  return pinAction === 'refresh' && version.repin === 'stay' && version.repinIdleMs === null;
+export function isLasting(
+  { reason, version, pinAction }: Decision,
+  { method }: RequestFacts,
+  table: RoutingTable,
+  { policy: { scope }, isMixed }: RouteSources,
+): boolean {
+  if (reason !== 'pinned' || version === null || method !== 'GET' || pinAction !== 'refresh') return false;
+  // Where pages of several versions meet, other requests of the session have a say.
+  return keepsAll(version, scope) && (scope === 'session' || !isMixed(table));
 }
 
 /** Whether a lasting decision is what `decide` would say now. */
@@ -162,14 +176,6 @@ export function stillStands(
   if (policy.markers !== null && urlMark(facts.target, table, policy.markers) !== null) return false;
   if (kind !== 'navigation' || !isTopLevel(facts) || pin === null) return true;
   return !isPast(pin, sessions.lastSeenMs(pin.session) ?? pin.seen, nowMs, policy);
-}
-
-/** How the request is to be answered when it cannot have its version. A prefetched document belongs to its page. */
-export function requestKind(facts: RequestFacts): RequestKind {
-  if (facts.isWebSocket) return 'websocket';
-  const { method } = facts;
-  if (method !== 'GET') return method === 'HEAD' || method === 'OPTIONS' ? 'safe' : 'unsafe';
-  return isNavigation(facts) && !isPrefetch(facts) ? 'navigation' : 'safe';
 }
 
 function byTab(routing: Routing, named: TableVersion, pinned: TableVersion | undefined): Decision {
@@ -214,19 +220,44 @@ function byCookieMark(routing: Routing, version: TableVersion): Decision {
 }
 
 function byPin(routing: Routing, pinned: TableVersion): Decision {
-  const { kind } = routing;
-  if (kind === 'navigation' && isTopLevel(routing.facts) && isExpired(routing)) {
+  const { kind, facts, sources } = routing;
+  if (kind === 'navigation' && isTopLevel(facts) && isExpired(routing)) {
     const fresh = bySharesOf(routing, 'pin-expired');
     // With nobody to take new sessions a version that still serves its pages goes on doing so.
     if (fresh.action === 'forward' || !pinned.takesPinned) return fresh;
   }
+  const page = pageOf(routing, pinned);
+  if (page !== null) return byPage(routing, page);
   if (!pinned.takesPinned) return deadPin(routing, pinned);
-  if (pinned.repin !== 'stay' || pinned.repinIdleMs !== null) {
-    const reason = repinReason(routing, pinned);
-    if (reason !== null) return repinned(routing, pinned, reason);
-    if (pinned.repin === 'forced') return deadPin(routing, pinned);
+  if (!keepsAll(pinned, sources.policy.scope)) {
+    const move = moveOf(routing, pinned);
+    if (move !== null) return moved(routing, move);
+    if (pinned.repin === 'forced' && !isMovable(routing, pinned)) return deadPin(routing, pinned);
   }
   return stayed(routing, pinned);
+}
+
+/** Another tab of the browser has taken the pin along: this one's page is still of its version. */
+function byPage(routing: Routing, version: TableVersion): Decision {
+  if (!isFollowed(version)) return deadPin(routing, version);
+  return forwarded(routing, {
+    reason: 'page',
+    version,
+    session: routing.pin?.session ?? '',
+    pinAction: 'none',
+    dropConditionals: false,
+  });
+}
+
+/** The session keeps its id. */
+function moved(routing: Routing, { reason, version }: Move): Decision {
+  return forwarded(routing, {
+    reason,
+    version,
+    session: routing.pin?.session ?? '',
+    pinAction: 'repin',
+    dropConditionals: true,
+  });
 }
 
 /** A new session; also what an expired navigation gets. */
@@ -254,71 +285,4 @@ function stayed(routing: Routing, version: TableVersion): Decision {
     pinAction: 'refresh',
     dropConditionals: false,
   });
-}
-
-type RepinReason = 'repinned-navigation' | 'repinned-idle' | 'repinned-forced';
-
-/** The session keeps its id. Where a new session would get the same version, or none, it stays. */
-function repinned(routing: Routing, pinned: TableVersion, reason: RepinReason): Decision {
-  const { sources, table } = routing;
-  const target = sources.chooseVersion(table, routing.facts, routing.nowMs);
-  if (target === null || target === pinned) return stayed(routing, pinned);
-  return forwarded(routing, {
-    reason,
-    version: target,
-    session: routing.pin?.session ?? '',
-    pinAction: 'repin',
-    dropConditionals: true,
-  });
-}
-
-/** Why this request moves its session on; null when it must not, or nothing wants it to. */
-function repinReason(routing: Routing, pinned: TableVersion): RepinReason | null {
-  const { facts, kind, table, sources } = routing;
-  if (kind !== 'navigation' || !isTopLevel(facts) || pinned === table.active) return null;
-  // Forced moves ask for nothing more: what may not move is a dead pin then.
-  if (pinned.repin === 'forced') return 'repinned-forced';
-  if (facts.secFetchSite === 'cross-site') return null;
-  const idleMs = pinned.repinIdleMs;
-  const isIdle = idleMs !== null && routing.nowMs - lastActivityMs(routing) > idleMs;
-  if (pinned.repin === 'stay' && !isIdle) return null;
-  if (isInRoundTrip(routing) || isProtected(facts.target, sources.policy.protectedPaths)) return null;
-  return pinned.repin === 'navigation' ? 'repinned-navigation' : 'repinned-idle';
-}
-
-function isExpired(routing: Routing): boolean {
-  const { pin, nowMs, sources } = routing;
-  return pin !== null && isPast(pin, lastActivityMs(routing), nowMs, sources.policy);
-}
-
-/** Its life or its idle time is over. */
-function isPast({ first }: Pin, lastMs: number, nowMs: number, { idleMs, lifeMs }: RoutePolicy): boolean {
-  return nowMs - first > lifeMs || nowMs - lastMs > idleMs;
-}
-
-function isInRoundTrip({ pin, nowMs, sources }: Routing): boolean {
-  const busyMs = pin === null ? null : sources.sessions.lastBusyMs(pin.session);
-  return busyMs !== null && nowMs - busyMs < ROUND_TRIP_MS;
-}
-
-/** A GET that makes a page of its own: an iframe of the same site belongs to the page around it. */
-function isNavigation(facts: RequestFacts): boolean {
-  const { secFetchDest: dest, secFetchMode: mode, secFetchSite: site } = facts;
-  // Safari before 16.4 and clients that are no browsers send none of them.
-  if (dest === '' && mode === '' && site === '') return facts.accept.includes('text/html');
-  if (mode !== 'navigate') return false;
-  return dest === 'document' || ((dest === 'iframe' || dest === 'frame') && site === 'cross-site');
-}
-
-/** Of navigations: the page of a tab, not of a frame in somebody else's page. */
-function isTopLevel(facts: RequestFacts): boolean {
-  return facts.secFetchDest === 'document' || facts.secFetchDest === '';
-}
-
-function isProtected(target: string, paths: readonly string[]): boolean {
-  const query = target.indexOf('?');
-  const path = query === -1 ? target : target.slice(0, query);
-  return paths.some((wanted) =>
-    wanted.endsWith('*') ? path.startsWith(wanted.slice(0, -1)) : path === wanted,
-  );
 }

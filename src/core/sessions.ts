@@ -11,6 +11,7 @@
 
 import { SessionHistogram } from './session-histogram.ts';
 import { MINT_WINDOW_MAX_MS, SessionMints } from './session-mints.ts';
+import { SessionPages } from './session-pages.ts';
 import { SessionStreams } from './session-streams.ts';
 import { SessionTable } from './session-table.ts';
 import { SessionTicks } from './session-ticks.ts';
@@ -25,6 +26,8 @@ export interface SessionView {
   currentVersion(session: string): number | null;
   /** Latest unsafe request or redirect of the session; ms since the Unix epoch. */
   lastBusyMs(session: string): number | null;
+  /** Slot of the version that answered a page of the session last; null also where that was forgotten. */
+  pageVersion(session: string, target: string): number | null;
 }
 
 export interface SessionCounts {
@@ -44,6 +47,8 @@ export interface SessionLedger extends SessionView {
   repin(session: string, versionSlot: number, nowMs: number): void;
   /** The session sent an unsafe request or got a redirect. */
   busy(session: string, versionSlot: number, nowMs: number): void;
+  /** A page was answered by that version. Takes no entry: what is beyond its room is forgotten. */
+  rememberPage(session: string, target: string, versionSlot: number): void;
   /** Of a session whose pin came back: makes the entry when there is none. */
   streamOpened(session: string, versionSlot: number, nowMs: number): void;
   streamClosed(session: string, versionSlot: number, nowMs: number): void;
@@ -87,6 +92,7 @@ export class Ledger implements SessionLedger {
   readonly #mints: SessionMints;
   readonly #streams: SessionStreams;
   readonly #table: SessionTable;
+  readonly #pages: SessionPages;
   readonly #upkeep: SessionUpkeep;
   /** What #seen() found last was made by it, for a session without any other entry. */
   #isNewSession = false;
@@ -109,6 +115,7 @@ export class Ledger implements SessionLedger {
     this.#mints = new SessionMints(buffer, at.mints, startMs);
     this.#streams = new SessionStreams(buffer, at.streams, { room, threads, thread });
     this.#table = new SessionTable(buffer, at.table, { capacity, seed, isShared: threads > 1 });
+    this.#pages = new SessionPages(buffer, at.pages, { capacity, seed });
     this.#upkeep = new SessionUpkeep({
       table: this.#table,
       totals: this.#totals,
@@ -162,6 +169,14 @@ export class Ledger implements SessionLedger {
 
   lastBusyMs(session: string): number | null {
     return this.#table.select(session) ? this.#ticks.msOf(this.#table.latestBusyTick()) : null;
+  }
+
+  pageVersion(session: string, target: string): number | null {
+    return this.#pages.find(session, target) || null;
+  }
+
+  rememberPage(session: string, target: string, versionSlot: number): void {
+    this.#pages.remember(session, target, versionSlot);
   }
 
   touch(session: string, versionSlot: number, firstMs: number, nowMs: number): boolean {
@@ -281,6 +296,7 @@ export class Ledger implements SessionLedger {
    */
   releaseVersion(versionSlot: number): void {
     this.#mints.release(versionSlot);
+    this.#pages.release(versionSlot);
     this.#upkeep.releaseVersion(versionSlot);
   }
 
@@ -347,7 +363,15 @@ function placesIn({ capacity, threads, streams }: Omit<LedgerHandle, 'buffer'>) 
   const mints = align(SessionTotals.byteLength(threads));
   const streamsAt = align(mints + SessionMints.BYTE_LENGTH);
   const table = align(streamsAt + SessionStreams.byteLength(streams, threads));
-  return { totals: 0, mints, streams: streamsAt, table, end: table + SessionTable.byteLength(capacity) };
+  const pages = align(table + SessionTable.byteLength(capacity));
+  return {
+    totals: 0,
+    mints,
+    streams: streamsAt,
+    table,
+    pages,
+    end: pages + SessionPages.byteLength(capacity),
+  };
 }
 
 function align(byteOffset: number): number {

@@ -3,7 +3,7 @@
 import type { Gauges } from './gauges.ts';
 import type { Inner } from './own.ts';
 import type { PinKeys } from './pin.ts';
-import type { Affinity, CookiePolicy, DeadPinPolicy, MarkerPolicy } from './policy.ts';
+import type { Affinity, CookiePolicy, DeadPinPolicy, MarkerPolicy, PinScope } from './policy.ts';
 import type { Recollection } from './recollection.ts';
 import type { Decision, RequestFacts } from './route.ts';
 import type { SessionLedger } from './sessions.ts';
@@ -83,6 +83,7 @@ export interface SteeringPolicy {
   readonly protectedPaths: readonly string[];
   /** Null: nothing marks. */
   readonly markers: MarkerPolicy | null;
+  readonly scope: PinScope;
   /** Requests at one upstream at once; null: no limit. */
   readonly upstreamConnections: number | null;
   /** Serves own paths; null: nobody does. */

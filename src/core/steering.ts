@@ -4,16 +4,18 @@
 // opened and closed on top. Rules: the ledger learns of a session only when its pin has come back, so that clients
 // without cookies fill nothing; and a re-pin counts only when its pin is really sent.
 
-import { isDocumentAnswer, isPinYoung, planPin, privateCacheControl } from './answer.ts';
+import { isDocumentAnswer, isPage, isPinYoung, planPin, privateCacheControl } from './answer.ts';
 import { chooseUpstream } from './balance.ts';
 import { Choice } from './choice.ts';
 import { decideQueued, decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
 import { type Explanation, explain } from './explain.ts';
 import { decideOwn, isInner, isOwnTarget } from './own.ts';
+import { PageLookup } from './page-lookup.ts';
 import { NO_PIN, newSessionId, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
 import type { Recollection } from './recollection.ts';
+import { pageOf } from './repin.ts';
 import {
   type Decision,
   decide,
@@ -65,13 +67,15 @@ export class GatewaySteering implements Steering {
   #pinCookie: PinCookie;
   #sources: RouteSources;
   #namedFields: readonly string[];
+  readonly #pages: PageLookup;
   #limit: number;
 
   constructor(options: SteeringOptions) {
     this.#options = options;
+    this.#pages = new PageLookup(options.ledger);
     this.#limit = options.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#pinCookie = new PinCookie(options.cookie);
-    this.#sources = sourcesOf(options, this.#choice);
+    this.#sources = sourcesOf(options, this.#choice, this.#pages);
     this.#namedFields = namedFieldsOf(options);
   }
 
@@ -80,7 +84,7 @@ export class GatewaySteering implements Steering {
     this.#pinCookie = new PinCookie(policy.cookie);
     this.#options = { ...this.#options, ...policy };
     this.#limit = policy.upstreamConnections ?? Number.POSITIVE_INFINITY;
-    this.#sources = sourcesOf(this.#options, this.#choice);
+    this.#sources = sourcesOf(this.#options, this.#choice, this.#pages);
     this.#namedFields = namedFieldsOf(policy);
   }
 
@@ -95,11 +99,10 @@ export class GatewaySteering implements Steering {
     known: Recollection | null = null,
   ): Decision {
     if (isOwnTarget(facts.target)) return this.#decideOwn(facts, table, nowMs);
-    const { ledger } = this.#options;
     const decision = this.#recall(facts, table, nowMs, known) ?? this.#decide(facts, table, nowMs, known);
     if (staysPinned(decision)) this.#touch(decision, table, nowMs);
     if (decision.kind === 'unsafe' && decision.action === 'forward' && isConfirmed(decision)) {
-      ledger.busy(decision.session, decision.version!.slot, nowMs);
+      this.#busy(decision.session, decision.version!, table, nowMs);
     }
     return decision;
   }
@@ -136,7 +139,11 @@ export class GatewaySteering implements Steering {
       known?.keepReading(keys, reading, nowMs);
     }
     const decision = decide(facts, table, reading, nowMs, this.#sources);
-    if (known !== null && isLasting(decision, facts) && known.reading(keys, nowMs) === reading)
+    if (
+      known !== null &&
+      isLasting(decision, facts, table, this.#sources) &&
+      known.reading(keys, nowMs) === reading
+    )
       known.keepDecision(table, this.#sources, decision);
     return decision;
   }
@@ -174,11 +181,13 @@ export class GatewaySteering implements Steering {
   ): AnswerEdits {
     const { version, session } = decision;
     if (version === null || isInner(version)) return NO_EDITS;
-    const { ledger } = this.#options;
+    const { ledger, scope } = this.#options;
     const update = updateFor(version, table);
     const isDocument = isDocumentAnswer(facts, answer);
     const isPosted = isDocument && facts.method !== 'GET';
-    if (isRedirect(answer.status) && isConfirmed(decision)) ledger.busy(session, version.slot, nowMs);
+    if (isRedirect(answer.status) && isConfirmed(decision)) this.#busy(session, version, table, nowMs);
+    if (isDocument && session !== '' && scope === 'page' && isPage(answer))
+      this.#pages.keepPage(session, facts.target, version);
     const plan = this.#plan(decision, facts, answer, nowMs);
     if (plan === 'none' && decision.pinAction === 'repin') this.#touchPage(decision, table, nowMs);
     if (plan === 'none') {
@@ -219,7 +228,10 @@ export class GatewaySteering implements Steering {
     const upstream = decision.action === 'forward' ? this.choose(decision, NONE_TRIED) : null;
     const otherwise = decision.action === 'forward' && upstream === null ? without(decision) : null;
     const chosen = upstream?.address ?? null;
-    return explain({ ...about, decision, chosen, otherwise });
+    const { pin } = decision;
+    const pinned = pin === null ? undefined : table.versions.get(pin.version);
+    const page = pinned === undefined ? null : pageOf(this.#routing(decision, facts, table, nowMs), pinned);
+    return explain({ ...about, page, decision, chosen, otherwise });
   }
 
   /** Why a request that has ended was decided as it was, by what it said and the table that it met. */
@@ -227,7 +239,9 @@ export class GatewaySteering implements Steering {
     const chosen = upstream === '' ? null : upstream;
     // What the ledger knows now is later than the request.
     const sessions = { lastSeenMs: () => null };
-    return explain({ ...this.#explained(facts, table, atMs), sessions, decision, chosen, otherwise: null });
+    const page = decision.reason === 'page' ? decision.version : null;
+    const about = { ...this.#explained(facts, table, atMs), sessions, page };
+    return explain({ ...about, decision, chosen, otherwise: null });
   }
 
   streamOpened(decision: Decision, nowMs: number): void {
@@ -267,6 +281,12 @@ export class GatewaySteering implements Steering {
     // A re-pin that was taken back, a held dead pin that came back to life.
     if (staysPinned(next) && !staysPinned(before)) this.#touch(next, table, nowMs);
     return next;
+  }
+
+  /** It sent what may change something, or is led elsewhere: a round trip has begun, or goes on. */
+  #busy(session: string, version: TableVersion, table: RoutingTable, nowMs: number): void {
+    this.#options.ledger.busy(session, version.slot, nowMs);
+    this.#pages.keepRoundTrip(session, version, table);
   }
 
   #touch({ session, version, pin }: Decision, table: RoutingTable, nowMs: number): void {
@@ -318,18 +338,31 @@ export class GatewaySteering implements Steering {
   }
 }
 
-function namedFieldsOf({ markers }: SteeringPolicy): readonly string[] {
-  return markers === null || markers.headers.length === 0 ? NO_NAMED : markers.headers;
+/** Those of markers come first: core/markers.ts and core/repin.ts know their places. */
+function namedFieldsOf({ markers, scope }: SteeringPolicy): readonly string[] {
+  const headers = markers?.headers ?? NO_NAMED;
+  return scope === 'page' ? [...headers, 'referer'] : headers;
 }
 
-function sourcesOf(options: SteeringOptions, choice: Choice): RouteSources {
-  const { cookie, affinity, deadPin, protectedPaths, markers } = options;
+function sourcesOf(options: SteeringOptions, choice: Choice, pages: PageLookup): RouteSources {
+  const { cookie, affinity, deadPin, protectedPaths, markers, scope } = options;
   const { ledger, gauges, random, randomBytes } = options;
   return {
-    policy: { idleMs: cookie.idleMs, lifeMs: cookie.lifeMs, affinity, deadPin, protectedPaths, markers },
+    policy: {
+      idleMs: cookie.idleMs,
+      lifeMs: cookie.lifeMs,
+      affinity,
+      deadPin,
+      protectedPaths,
+      markers,
+      scope,
+    },
     sessions: ledger,
     chooseVersion: (table, facts, nowMs) => choice.pick(table, facts, nowMs, random),
     newSession: () => newSessionId(randomBytes(SESSION_ID_BYTES)),
+    isMixed: (table) => pages.isMixed(table),
+    pageVersion: (session, target, table) => pages.versionOf(session, target, table),
+    roundTripVersion: (session, table) => pages.roundTripVersion(session, table),
     hasAvailable: ({ upstreams }) => chooseUpstream(upstreams, gauges, '', NONE_TRIED, random) !== null,
   };
 }
@@ -345,6 +378,7 @@ function staysPinned(decision: Decision): boolean {
   switch (decision.reason) {
     case 'pinned':
     case 'tab':
+    case 'page':
     case 'marker':
     case 'held':
       return decision.pinAction !== 'repin';

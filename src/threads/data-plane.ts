@@ -5,7 +5,7 @@ import type { CanaryCount } from '../core/canary-meter.ts';
 import type { ToldExplanation } from '../core/explain.ts';
 import type { Gauges } from '../core/gauges.ts';
 import type { InnerSettings } from '../core/own.ts';
-import type { Affinity, DeadPinPolicy, MarkerPolicy } from '../core/policy.ts';
+import type { Affinity, DeadPinPolicy, MarkerPolicy, PinScope } from '../core/policy.ts';
 import type { SessionLedger } from '../core/sessions.ts';
 import type { ThreadsStatus } from '../core/status.ts';
 import type { ConnectionCount } from '../engine/connection-count.ts';
@@ -24,6 +24,7 @@ export interface DataPlaneSettings {
   readonly protectedPaths: readonly string[];
   /** Null: nothing marks. */
   readonly markers: MarkerPolicy | null;
+  readonly scope: PinScope;
   /** Each request leaves a line. */
   readonly hasAccessLog: boolean;
   /** Serves own paths; null: nobody does. */

@@ -21,10 +21,10 @@ export function createSteering(
 }
 
 export function steeringPolicy(settings: DataPlaneSettings): SteeringPolicy {
-  const { pinKeys, affinity, deadPin, protectedPaths, markers } = settings;
+  const { pinKeys, affinity, deadPin, protectedPaths, markers, scope } = settings;
   const inner = settings.inner === null ? null : innerOf(settings.inner);
   const { cookie, limits } = settings.engine;
   const { upstreamConnections } = limits;
   const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
-  return { cookie, keys, affinity, deadPin, protectedPaths, markers, upstreamConnections, inner };
+  return { cookie, keys, affinity, deadPin, protectedPaths, markers, scope, upstreamConnections, inner };
 }

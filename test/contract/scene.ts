@@ -8,7 +8,7 @@ import { Gauges } from '../../src/core/gauges.ts';
 import { type InnerSettings, innerOf } from '../../src/core/own.ts';
 import type { PassivePolicy } from '../../src/core/passive-health.ts';
 import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
-import type { CookiePolicy, DeadPinPolicy, Limits, MarkerPolicy } from '../../src/core/policy.ts';
+import type { CookiePolicy, DeadPinPolicy, Limits, MarkerPolicy, PinScope } from '../../src/core/policy.ts';
 import { Ledger } from '../../src/core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from '../../src/core/steering.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
@@ -36,6 +36,7 @@ export interface SceneSettings {
   /** What serves own paths. */
   readonly inner?: InnerSettings;
   readonly markers?: MarkerPolicy;
+  readonly scope?: PinScope;
   /** Not for engines in threads. */
   readonly wallMs?: () => number;
 }
@@ -154,6 +155,7 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
             deadPin,
             inner: settings.inner ?? null,
             markers: settings.markers ?? null,
+            scope: settings.scope ?? 'session',
           },
           gauges,
           ledger,
@@ -170,6 +172,7 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     deadPin,
     protectedPaths: settings.protectedPaths ?? [],
     markers: settings.markers ?? null,
+    scope: settings.scope ?? 'session',
     upstreamConnections: options.limits.upstreamConnections,
     inner: settings.inner === undefined ? null : innerOf(settings.inner),
   };

@@ -59,6 +59,7 @@ export function startThreads({ threads, kind, options, settings, ...rest }: Thre
         affinity: 'none',
         protectedPaths: [],
         markers: null,
+        scope: 'session',
         hasAccessLog: true,
         inner: null,
         ...settings,

@@ -123,6 +123,7 @@ beforeAll(async () => {
     deadPin: config.deadPin,
     protectedPaths: [],
     markers: null,
+    scope: 'session',
     upstreamConnections: null,
     ledger,
     gauges,

@@ -24,6 +24,7 @@ const DEFAULTS: Config = {
   },
   pinKeys: [],
   affinity: 'none',
+  pin: { scope: 'session' },
   markers: null,
   trustedProxies: [],
   versions: [],

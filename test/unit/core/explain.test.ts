@@ -11,7 +11,7 @@ import { GatewaySteering, type SteeringOptions } from '../../../src/core/steerin
 import type { RoutingTable } from '../../../src/core/table.ts';
 import { IDLE, LIFE, MINUTE, NOW, POLICY, pinOf, REQUESTS, tableOf, versionOf } from './routing-fixtures.ts';
 
-const { navigation, ajax, post } = REQUESTS;
+const { navigation, ajax, script, post } = REQUESTS;
 const COOKIE: CookiePolicy = {
   name: 'lockstep',
   idleMs: IDLE,
@@ -41,10 +41,12 @@ const READ_ONLY: SessionLedger = {
   lastSeenMs: () => SEEN,
   currentVersion: () => null,
   lastBusyMs: () => null,
+  pageVersion: () => null,
   touch: writes,
   mint: writes,
   repin: writes,
   busy: writes,
+  rememberPage: writes,
   streamOpened: writes,
   streamClosed: writes,
 };
@@ -57,6 +59,7 @@ function steering(more: Partial<SteeringOptions> = {}): GatewaySteering {
     deadPin: POLICY.deadPin,
     protectedPaths: [],
     markers: null,
+    scope: 'session',
     upstreamConnections: null,
     ledger: READ_ONLY,
     gauges: new Gauges(),
@@ -65,6 +68,13 @@ function steering(more: Partial<SteeringOptions> = {}): GatewaySteering {
     ...more,
   });
 }
+
+const MARKERS = {
+  headers: ['x-build'],
+  queries: ['dpl'],
+  paths: ['/app/{version}/*'],
+  cookies: ['__vdpl'],
+};
 
 const told = ({ sources }: Explanation) =>
   sources.map(({ source, names, verdict, why }) => `${source} ${names ?? '-'} ${verdict}: ${why}`);
@@ -309,19 +319,32 @@ describe('an explanation', () => {
         texts,
         fc.option(pins),
         fc.constantFrom(...tables),
-        (request, tab, pin, of) => {
+        fc.constantFrom('/', '/?dpl=v1', '/?dpl=v0'),
+        fc.constantFrom('', 'v1', 'v3'),
+        fc.constantFrom('session' as const, 'page' as const),
+        (request, tab, pin, of, target, mark, scope) => {
           const facts = {
             ...request,
             tab,
+            target,
+            named: [mark, 'https://shop.example/old'],
             cookie: pin === null ? '' : cookie(pinOf(pin.version, { first: pin.first })),
           };
-          const ledger = { ...READ_ONLY, touch: () => true, busy: () => {} };
-          const decided = steering({ ledger, randomBytes: (count) => new Uint8Array(count) }).decide(
-            facts,
-            of,
-            NOW,
-          );
-          const found = steering().explain(facts, of, NOW);
+          const more = { markers: MARKERS, scope };
+          const pages = { pageVersion: () => v1.slot };
+          const ledger = {
+            ...READ_ONLY,
+            ...pages,
+            touch: () => true,
+            busy: () => {},
+            rememberPage: () => {},
+          };
+          const decided = steering({
+            ...more,
+            ledger,
+            randomBytes: (count) => new Uint8Array(count),
+          }).decide(facts, of, NOW);
+          const found = steering({ ...more, ledger: { ...READ_ONLY, ...pages } }).explain(facts, of, NOW);
           expect(found).toMatchObject({
             action: decided.action,
             reason: decided.reason,
@@ -371,12 +394,6 @@ describe('of a request that has ended', () => {
 });
 
 describe('of markers', () => {
-  const markers = {
-    headers: ['x-build'],
-    queries: ['dpl'],
-    paths: ['/app/{version}/*'],
-    cookies: ['__vdpl'],
-  };
   const absent = {
     tab: 'x-lockstep-version - absent: the request has no such header',
     marker: 'marker - absent: none of x-build, ?dpl=, /app/{version}/* names a version',
@@ -463,7 +480,7 @@ describe('of markers', () => {
       ],
     },
   ])('$name', ({ facts, want }) => {
-    const explanation = steering({ markers }).explain(facts, table, NOW);
+    const explanation = steering({ markers: MARKERS }).explain(facts, table, NOW);
     expect(told(explanation)).toEqual(want);
     expect(explanation.sources.filter(({ verdict }) => verdict === 'won')).toHaveLength(1);
   });
@@ -496,5 +513,40 @@ describe('an own path', () => {
       failure: 'not-found',
       status: 404,
     });
+  });
+});
+
+describe('with pin.scope: page', () => {
+  const older = {
+    ...READ_ONLY,
+    pageVersion: (_: string, target: string) => (target === '/old' ? v1.slot : null),
+  };
+  const ask = (page: string, facts: RequestFacts = script) =>
+    told(
+      steering({ scope: 'page', ledger: older }).explain(
+        { ...facts, named: [`https://shop.example${page}`], cookie: cookie(pinOf('v2')) },
+        table,
+        NOW,
+      ),
+    );
+
+  it('says that the page decided, and by what it is known', () => {
+    expect(ask('/old')).toEqual([
+      'x-lockstep-version - absent: the request has no such header',
+      'page v1 won: the page that asks, by its Referer, is of v1',
+      'pin v2 unasked: page goes first',
+      'new session - unasked: there is one before it',
+    ]);
+  });
+
+  it('says that none is known', () => {
+    expect(ask('/other').slice(1, 3)).toEqual([
+      'page - absent: no page of this session, of another version than its pin, is known to have asked',
+      'pin v2 won: its version is v2',
+    ]);
+  });
+
+  it('says that the tab goes first', () => {
+    expect(ask('/old', { ...script, tab: 'v1' })[1]).toBe('page v1 unasked: x-lockstep-version goes first');
   });
 });

@@ -365,7 +365,7 @@ describe('what is remembered of a head', () => {
   const kept: Decision = decide(ajax, table, onV2, NOW, sources);
 
   it('stands for targets that name no version', () => {
-    expect(isLasting(kept, ajax)).toBe(true);
+    expect(isLasting(kept, ajax, table, sources)).toBe(true);
     for (const target of ['/', '/?dpl=v9', '/app/x', '/app/v9/']) {
       expect(stillStands(kept, at(ajax, target), table, NOW, sources)).toBe(true);
     }
@@ -380,7 +380,7 @@ describe('what is remembered of a head', () => {
   it('is no marked decision', () => {
     const decision = decide(at(ajax, '/?dpl=v2'), table, onV2, NOW, sources);
     expect(decision.reason).toBe('marker');
-    expect(isLasting(decision, ajax)).toBe(false);
+    expect(isLasting(decision, ajax, table, sources)).toBe(false);
     expect(new Recollection().decision(table, sources)).toBe(null);
   });
 });

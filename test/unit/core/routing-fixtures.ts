@@ -171,6 +171,7 @@ export const POLICY: RoutePolicy = {
   deadPin: { navigation: 'newest', safe: 'reload', unsafe: 'reload', patienceMs: 5000 },
   protectedPaths: ['/checkout', '/pay/*'],
   markers: null,
+  scope: 'session',
 };
 
 /** What a test says about the world around one decision. */
@@ -179,6 +180,10 @@ export interface World {
   readonly deadPin?: Partial<RoutePolicy['deadPin']>;
   readonly lastSeenMs?: number;
   readonly lastBusyMs?: number;
+  /** By target, the version that answered it. */
+  readonly pages?: Readonly<Record<string, string>>;
+  /** That the latest unsafe request or redirect was of. */
+  readonly roundTrip?: string;
   /** Id that the weighted choice gives; the active version when left out. */
   readonly chosen?: string;
   /** Ids of versions without an available upstream. */
@@ -193,10 +198,14 @@ export function sourcesOf(world: World = {}): RouteSources {
       lastSeenMs: () => world.lastSeenMs ?? null,
       currentVersion: () => null,
       lastBusyMs: () => world.lastBusyMs ?? null,
+      pageVersion: () => null,
     },
     chooseVersion: (table) =>
       world.chosen === undefined ? table.active : (table.versions.get(world.chosen) ?? null),
     newSession: () => `new-${++sessions}`,
+    isMixed: () => true,
+    pageVersion: (_, target, table) => table.versions.get(world.pages?.[target] ?? '') ?? null,
+    roundTripVersion: (_, table) => table.versions.get(world.roundTrip ?? '') ?? null,
     hasAvailable: (version) => version.upstreams.length > 0 && !(world.down ?? []).includes(version.id),
   };
 }

@@ -6,7 +6,7 @@ import { isPrefetch } from '../../../src/core/answer.ts';
 import { Choice } from '../../../src/core/choice.ts';
 import { decideUnavailable } from '../../../src/core/dead-pin.ts';
 import type { PinReading } from '../../../src/core/pin.ts';
-import type { DeadPinPolicy, MarkerPolicy } from '../../../src/core/policy.ts';
+import type { DeadPinPolicy, MarkerPolicy, PinScope } from '../../../src/core/policy.ts';
 import { type Decision, decide, type RequestFacts, type RouteSources } from '../../../src/core/route.ts';
 import type { RoutingTable, TableVersion } from '../../../src/core/table.ts';
 import { VERSION_STATES } from '../../../src/core/versions.ts';
@@ -61,11 +61,17 @@ const facts: fc.Arbitrary<RequestFacts> = fc
     ),
     method: fc.constantFrom(null, 'HEAD', 'OPTIONS', 'DELETE'),
     target: fc.constantFrom('/', '/checkout', '/pay/x?y', '/?dpl=v1', '/checkout?dpl=v4', '/app/v2/x'),
-    named: fc.constantFrom([''], ['v0'], ['v3'], ['v9']),
+    mark: fc.constantFrom('', '', 'v0', 'v3', 'v9'),
+    referer: fc.constantFrom('', 'https://shop.example/page', 'https://shop.example/page?x', 'about:blank'),
     cookie: fc.constantFrom('', '__vdpl=v2'),
     tab: fc.oneof({ weight: 3, arbitrary: fc.constant('') }, fc.constantFrom(...IDS, ...UNKNOWN)),
   })
-  .map(({ base, method, ...rest }) => ({ ...base, method: method ?? base.method, ...rest }));
+  .map(({ base, method, mark, referer, ...rest }) => ({
+    ...base,
+    method: method ?? base.method,
+    named: [mark, referer],
+    ...rest,
+  }));
 
 const times = fc.constantFrom(NOW, NOW - 1, NOW - IDLE - 1, NOW - LIFE - 1);
 const readings: fc.Arbitrary<PinReading> = fc.oneof(
@@ -96,7 +102,12 @@ function namedBefore(request: RequestFacts, table: RoutingTable): string | null 
   const isPage = mode === 'navigate' || (mode === '' && accept.includes('html'));
   const mayBeForeign = isPage && site !== 'none' && site !== 'same-origin';
   const inUrl = mayBeForeign ? [] : [/[?&]dpl=(v\d)/.exec(target)?.[1], /^\/app\/(v\d)\//.exec(target)?.[1]];
-  return [tab, ...named, ...inUrl].find((id) => id !== undefined && table.versions.has(id)) ?? null;
+  return [tab, named[0], ...inUrl].find((id) => id !== undefined && table.versions.has(id)) ?? null;
+}
+
+/** The version of the page that asks. */
+function askedBy({ secFetchSite, named }: RequestFacts, { scope, page }: Surroundings): string | null {
+  return scope === 'page' && secFetchSite === 'same-origin' && named[1]!.endsWith('/page') ? page : null;
 }
 
 interface Surroundings {
@@ -104,6 +115,10 @@ interface Surroundings {
   readonly lastSeenMs: number | null;
   readonly lastBusyMs: number | null;
   readonly down: readonly string[];
+  readonly scope: PinScope;
+  /** That answered /page. */
+  readonly page: string | null;
+  readonly roundTrip: string | null;
 }
 
 const surroundings: fc.Arbitrary<Surroundings> = fc.record({
@@ -111,19 +126,27 @@ const surroundings: fc.Arbitrary<Surroundings> = fc.record({
   lastSeenMs: fc.option(times),
   lastBusyMs: fc.option(times),
   down: fc.subarray([...IDS]),
+  scope: fc.constantFrom('session', 'page'),
+  page: fc.option(fc.constantFrom(...IDS)),
+  roundTrip: fc.option(fc.constantFrom(...IDS)),
 });
 
-function sourcesIn({ deadPin, lastSeenMs, lastBusyMs, down }: Surroundings): RouteSources {
+function sourcesIn({ page, roundTrip, ...around }: Surroundings): RouteSources {
+  const { deadPin, lastSeenMs, lastBusyMs, down, scope } = around;
   const choice = new Choice();
   return {
-    policy: { ...POLICY, deadPin, markers: MARKERS },
+    policy: { ...POLICY, deadPin, markers: MARKERS, scope },
     sessions: {
       lastSeenMs: () => lastSeenMs,
       currentVersion: () => null,
       lastBusyMs: () => lastBusyMs,
+      pageVersion: () => null,
     },
     chooseVersion: (table, request, nowMs) => choice.pick(table, request, nowMs, () => 0.5),
     newSession: () => 'fresh',
+    isMixed: () => true,
+    pageVersion: (_, target, table) => table.versions.get((target === '/page' && page) || '') ?? null,
+    roundTripVersion: (_, table) => table.versions.get(roundTrip ?? '') ?? null,
     hasAvailable: (version) => version.upstreams.length > 0 && !down.includes(version.id),
   };
 }
@@ -138,6 +161,7 @@ function keepsPromises(
   table: RoutingTable,
   request: RequestFacts,
   reading: PinReading,
+  around: Surroundings,
 ): void {
   const { action, reason, version, pin, pinAction, failure } = decision;
   must((action === 'refuse') === (failure !== null), 'a refusal has a failure, nothing else has');
@@ -158,14 +182,25 @@ function keepsPromises(
   const inCookie = /__vdpl=(v\d)/.exec(request.cookie)?.[1];
   const stored = inCookie !== undefined && table.versions.has(inCookie) ? inCookie : null;
   const named = namedBefore(request, table) ?? pin?.version ?? stored;
+  const asking = askedBy(request, around);
+  if (reason === 'page') {
+    must(
+      version!.id === asking && pinAction === 'none',
+      'what a page asks for goes to its version, and moves nothing',
+    );
+    return;
+  }
   if (reason === 'pinned' || reason === 'tab' || reason === 'marker' || reason === 'held') {
-    must(version!.id === named || version!.id === pin?.version, 'who stays, stays where pin or header say');
+    must([named, pin?.version, asking].includes(version!.id), 'who stays, stays where pin or header say');
     must(version!.repin !== 'forced' || !offered, 'forced versions keep nobody');
   } else {
     must(offered, 'who comes or moves gets what new sessions get');
   }
   if (decision.kind === 'unsafe' || decision.kind === 'websocket') {
-    must(named === null || version!.id === named, 'unsafe requests never reach another version');
+    must(
+      named === null || version!.id === named || version!.id === asking,
+      'unsafe requests never reach another version',
+    );
   }
   if (pinAction === 'mint') must(decision.session === 'fresh', 'a mint makes a session');
   if (pinAction === 'refresh') must(version!.id === pin?.version, 'a refresh says what the pin said');
@@ -178,7 +213,13 @@ describe('routing', () => {
   it('keeps its promises for every request', () => {
     fc.assert(
       fc.property(tables, facts, readings, surroundings, (table, request, reading, around) => {
-        keepsPromises(decide(request, table, reading, NOW, sourcesIn(around)), table, request, reading);
+        keepsPromises(
+          decide(request, table, reading, NOW, sourcesIn(around)),
+          table,
+          request,
+          reading,
+          around,
+        );
       }),
       { numRuns: 2000 },
     );
@@ -206,13 +247,13 @@ describe('routing', () => {
           const { kind, pin, hasStrayPins } = decision;
           const routing = { facts: request, table, nowMs: NOW + waitedMs, sources, kind, pin, hasStrayPins };
           decision = decideUnavailable(decision, routing, waitedMs);
-          if (decision.holdMs === 0) keepsPromises(decision, table, request, reading);
+          if (decision.holdMs === 0) keepsPromises(decision, table, request, reading, around);
           must(decision.holdMs <= Math.max(0, around.deadPin.patienceMs - waitedMs), 'patience has an end');
           // Without a wait and a new table in between, it is a matter of few steps.
           for (let steps = 0; decision.action === 'forward' && decision.holdMs === 0; steps++) {
             must(steps < 5, 'no request is passed back and forth for ever');
             decision = decideUnavailable(decision, routing, waitedMs);
-            if (decision.holdMs === 0) keepsPromises(decision, table, request, reading);
+            if (decision.holdMs === 0) keepsPromises(decision, table, request, reading, around);
           }
         }
       }),

@@ -51,6 +51,7 @@ class TellingLedger implements SessionLedger {
   readonly #seen = new Map<string, number>();
   readonly #current = new Map<string, number>();
   readonly #busy = new Map<string, number>();
+  readonly #pages = new Map<string, number>();
 
   lastSeenMs(session: string): number | null {
     return this.#seen.get(session) ?? null;
@@ -60,6 +61,12 @@ class TellingLedger implements SessionLedger {
   }
   lastBusyMs(session: string): number | null {
     return this.#busy.get(session) ?? null;
+  }
+  pageVersion(session: string, target: string): number | null {
+    return this.#pages.get(`${session} ${target}`) ?? null;
+  }
+  rememberPage(session: string, target: string, versionSlot: number): void {
+    this.#pages.set(`${session} ${target}`, versionSlot);
   }
   touch(session: string, versionSlot: number, _firstMs: number, nowMs: number): boolean {
     this.told.push(`touch ${session} v${versionSlot}`);
@@ -104,6 +111,7 @@ function steer(changes: Partial<SteeringOptions> = {}): GatewaySteering {
     deadPin: POLICY.deadPin,
     protectedPaths: [],
     markers: null,
+    scope: 'session',
     upstreamConnections: null,
     ledger,
     gauges,
@@ -548,6 +556,7 @@ describe('a reload', () => {
     deadPin: POLICY.deadPin,
     protectedPaths: [],
     markers: null,
+    scope: 'session',
     upstreamConnections: null,
   } as const;
   const pinned = withPin(ajax, pinOf('v1', { session: SESSION }));
@@ -584,6 +593,7 @@ describe('a reload', () => {
       deadPin: { ...POLICY.deadPin, safe: 'unavailable' },
       protectedPaths: ['*'],
       markers: null,
+      scope: 'session',
       upstreamConnections: null,
     });
     expect(fresh.decide(old, promoted, NOW).reason).toBe('pin-expired');

@@ -48,7 +48,7 @@ describe('the mark of a page in a query', () => {
     const sources = sourcesOf();
     const known = new Recollection();
     const before = decide(ajax, table, reads(pinOf('v2')), NOW, sources);
-    expect(isLasting(before, ajax)).toBe(true);
+    expect(isLasting(before, ajax, table, sources)).toBe(true);
     known.keepDecision(table, sources, before);
     const marked = readTabMark({ ...ajax, target: '/a?__lockstep=v1' });
     expect(stillStands(before, ajax, table, NOW, sources)).toBe(true);
