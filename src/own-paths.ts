@@ -6,6 +6,7 @@ import type { InnerSettings } from './core/own.ts';
 import type { PageIdentity, PageState } from './core/page-state.ts';
 import { descriptorLimit } from './descriptors.ts';
 import { sendJson } from './inner/answers.ts';
+import { clientScript } from './inner/client-script.ts';
 import { PageEvents } from './inner/page-events.ts';
 import { InnerServer } from './inner/server.ts';
 import type { Log } from './observe/log.ts';
@@ -44,6 +45,7 @@ export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPort
     heartbeatMs: () => Math.min(HEARTBEAT_MS, limits.tunnelIdleMs / 3),
     random: Math.random,
   });
+  inner.serve('/.lockstep/client.js', clientScript());
   inner.serve('/.lockstep/version', ({ page, pin }, answer) =>
     sendJson(answer, ports.state({ page, session: pin })),
   );

@@ -45,7 +45,7 @@ export interface Tab {
   skewed(options?: TroubleOptions): TabAnswer[];
   /** Failed loads (no answer, or 400 and above), console errors, exceptions, skew: a sentence each. Expect []. */
   trouble(options?: TroubleOptions): string[];
-  /** Until all that the page asked for so far has been answered and recorded; streams and sockets are not waited for. */
+  /** Until all that the page asked for so far has been answered and recorded; streams, sockets and beacons are not waited for. */
   settle(): Promise<void>;
   /** Forgets what was recorded, for the next part of a scenario. */
   clear(): void;
@@ -57,6 +57,7 @@ interface Asked {
   readonly type: string;
   /** Of the document that asked. */
   readonly loader: string;
+  isAnswered: boolean;
 }
 
 interface Recorder {
@@ -70,6 +71,9 @@ interface Recorder {
   /** Loader of the document in the main frame. */
   current: string;
 }
+
+/** What lasts, and what Chromium tells no end of (sendBeacon). */
+const UNENDING: ReadonlySet<string> = new Set(['EventSource', 'WebSocket', 'Ping']);
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -117,8 +121,12 @@ export async function recordTab(page: Page, context: BrowserContext): Promise<Ta
     settle: async () => {
       // Both come through this session in their order: after the answer everything is here that the page knew before.
       await session.send('Runtime.evaluate', { expression: '0' });
-      const isLasting = ({ type }: Asked): boolean => type === 'EventSource' || type === 'WebSocket';
-      await waitFor(() => [...recorder.asked.values()].every(isLasting), { what: `${page.url()} to settle` });
+      const hasEnded = () => {
+        // Told as the cause when it does not come to that.
+        for (const asked of recorder.asked.values()) if (isPending(asked)) throw new Error(describe(asked));
+        return true;
+      };
+      await waitFor(hasEnded, { what: `${page.url()} to settle` });
     },
     clear: () => {
       for (const list of [answers, failed, aborted, consoleErrors, pageErrors]) list.length = 0;
@@ -137,6 +145,7 @@ async function record(session: CDPSession, recorder: Recorder): Promise<void> {
     // The document of a navigation bears the id of its loader; a redirect's version is that of the chain so far.
     if (request.type === 'Document' && request.loader === id && !versions.has(id)) versions.set(id, version);
     const { method, url, type, loader } = request;
+    request.isAnswered = true;
     const pageVersion = versions.get(loader) ?? '';
     recorder.answers.push({
       method,
@@ -153,7 +162,13 @@ async function record(session: CDPSession, recorder: Recorder): Promise<void> {
     if (redirectResponse !== undefined) {
       answered(requestId, redirectResponse.status, redirectResponse.headers, false);
     }
-    asked.set(requestId, { method: request.method, url: request.url, type: type ?? '', loader: loaderId });
+    asked.set(requestId, {
+      method: request.method,
+      url: request.url,
+      type: type ?? '',
+      loader: loaderId,
+      isAnswered: false,
+    });
   });
   session.on('Network.responseReceived', ({ requestId, response }) => {
     const { fromDiskCache, fromPrefetchCache } = response;
@@ -170,7 +185,13 @@ async function record(session: CDPSession, recorder: Recorder): Promise<void> {
   });
   session.on('Network.loadingFinished', ({ requestId }) => void asked.delete(requestId));
   session.on('Network.webSocketCreated', ({ requestId, url }) => {
-    asked.set(requestId, { method: 'GET', url, type: 'WebSocket', loader: recorder.current });
+    asked.set(requestId, {
+      method: 'GET',
+      url,
+      type: 'WebSocket',
+      loader: recorder.current,
+      isAnswered: false,
+    });
   });
   session.on('Network.webSocketHandshakeResponseReceived', ({ requestId, response }) => {
     answered(requestId, response.status, response.headers, false);
@@ -181,13 +202,18 @@ async function record(session: CDPSession, recorder: Recorder): Promise<void> {
   await Promise.all([session.send('Network.enable'), session.send('Page.enable')]);
 }
 
+/** The end of a body that no script reads is not told. */
+function isPending({ type, isAnswered }: Asked): boolean {
+  return !UNENDING.has(type) && !(type === 'Fetch' && isAnswered);
+}
+
 function isSkewed({ version, page, url }: TabAnswer): boolean {
   return (
     version !== '' && page !== '' && version !== page && !new URL(url).pathname.startsWith('/.lockstep/')
   );
 }
 
-function describe({ method, url, type }: TabAnswer): string {
+function describe({ method, url, type }: TabAnswer | Asked): string {
   return `${method} ${url} (${type})`;
 }
 
