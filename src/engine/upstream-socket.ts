@@ -3,11 +3,9 @@
 // lose its answer (HARDENING T10). Here what is written after that goes nowhere, and reading goes on to the end of what the
 // kernel holds, which is never far behind: the connection is dead.
 
-import { Socket } from 'node:net';
+import { DirectSocket, type WriteCallback } from './direct-socket.ts';
 
-type WriteCallback = (error?: Error | null) => void;
-
-export class UpstreamSocket extends Socket {
+export class UpstreamSocket extends DirectSocket {
   #hasWriteFailed = false;
   /** Of the write under way: streams make one at a time. */
   #callback: WriteCallback | null = null;
@@ -21,6 +19,10 @@ export class UpstreamSocket extends Socket {
   /** The kernel has told the reason by failing the write, so the end that reading comes to looks like an ordinary one. */
   get hasWriteFailed(): boolean {
     return this.#hasWriteFailed;
+  }
+
+  override send(data: Buffer | string): boolean {
+    return this.#hasWriteFailed ? this.write(data as string, 'latin1') : super.send(data);
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {

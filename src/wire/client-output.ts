@@ -3,10 +3,13 @@
 
 import type { Socket } from 'node:net';
 import type { Deadlines } from '../engine/deadlines.ts';
+import { DirectSocket } from '../engine/direct-socket.ts';
 import { reset } from '../engine/reset.ts';
 
 export class ClientOutput {
   readonly #socket: Socket;
+  /** The same; null where every write goes through its stream (TLS). */
+  readonly #direct: DirectSocket | null;
   readonly #isTls: boolean;
   readonly #deadlines: Deadlines;
   /** Monotonic ms; 0: the client takes what it is given. */
@@ -14,6 +17,7 @@ export class ClientOutput {
 
   constructor(socket: Socket, isTls: boolean, deadlines: Deadlines) {
     this.#socket = socket;
+    this.#direct = socket instanceof DirectSocket ? socket : null;
     this.#isTls = isTls;
     this.#deadlines = deadlines;
   }
@@ -35,7 +39,7 @@ export class ClientOutput {
 
   /** False when the client needs a rest: there will be a drain. */
   write(data: Buffer | string): boolean {
-    const isReady = this.#socket.write(data as string, 'latin1');
+    const isReady = this.#direct?.send(data) ?? this.#socket.write(data as string, 'latin1');
     if (!isReady && this.#blockedSince === 0) this.#blockedSince = this.#deadlines.nowMs;
     return isReady;
   }

@@ -4,7 +4,9 @@
 // such handle, and for TLS, whose sockets decrypt into memory of their own, the ordinary events serve.
 
 import { channel } from 'node:diagnostics_channel';
-import { type OnReadOpts, type Server, Socket } from 'node:net';
+import type { OnReadOpts, Server, Socket, SocketConstructorOpts } from 'node:net';
+import { DirectSocket } from '../engine/direct-socket.ts';
+import type { HandleWrites } from '../engine/handle-writes.ts';
 
 export interface SocketReader {
   /** What the next read goes into. Asked for before each. */
@@ -35,13 +37,17 @@ interface HandleOwner {
 
 export interface Acceptance {
   readonly keepAliveSeconds: number;
+  readonly writes: HandleWrites;
   /** False: there is no room; the connection is closed before a socket is made for it. */
   admits(): boolean;
   accept(open: OpenSocket): void;
 }
 
 /** Takes the connections of a listening server. True when it could be done; else its events tell of them. */
-export function takeConnections(server: Server, { keepAliveSeconds, admits, accept }: Acceptance): boolean {
+export function takeConnections(
+  server: Server,
+  { keepAliveSeconds, writes, admits, accept }: Acceptance,
+): boolean {
   const handle = (server as unknown as HandleOwner)._handle;
   const original = handle?.onconnection;
   if (handle === null || typeof original !== 'function') return false;
@@ -56,7 +62,7 @@ export function takeConnections(server: Server, { keepAliveSeconds, admits, acce
       return;
     }
     if (!isInherited) tune(connection, keepAliveSeconds);
-    accept((reader) => openHandle(connection, reader));
+    accept((reader) => openHandle(connection, reader, writes));
   };
   return true;
 }
@@ -69,7 +75,7 @@ function tune(handle: TcpHandle, keepAliveSeconds: number): boolean {
   return handle.setNoDelay?.(true) === 0 && handle.setKeepAlive?.(true, keepAliveSeconds) === 0;
 }
 
-function openHandle(handle: ConnectionHandle, reader: SocketReader): Socket {
+function openHandle(handle: ConnectionHandle, reader: SocketReader, writes: HandleWrites): Socket {
   const onread: OnReadOpts = {
     buffer: () => reader.readBuffer(),
     callback: (length, buffer) => {
@@ -77,9 +83,9 @@ function openHandle(handle: ConnectionHandle, reader: SocketReader): Socket {
       return true;
     },
   };
-  const socket = new Socket({ handle, allowHalfOpen: true, onread } as ConstructorParameters<
-    typeof Socket
-  >[0]);
+  // @types/node knows no handles.
+  const options = { handle, allowHalfOpen: true, onread } as SocketConstructorOpts;
+  const socket = new DirectSocket(options, writes);
   if (accepted.hasSubscribers) accepted.publish({ socket });
   return socket;
 }

@@ -5,6 +5,7 @@ import type { TrustedProxies } from '../engine/client-address.ts';
 import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
 import type { FailureAnswers } from '../engine/failure-answer.ts';
+import type { HandleWrites } from '../engine/handle-writes.ts';
 import type { HttpDate } from '../engine/http-date.ts';
 import type { RetryBudgets } from '../engine/retry-budgets.ts';
 import type { WaitingRoom } from '../engine/waiting-room.ts';
@@ -22,6 +23,8 @@ export interface WireContext {
   readonly room: WaitingRoom;
   readonly budgets: RetryBudgets;
   readonly pools: UpstreamPools;
+  /** How sockets are written to without their streams. */
+  readonly writes: HandleWrites;
   readonly failures: FailureAnswers;
   readonly trusted: TrustedProxies;
   readonly dates: HttpDate;

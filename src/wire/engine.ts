@@ -16,6 +16,7 @@ import type {
 import { Deadlines, shortestOf, type Watched } from '../engine/deadlines.ts';
 import { FailureAnswers } from '../engine/failure-answer.ts';
 import { FAREWELL_MS, STREAM_JITTER_MS } from '../engine/fixed-bounds.ts';
+import { HandleWrites } from '../engine/handle-writes.ts';
 import { HttpDate } from '../engine/http-date.ts';
 import { bind, certificateOf, refuseHandshake } from '../engine/listener.ts';
 import { RetryBudgets } from '../engine/retry-budgets.ts';
@@ -39,6 +40,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   readonly deadlines: Deadlines;
   readonly room: WaitingRoom;
   readonly budgets = new RetryBudgets(() => this.deadlines.nowMs);
+  readonly writes = new HandleWrites();
   readonly pools: UpstreamPools;
   readonly failures = new FailureAnswers();
   readonly dates = new HttpDate();
@@ -62,7 +64,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.pools = new UpstreamPools(this.deadlines, settings, ports);
+    this.pools = new UpstreamPools({ deadlines: this.deadlines, writes: this.writes }, settings, ports);
     this.deadlines.add(this);
   }
 
@@ -195,6 +197,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   #takeConnections(server: Server): void {
     takeConnections(server, {
       keepAliveSeconds: KEEP_ALIVE_SECONDS,
+      writes: this.writes,
       admits: () => this.#hasRoom(),
       accept: (open) => this.#accept((reader) => this.#counted(open(reader)), false),
     });

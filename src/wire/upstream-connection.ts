@@ -7,6 +7,7 @@ import { type FailureCode, isOwnShortage } from '../core/errors.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
 import { connectOptions, type WhyForbidden } from '../engine/guarded-lookup.ts';
+import type { HandleWrites } from '../engine/handle-writes.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
@@ -48,6 +49,7 @@ type State =
 
 export interface UpstreamContext extends AnswerReaderContext {
   readonly deadlines: Deadlines;
+  readonly writes: HandleWrites;
   readonly whyForbidden: WhyForbidden | undefined;
   /** Takes back an idle connection, or forgets a closed one. */
   onIdle(connection: UpstreamConnection): void;
@@ -86,7 +88,7 @@ export class UpstreamConnection implements AnswerEvents, Watched {
         return true;
       },
     };
-    const socket = new UpstreamSocket({ allowHalfOpen: true, onread });
+    const socket = new UpstreamSocket({ allowHalfOpen: true, onread }, context.writes);
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.connect(connectOptions(upstream, context.whyForbidden));
@@ -128,7 +130,7 @@ export class UpstreamConnection implements AnswerEvents, Watched {
   /** False when the upstream should be given a rest. */
   write(data: Buffer | string): boolean {
     if (this.#state !== 'connecting') this.#since = this.#context.deadlines.nowMs;
-    return this.#socket.write(data as string, 'latin1');
+    return this.#socket.send(data);
   }
 
   cork(): void {

@@ -7,6 +7,7 @@ import type { TableUpstream } from '../core/table.ts';
 import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
 import type { WhyForbidden } from '../engine/guarded-lookup.ts';
+import type { HandleWrites } from '../engine/handle-writes.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { Recurring } from './recurring.ts';
 import { ResponseHead } from './response-head.ts';
@@ -14,6 +15,7 @@ import { UpstreamConnection, type UpstreamContext } from './upstream-connection.
 
 export class UpstreamPools implements UpstreamContext {
   readonly deadlines: Deadlines;
+  readonly writes: HandleWrites;
   limits: Limits;
   cookieName: string;
   reportHeader: string | null;
@@ -27,8 +29,13 @@ export class UpstreamPools implements UpstreamContext {
   readonly #all = new Set<UpstreamConnection>();
   readonly #gauges: Gauges;
 
-  constructor(deadlines: Deadlines, settings: EngineSettings, { gauges, whyForbidden }: EnginePorts) {
+  constructor(
+    { deadlines, writes }: Pick<UpstreamContext, 'deadlines' | 'writes'>,
+    settings: EngineSettings,
+    { gauges, whyForbidden }: EnginePorts,
+  ) {
     this.deadlines = deadlines;
+    this.writes = writes;
     this.#gauges = gauges;
     this.whyForbidden = whyForbidden;
     this.limits = settings.limits;
