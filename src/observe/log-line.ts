@@ -3,12 +3,36 @@
 // V12) and a line has as many bytes as characters. What did not happen is null, never a number.
 
 import type { ExchangeRecord } from '../core/exchange.ts';
-import type { LineBlock } from './line-block.ts';
+import { type LineBlock, octetsOf } from './line-block.ts';
 
 /** Names, numbers and punctuation of a line, and what has a bound of its own. */
 const FIXED = 1_200;
 /** Of one character: \uXXXX. */
 const LONGEST_ESCAPE = 6;
+
+// What stands between the values.
+const TIME = octetsOf('{"level":30,"time":');
+const ID = octetsOf(',"id":"');
+const METHOD = octetsOf('","method":');
+const URL = octetsOf(',"url":');
+const HOST = octetsOf(',"host":');
+const STATUS = octetsOf(',"status":');
+const VERSION = octetsOf(',"version":');
+const REASON = octetsOf(',"reason":"');
+const SESSION = octetsOf('","session":');
+const UPSTREAM = octetsOf(',"upstream":');
+const BYTES_IN = octetsOf(',"bytesIn":');
+const BYTES_OUT = octetsOf(',"bytesOut":');
+const CONNECT_MS = octetsOf(',"connectMs":');
+const FIRST_BYTE_MS = octetsOf(',"firstByteMs":');
+const TOTAL_MS = octetsOf(',"totalMs":');
+const GATEWAY_MS = octetsOf(',"gatewayMs":');
+const CLIENT = octetsOf(',"client":');
+const ERROR = octetsOf(',"error":');
+const RETRIES = octetsOf(',"retries":');
+const NULL = octetsOf('null');
+const STREAM = octetsOf(',"stream":true}\n');
+const NO_STREAM = octetsOf(',"stream":false}\n');
 
 /** No line of this exchange is longer. */
 export function longestLine({
@@ -34,46 +58,46 @@ export function longestLine({
 /** `id` holds nothing that needs an escape. */
 export function writeExchange(line: LineBlock, exchange: ExchangeRecord, id: string): void {
   const { failure } = exchange;
-  line.text('{"level":30,"time":');
+  line.constant(TIME);
   line.integer(exchange.startedAt);
-  line.text(',"id":"');
+  line.constant(ID);
   line.text(id);
-  line.text('","method":');
+  line.constant(METHOD);
   line.quoted(exchange.method);
-  line.text(',"url":');
+  line.constant(URL);
   line.quoted(exchange.url);
-  line.text(',"host":');
+  line.constant(HOST);
   line.quoted(exchange.host);
-  line.text(',"status":');
+  line.constant(STATUS);
   line.integer(exchange.status);
-  line.text(',"version":');
+  line.constant(VERSION);
   line.quoted(exchange.version);
-  line.text(',"reason":"');
+  line.constant(REASON);
   line.text(exchange.reason);
-  line.text('","session":');
+  line.constant(SESSION);
   line.quoted(exchange.session);
-  line.text(',"upstream":');
+  line.constant(UPSTREAM);
   line.quoted(exchange.upstream);
-  line.text(',"bytesIn":');
+  line.constant(BYTES_IN);
   line.integer(exchange.bytesIn);
-  line.text(',"bytesOut":');
+  line.constant(BYTES_OUT);
   line.integer(exchange.bytesOut);
-  line.text(',"connectMs":');
+  line.constant(CONNECT_MS);
   line.millis(exchange.connectMs);
-  line.text(',"firstByteMs":');
+  line.constant(FIRST_BYTE_MS);
   line.millis(exchange.firstByteMs);
-  line.text(',"totalMs":');
+  line.constant(TOTAL_MS);
   line.millis(exchange.totalMs);
-  line.text(',"gatewayMs":');
+  line.constant(GATEWAY_MS);
   line.millis(exchange.gatewayMs);
-  line.text(',"client":');
+  line.constant(CLIENT);
   line.quoted(exchange.client);
-  line.text(',"error":');
-  if (failure === null) line.text('null');
+  line.constant(ERROR);
+  if (failure === null) line.constant(NULL);
   else line.quoted(failure);
-  line.text(',"retries":');
+  line.constant(RETRIES);
   line.integer(exchange.retries);
-  line.text(exchange.isStream ? ',"stream":true}\n' : ',"stream":false}\n');
+  line.constant(exchange.isStream ? STREAM : NO_STREAM);
 }
 
 /** Says that lines are missing before this one. */
