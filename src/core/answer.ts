@@ -262,6 +262,7 @@ function isDeltaSeconds(argument: string): boolean {
 
 /** XHTML is HTML here: a page all the same. */
 export function isHtml(contentType: string): boolean {
+  if (contentType === 'text/html') return true; // as most pages say it, and asked of every answer
   const type = beforeParameters(contentType);
   return type === 'text/html' || type === 'application/xhtml+xml';
 }

@@ -99,7 +99,9 @@ function leastBusy(
   let least = Number.POSITIVE_INFINITY;
   let ties = 0;
   let found: TableUpstream | null = null;
-  for (const upstream of upstreams) {
+  // By index, here and below: iterators cost 1 % of a small request.
+  for (let i = 0; i < upstreams.length; i++) {
+    const upstream = upstreams[i]!;
     if (!couldTake(upstream, gauges, tried)) continue;
     const inFlight = gauges.inFlight(upstream.slot);
     if (inFlight > least) continue;
@@ -109,7 +111,8 @@ function leastBusy(
   }
   if (ties <= 1) return found;
   let skip = Math.floor(random() * ties);
-  for (const upstream of upstreams) {
+  for (let i = 0; i < upstreams.length; i++) {
+    const upstream = upstreams[i]!;
     // Another thread may count in between the passes: then `found` stands.
     if (gauges.inFlight(upstream.slot) !== least || !couldTake(upstream, gauges, tried)) continue;
     if (skip === 0) return upstream;
@@ -120,8 +123,8 @@ function leastBusy(
 
 function couldTake(upstream: TableUpstream, gauges: Gauges, tried: readonly TableUpstream[]): boolean {
   if (!upstream.enabled || !gauges.isRoutable(upstream.slot)) return false;
-  for (const other of tried) {
-    if (other.slot === upstream.slot) return false;
+  for (let i = 0; i < tried.length; i++) {
+    if (tried[i]!.slot === upstream.slot) return false;
   }
   return true;
 }

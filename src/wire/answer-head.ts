@@ -4,8 +4,12 @@
 
 import type { AnswerFacts } from '../core/steering.ts';
 import { readAnswer } from './answer-facts.ts';
-import { type AnswerExtras, AnswerLines } from './heads.ts';
+import { type AnswerExtras, AnswerLines, type ClientFraming } from './heads.ts';
+import { FLAT_FROM, inOnePiece } from './in-one-piece.ts';
 import type { BodyFraming, ResponseHead } from './response-head.ts';
+
+/** What an answer says besides its own. */
+export type AnswerAbout = Omit<AnswerExtras, 'framing' | 'closes'>;
 
 export class AnswerHead {
   readonly status: number;
@@ -20,6 +24,7 @@ export class AnswerHead {
   /** The lines as they went out last, and for what. */
   #text = '';
   #textFor: AnswerExtras | null = null;
+  #uses = 0;
 
   /** Of a final answer. */
   constructor(head: ResponseHead, cookieName: string, reportHeader: string | null) {
@@ -33,21 +38,25 @@ export class AnswerHead {
     this.#lines = new AnswerLines(head, cookieName);
   }
 
-  linesFor(extras: AnswerExtras): string {
+  linesFor(about: AnswerAbout, framing: ClientFraming, closes: boolean): string {
     const last = this.#textFor;
     // Edits that are nothing unusual are one and the same object (core/steering.ts).
     if (
       last !== null &&
-      last.edits === extras.edits &&
-      last.version === extras.version &&
-      last.framing === extras.framing &&
-      last.closes === extras.closes &&
-      (this.#hasDate || last.date === extras.date)
+      last.edits === about.edits &&
+      last.version === about.version &&
+      last.framing === framing &&
+      last.closes === closes &&
+      (this.#hasDate || last.date === about.date)
     ) {
+      if (++this.#uses === FLAT_FROM) this.#text = inOnePiece(this.#text);
       return this.#text;
     }
+    const { version, edits, date } = about;
+    const extras = { version, edits, framing, closes, date };
     this.#textFor = extras;
     this.#text = this.#lines.all(extras);
+    this.#uses = 1;
     return this.#text;
   }
 }

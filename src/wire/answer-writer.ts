@@ -1,14 +1,11 @@
 // Writes an upstream's answer to the client, framed as that client can read it: by length as it came, chunked anew, or by
 // the end of the connection for HTTP/1.0. What one read of the upstream's brings goes out with `flush`, in one write.
 
-import type { AnswerHead } from './answer-head.ts';
+import type { AnswerAbout, AnswerHead } from './answer-head.ts';
 import { chunkEnd, encodeChunk, encodeInPlace, moveTogether } from './chunked.ts';
 import type { ClientOutput } from './client-output.ts';
 import { GatheredWrite } from './gathered-write.ts';
-import type { AnswerExtras, ClientFraming } from './heads.ts';
-
-/** What an answer says besides its own. */
-export type AnswerAbout = Omit<AnswerExtras, 'framing' | 'closes'>;
+import type { ClientFraming } from './heads.ts';
 
 export class AnswerWriter {
   /** Of the head that was written; 0 before. */
@@ -34,7 +31,7 @@ export class AnswerWriter {
     const framing = clientFraming(head, minor);
     this.#framing = framing;
     this.closes = closes || framing === 'close';
-    this.#out.text(head.linesFor({ ...about, framing, closes: this.closes }));
+    this.#out.text(head.linesFor(about, framing, this.closes));
   }
 
   /** A whole body of known length, as latin1. */

@@ -24,7 +24,7 @@ import type { AnswerHead } from './answer-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
-import { clientInterimHead, clientSwitchingHead, upstreamRequestLine } from './heads.ts';
+import { clientInterimHead, clientSwitchingHead } from './heads.ts';
 import type { KnownHead } from './known-head.ts';
 import type { BodySink } from './request-body.ts';
 import type { ReadRequest } from './request-facts.ts';
@@ -76,10 +76,10 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     return this.#placing !== null && this.#placing.decision.pin !== null;
   }
 
-  /** The request's line is in the context's `requestHead`, and all of it is when it has a body. */
+  /** `head.request`; all of it is in the context's `requestHead` when it has a body. */
   begin(head: KnownHead): void {
     const { requestHead, table } = this.#context;
-    const request = head.request(requestHead.method, requestHead.target);
+    const { request } = head;
     this.#head = head;
     this.#request = request;
     const {
@@ -214,7 +214,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     this.#connection = connection;
     this.#wasReused = connection.served > 0;
     if (connection.isConnected) this.#timings.connectedAtOnce();
-    const head = this.#headFor(decision, upstream);
+    const head = this.#head!.headFor(request, decision, upstream);
     connection.ask(this, request.facts.method, request.hasBody, request.facts.isWebSocket);
     if (!request.hasBody) {
       connection.write(head);
@@ -222,12 +222,6 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     }
     this.#upload = new RequestWriter(connection, head);
     if (connection.isConnected) this.#client.resumeBody();
-  }
-
-  #headFor(decision: Decision, upstream: TableUpstream): string {
-    const { facts, host } = this.#request!;
-    const line = upstreamRequestLine(facts.method, facts.target, host === '' ? upstream.address : '');
-    return line + this.#head!.linesFor(decision, facts);
   }
 
   // The upstream's side.

@@ -1,16 +1,18 @@
 // The fields of a request, read: what they say, and the lines that go up for them. Browsers send the same ones on a
 // connection again and again, to the letter, and only the request line differs: those are kept by their text and
-// recognised. Kept are only fields that say the same whatever the line: HTTP/1.1 without a body, an upgrade or an
+// recognised; so is the line that came with them last. Kept are only fields that say the same whatever the line: HTTP/1.1 without a body, an upgrade or an
 // expectation, to an origin-form target. They are good for one sender (address, scheme, trusted proxies), since
 // X-Forwarded-* is among the lines.
 
 import { innerFields, isInner } from '../core/own.ts';
 import { Recollection } from '../core/recollection.ts';
-import type { Decision, RequestFacts } from '../core/route.ts';
+import type { Decision } from '../core/route.ts';
 import { hasTabMark, readTabMark } from '../core/tab-mark.ts';
+import type { TableUpstream } from '../core/table.ts';
 import type { TrustedProxies } from '../engine/client-address.ts';
 import type { WireContext } from './context.ts';
-import { RequestLines } from './heads.ts';
+import { RequestLines, upstreamRequestLine } from './heads.ts';
+import { FLAT_FROM, inOnePiece } from './in-one-piece.ts';
 import { type ReadRequest, readRequest, type Sender } from './request-facts.ts';
 import type { RequestHead } from './request-head.ts';
 
@@ -18,15 +20,25 @@ const LF = 10;
 
 export class KnownHead {
   readonly recollection = new Recollection();
-  readonly #request: ReadRequest;
+  /** What was read, with the line that came last. */
+  request: ReadRequest;
+  /** What was read with the fields. What a mark in its target said was said by that target alone. */
+  readonly #read: ReadRequest;
   readonly #sender: Sender;
   readonly #lines: RequestLines;
+  /** The line of `request`, '' when it was read with its fields. */
+  #line = '';
   #tail = '';
   #tailVersion = '';
   #tailSession = '';
+  /** All that went up last, for `request` and with that tail; '' when either is another one now. */
+  #whole = '';
+  #wholeUses = 0;
 
   constructor(request: ReadRequest, sender: Sender, lines: RequestLines) {
-    this.#request = request;
+    const { facts } = request;
+    this.#read = request;
+    this.request = hasTabMark(facts.target) ? { ...request, facts: readTabMark(facts) } : request;
     this.#sender = sender;
     this.#lines = lines;
   }
@@ -35,10 +47,17 @@ export class KnownHead {
     return this.#sender.peer === peer && this.#sender.isTls === isTls && this.#sender.trusted === trusted;
   }
 
-  /** What was read, of a request with another line. */
-  request(method: string, target: string): ReadRequest {
-    const known = this.#request;
+  /** Whether it is the line that came last: then nothing of it need be read again. */
+  isLine(line: string): boolean {
+    return this.#line === line;
+  }
+
+  /** The fields came with another line. */
+  takeLine(line: string, method: string, target: string): void {
+    const known = this.#read;
     const { facts } = known;
+    this.#line = line;
+    this.#whole = '';
     const asked = {
       method,
       target,
@@ -56,7 +75,7 @@ export class KnownHead {
       isWebSocket: facts.isWebSocket,
       named: facts.named,
     };
-    return {
+    this.request = {
       facts: hasTabMark(target) ? readTabMark(asked) : asked,
       host: known.host,
       minor: known.minor,
@@ -68,14 +87,33 @@ export class KnownHead {
     };
   }
 
-  /** All that follows the request line of what goes up. `facts`: of the request that has this head. */
-  linesFor(decision: Decision, facts: RequestFacts): string {
-    const { version, session, dropConditionals } = decision;
-    if (isInner(version!)) return this.#lines.inside(innerFields(decision, facts));
+  /** What goes up for `request`, which may not be the one that came last any more. */
+  headFor(request: ReadRequest, decision: Decision, upstream: TableUpstream): string {
+    const { facts, host } = request;
+    const isToInner = isInner(decision.version!);
+    const tail = isToInner ? this.#lines.inside(innerFields(decision, facts)) : this.#tailFor(decision);
+    // Where a client of HTTP/1.0 names no host, the head depends on the upstream.
+    const isPlain = host !== '' && !isToInner && !decision.dropConditionals;
+    const mayRepeat = isPlain && request === this.request;
+    if (mayRepeat && this.#whole !== '') {
+      if (++this.#wholeUses === FLAT_FROM) this.#whole = inOnePiece(this.#whole);
+      return this.#whole;
+    }
+    const whole = upstreamRequestLine(facts.method, facts.target, host === '' ? upstream.address : '') + tail;
+    if (mayRepeat) {
+      this.#whole = whole;
+      this.#wholeUses = 1;
+    }
+    return whole;
+  }
+
+  /** All that follows the request line. */
+  #tailFor({ version, session, dropConditionals }: Decision): string {
     const { id } = version!;
     if (dropConditionals) return this.#lines.all(id, session, true);
     if (this.#tail === '' || this.#tailVersion !== id || this.#tailSession !== session) {
       this.#tail = this.#lines.all(id, session, false);
+      this.#whole = '';
       this.#tailVersion = id;
       this.#tailSession = session;
     }
@@ -91,8 +129,8 @@ export interface Client {
 }
 
 /**
- * The fields, where `length` octets of `buffer` are one whole head and its fields came before; then its line is in the
- * context's `requestHead`. Null for all else, which is read in the ordinary way.
+ * The fields, where `length` octets of `buffer` are one whole head and its fields came before; their `request` is of its line.
+ * Null for all else, which is read in the ordinary way.
  */
 export function recogniseHead(buffer: Buffer, length: number, client: Client): KnownHead | null {
   const { requestHead, knownHeads, options, trusted } = client.context;
@@ -102,8 +140,12 @@ export function recogniseHead(buffer: Buffer, length: number, client: Client): K
   // Known fields end with the one empty line that they hold: there is no second head behind them.
   const known = knownHeads.find(text.slice(lineEnd + 2));
   if (known === undefined || !known.isFrom(client.peer, client.isTls, trusted)) return null;
+  const line = text.slice(0, lineEnd);
+  if (known.isLine(line)) return known;
   const refused = requestHead.readLine(text, lineEnd, options.limits.uri);
-  return refused === null && requestHead.hasPlainLine ? known : null;
+  if (refused !== null || !requestHead.hasPlainLine) return null;
+  known.takeLine(line, requestHead.method, requestHead.target);
+  return known;
 }
 
 /** Reads what `head` holds, whose whole text is `text`, and keeps it where it may come again. */

@@ -5,8 +5,8 @@
 const GENERATION_OCTETS = 4 * 1024 * 1024;
 /** An entry besides its texts: a flood of short heads that differ held 260 MB when texts alone were counted. */
 const ENTRY_OCTETS = 1_024;
-/** The text itself, and the lines that were made of it. */
-const COPIES = 3;
+/** The text itself, the lines that were made of it, and what went out last. */
+const COPIES = 4;
 
 interface Kept<T> {
   readonly what: T;

@@ -63,6 +63,13 @@ const SEQUENCES: readonly Sequence[] = [
     ],
   },
   {
+    name: 'marks of a page in the target',
+    fields: pin('v1'),
+    steps: ['?__lockstep=v2', '', '?__lockstep=v2&a=1', '?a=1', '?__lockstep=v1', '?a=1&__lockstep=gone'].map(
+      (query) => ({ line: `GET /plain${query} HTTP/1.1` }),
+    ),
+  },
+  {
     name: 'who asks, and what is said of that',
     fields: `${pin('v1')}X-Forwarded-For: 198.51.100.1\r\n`,
     steps: [
