@@ -44,6 +44,7 @@ export function decideUnavailable(decision: Decision, routing: Routing, waitedMs
  */
 export function decideQueued(decision: Decision, routing: Routing): Decision {
   const chosen = decision.version;
+  if (chosen !== null && isInner(chosen)) return decision;
   const now = chosen === null ? undefined : routing.table.versions.get(chosen.id);
   if (chosen === null || now === chosen) return decision;
   const isAsBefore =

@@ -20,3 +20,9 @@ export const STREAM_JITTER_MS = 5_000;
 
 /** A message that is under way when its WebSocket is to be closed may take this long to end. */
 export const FRAME_PATIENCE_MS = 1_000;
+
+/**
+ * Requests that the inner upstream (core/own.ts) is asked at once; more queue. It is the control plane's thread, and these
+ * are 5 ms of it, so that no flood of them keeps it from its health checks.
+ */
+export const MOST_INSIDE = 64;

@@ -6,12 +6,12 @@
 
 import { isFixed } from '../core/dead-pin.ts';
 import { FAILURES, type FailureCode } from '../core/errors.ts';
-import { INNER_VERSION_SLOT } from '../core/gauges.ts';
+import { type Gauges, INNER_VERSION_SLOT } from '../core/gauges.ts';
 import type { Recollection } from '../core/recollection.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
 import type { RoutingTable, TableUpstream } from '../core/table.ts';
 import type { EnginePorts, EngineSettings } from './contract.ts';
-import { MAX_ROUNDS } from './fixed-bounds.ts';
+import { MAX_ROUNDS, MOST_INSIDE } from './fixed-bounds.ts';
 import { type Asked, mayAskAgain } from './retry.ts';
 import type { RetryBudgets } from './retry-budgets.ts';
 import { noteAnswer, noteFailure, noteReport } from './upstream-faults.ts';
@@ -136,9 +136,10 @@ export class Placing {
   /** False when it is full. */
   #enter(versionSlot: number, upstream: TableUpstream): boolean {
     const { ports, budgets, room } = this.#context;
-    // What is limited is what an application bears.
-    const limit = versionSlot === INNER_VERSION_SLOT ? Number.POSITIVE_INFINITY : room.limit;
-    if (!ports.gauges.enter(versionSlot, upstream.slot, limit)) return false;
+    const isInside = versionSlot === INNER_VERSION_SLOT;
+    if (isInside && !hasRoomInside(ports.gauges)) return false;
+    // What the operator limits is what an application bears.
+    if (!ports.gauges.enter(versionSlot, upstream.slot, isInside ? undefined : room.limit)) return false;
     if (this.#asks++ === 0) budgets.request(versionSlot);
     this.#isRetry = true;
     this.#isGranted = false;
@@ -218,4 +219,10 @@ export class Placing {
       this.#context.ports.onUpstreamFault({ slot, fault: 'connect-failed' });
     }
   }
+}
+
+/** Of all threads together. Streams have had their answer: they cost the main thread nothing more. */
+function hasRoomInside(gauges: Gauges): boolean {
+  const asked = gauges.versionInFlight(INNER_VERSION_SLOT) - gauges.versionStreams(INNER_VERSION_SLOT);
+  return asked < MOST_INSIDE;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sendJson } from '../../src/inner/answers.ts';
 import { InnerServer } from '../../src/inner/server.ts';
+import { httpRequest } from '../kit/http-request.ts';
 import { rawClient } from '../kit/raw-client.ts';
 import { onlyValue, pinsSent, rawRequest } from '../kit/raw-request.ts';
 import { valuesOf } from '../kit/strict-http.ts';
@@ -238,6 +239,27 @@ onEveryEngine((engine) => {
         await waitFor(() => stream.received().includes(': first'), { what: 'the stream to begin' });
       }
       expect((await ask('/.lockstep/told')).status).toBe(200);
+    });
+
+    test('T22: asks the main thread so many at once, and no more: the others wait their turn, and get it', async () => {
+      const gate = Promise.withResolvers<void>();
+      let [now, most] = [0, 0];
+      const gated = await openInner();
+      cleanUp.push(() => gated.close());
+      gated.serve('/.lockstep/gate', async (_request, answer) => {
+        most = Math.max(most, ++now);
+        await gate.promise;
+        now--;
+        sendJson(answer, {});
+      });
+      scene = await sceneWith({ inner: gated.settings, limits: { queueTimeoutMs: 60_000 } });
+      const all = Array.from({ length: 100 }, () => httpRequest(`${scene.url}/.lockstep/gate`));
+      await waitFor(() => now >= 64, { what: 'as many as may be' });
+      await waitFor(() => scene.gauges.versionQueued(0) === 100 - now, { what: 'the others to wait' });
+      gate.resolve();
+      expect(new Set((await Promise.all(all)).map(({ status }) => status))).toEqual(new Set([200]));
+      // Of two threads each may take the last place.
+      expect(most).toBeLessThanOrEqual(65);
     });
 
     test('V11: on a host that is not served is a 421', async () => {
