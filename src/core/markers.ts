@@ -22,7 +22,7 @@ export interface Mark {
 /** Stands for the version in a path. */
 export const VERSION_PART = '{version}';
 
-const EQUALS = 61;
+const QUESTION_MARK = 63;
 
 /** What goes before the pin; null for nothing. */
 export function requestMark(facts: RequestFacts, table: RoutingTable, markers: MarkerPolicy): Mark | null {
@@ -86,13 +86,26 @@ export function isForeignNavigation(facts: RequestFacts): boolean {
 
 /** '' for none. Of several the first counts. */
 function queryValue(target: string, query: number, name: string): string {
-  for (let at = query; at !== -1; at = target.indexOf('&', at + 1)) {
-    const equals = at + 1 + name.length;
-    if (target.charCodeAt(equals) !== EQUALS || !target.startsWith(name, at + 1)) continue;
-    const end = target.indexOf('&', equals);
-    return target.slice(equals + 1, end === -1 ? undefined : end);
+  let equals = query;
+  for (let at = query; at !== -1; ) {
+    const next = target.indexOf('&', at + 1);
+    const end = next === -1 ? target.length : next;
+    if (equals <= at) equals = target.indexOf('=', at + 1);
+    if (equals === -1) return '';
+    if (equals < end && isNamed(target, at + 1, equals, name)) return target.slice(equals + 1, end);
+    at = next;
   }
   return '';
+}
+
+/**
+ * Next.js writes its `?dpl=` behind a query that is there already: `/icon.svg?icon.x1y2z3.svg?dpl=v1`. A page's address in a
+ * value (`?next=/a?dpl=v1`) is no mark.
+ */
+function isNamed(target: string, start: number, equals: number, name: string): boolean {
+  const from = equals - name.length;
+  if (from < start || !target.startsWith(name, from)) return false;
+  return from === start || target.charCodeAt(from - 1) === QUESTION_MARK;
 }
 
 /** The version is a whole part of the path; what follows it is the rest of the pattern, or begins so before a `*`. */

@@ -1,5 +1,6 @@
 // A Next.js application that nobody here wrote (create-next-app's shape, `deploymentId` set), unchanged, in two builds behind
-// the gateway: every request of a page goes to its build, and a page whose build is gone takes the next one whole.
+// the gateway with `markers: [next]`. What it asks with its deployment id (chunks, RSC payloads, server actions) goes to the
+// build of its page, whatever the browser's pin says by then.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startChromium, type TestBrowser } from '../kit/chromium.ts';
@@ -43,7 +44,7 @@ describe.skipIf(!needsTool('chromium'))('Next.js with a deployment id', () => {
     const gateway = await startGateway({
       versions: pools,
       active: 'v1',
-      more: { ...more },
+      more: { markers: ['next'], ...more },
     });
     await browser.context.clearCookies();
     try {
@@ -69,6 +70,29 @@ describe.skipIf(!needsTool('chromium'))('Next.js with a deployment id', () => {
       await goTo(tab, 'Home', 'v1');
       expect(tab.trouble()).toEqual([]);
       expect(rscAnswers(tab)).not.toEqual([]);
+    });
+  });
+
+  it('keeps two tabs in two builds with one pin: scope page', async () => {
+    await withGateway({ pin: { scope: 'page' } }, async (gateway) => {
+      const old = await browser.openTab(gateway.url);
+      await expectText(old, '#client-build', 'v1');
+      await gateway.admin.promote('v2');
+      const young = await browser.openTab(gateway.url);
+      await expectText(young, '#client-build', 'v2');
+
+      // The browser has one pin by now, of v2; the old tab's requests bear their own mark.
+      await old.page.bringToFront();
+      await openLazyChunk(old, 'v1');
+      await goTo(old, 'Second item', 'v1');
+      await goTo(old, 'Cart', 'v1');
+      await order(old, 'v1');
+      await young.page.bringToFront();
+      await openLazyChunk(young, 'v2');
+      await goTo(young, 'Cart', 'v2');
+      await order(young, 'v2');
+      expect(old.trouble()).toEqual([]);
+      expect(young.trouble()).toEqual([]);
     });
   });
 

@@ -157,6 +157,18 @@ describe('a marker in the query', () => {
       facts: at(curl, '/api?v=v1'),
       want: { ...marked, session: '', pinAction: 'none' },
     },
+    {
+      name: 'is found behind a query that Next.js wrote it after',
+      facts: at(script, '/icon.svg?icon.x1y2z3.svg?dpl=v1'),
+      reading: onV2,
+      want: { ...marked, pinAction: 'none', dropConditionals: false },
+    },
+    {
+      name: 'in the address that another parameter holds is none',
+      facts: at(script, '/go?a&&next=/page?dpl=v1&xdpl=v1&dpl'),
+      reading: onV2,
+      want: pinned,
+    },
     { name: 'steers a WebSocket', facts: at(websocket, '/live?dpl=v1'), reading: onV2, want: marked },
     {
       name: 'of a page that the user asked for mints',
