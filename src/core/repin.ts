@@ -1,6 +1,6 @@
 // Which requests move a session to another version, and which belong to a page that stayed behind (docs/pinning.md). Rules:
-// - a re-pin moves one whole page at a time: top-level navigations only, none that another site began, and none in the
-//   middle of a round trip, but along with it;
+// - a re-pin moves one whole page at a time: top-level navigations only, and in the middle of a round trip, or coming from
+//   another site, only to where that round trip is;
 // - with `pin.scope: page` every such navigation leaves a version that takes no new sessions; else the ladder says when;
 // - what a page asks for, and what goes on where it began, stays with the version of that page: by its address, where
 //   nothing better is said.
@@ -13,6 +13,8 @@ import type { TableVersion } from './table.ts';
 
 /** After an unsafe request or a redirect the session is in a round trip: POST, 303, GET, or a sign-in. */
 const ROUND_TRIP_MS = 10_000;
+/** By way of another site, where people sign in or pay, it takes longer. */
+const ELSEWHERE_MS = 600_000;
 
 export interface Move {
   readonly reason: 'repinned-navigation' | 'repinned-idle' | 'repinned-forced';
@@ -25,10 +27,10 @@ export function moveOf(routing: Routing, pinned: TableVersion): Move | null {
   if (!isMovable(routing, pinned)) return null;
   const reason = reasonToMove(routing, pinned);
   if (reason === null) return null;
-  const version =
-    reason !== 'repinned-forced' && isInRoundTrip(routing)
-      ? roundTripVersion(routing)
-      : sources.chooseVersion(table, facts, nowMs);
+  const isForced = reason === 'repinned-forced';
+  // What another site began may be the second half of a round trip, and moves nothing else.
+  const goesOn = !isForced && (facts.secFetchSite === 'cross-site' || isInRoundTrip(routing));
+  const version = goesOn ? roundTripVersion(routing) : sources.chooseVersion(table, facts, nowMs);
   // Where a new session would get the same version, or none, it stays.
   return version === null || version === pinned ? null : { reason, version };
 }
@@ -79,7 +81,7 @@ function reasonToMove(routing: Routing, pinned: TableVersion): Move['reason'] | 
   const { scope, protectedPaths } = sources.policy;
   // Forced moves ask for nothing more: what may not move is a dead pin then.
   if (pinned.repin === 'forced') return 'repinned-forced';
-  if (facts.secFetchSite === 'cross-site' || isProtected(facts.target, protectedPaths)) return null;
+  if (isProtected(facts.target, protectedPaths)) return null;
   if (pinned.repin === 'navigation' || isLeft(pinned, scope)) return 'repinned-navigation';
   const idleMs = pinned.repinIdleMs;
   return idleMs !== null && nowMs - lastActivityMs(routing) > idleMs ? 'repinned-idle' : null;
@@ -104,13 +106,19 @@ function isBound(routing: Routing): boolean {
   return isInRoundTrip(routing) || isProtected(facts.target, sources.policy.protectedPaths);
 }
 
-function isInRoundTrip({ pin, nowMs, sources }: Routing): boolean {
+function isInRoundTrip(routing: Routing): boolean {
+  return isBusySince(routing, ROUND_TRIP_MS);
+}
+
+function isBusySince({ pin, nowMs, sources }: Routing, forMs: number): boolean {
   const busyMs = pin === null ? null : sources.sessions.lastBusyMs(pin.session);
-  return busyMs !== null && nowMs - busyMs < ROUND_TRIP_MS;
+  return busyMs !== null && nowMs - busyMs < forMs;
 }
 
 /** A navigation that was to move and got a redirect: what follows goes where that came from. */
-function roundTripVersion({ pin, table, sources }: Routing): TableVersion | null {
-  const version = pin === null ? null : sources.roundTripVersion(pin.session, table);
-  return version !== null && table.shares.some((share) => share.version === version) ? version : null;
+function roundTripVersion(routing: Routing): TableVersion | null {
+  const { pin, table, sources } = routing;
+  if (pin === null || !isBusySince(routing, ELSEWHERE_MS)) return null;
+  const version = sources.roundTripVersion(pin.session, table);
+  return version !== null && isFollowed(version) ? version : null;
 }

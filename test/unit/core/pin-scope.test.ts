@@ -210,6 +210,34 @@ describe('a navigation that was to move and got a redirect', () => {
   });
 });
 
+describe('a page load that comes back from another site', () => {
+  const back = { ...navigation, secFetchSite: 'cross-site' };
+  const minutes = (count: number): number => NOW - count * 60_000;
+  it.each([
+    { name: 'goes on where it was sent away', roundTrip: 'v2', lastBusyMs: minutes(9), want: moves },
+    {
+      name: 'stays where its own version sent it away',
+      roundTrip: 'v1',
+      lastBusyMs: minutes(9),
+      want: stays,
+    },
+    { name: 'stays where nothing is known', roundTrip: '', lastBusyMs: minutes(9), want: stays },
+    { name: 'stays after that was long ago', roundTrip: 'v2', lastBusyMs: minutes(11), want: stays },
+  ])('$name', ({ roundTrip, lastBusyMs, want }) => {
+    expect(decided(back, onV1, { roundTrip, lastBusyMs })).toMatchObject(want);
+  });
+
+  it('goes on at a version that was succeeded meanwhile', () => {
+    const later = tableOf(v1, { ...v2, state: 'draining' }, versionOf('v5', 5, 'active'));
+    expect(decided(back, onV1, { roundTrip: 'v2', lastBusyMs: minutes(1) }, later)).toMatchObject(moves);
+  });
+
+  it('with something to be done stays with its pin', () => {
+    const world = { roundTrip: 'v2', lastBusyMs: minutes(1) };
+    expect(decided({ ...form, secFetchSite: 'cross-site' }, onV1, world)).toMatchObject(stays);
+  });
+});
+
 describe('what is remembered of a head', () => {
   const asked = (facts: RequestFacts, reading: PinReading, world: World, isMixed: boolean) => {
     const around = { ...sources(world), isMixed: () => isMixed };
