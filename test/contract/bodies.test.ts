@@ -11,13 +11,13 @@ import { answers, startRawUpstream } from '../kit/raw-upstream.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
 import { valuesOf } from '../kit/strict-http.ts';
 import { ECHO_HASH, startUpstream, type Upstream } from '../kit/upstream.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { type Scene, startScene } from './scene.ts';
 
 const MEGABYTE = 1_048_576;
 const FINAL = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   let app: Upstream;
   let recorder: RecordingUpstream;
   let scene: Scene;

@@ -11,12 +11,12 @@ import { REQUESTS } from '../fuzz/request-grammar.ts';
 import { expectOrdinaryService } from '../kit/ordinary-requests.ts';
 import { rawClient } from '../kit/raw-client.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
+import { SEED } from '../kit/seed.ts';
 import { readAnswer } from '../kit/strict-http.ts';
 import { waitFor } from '../kit/wait-for.ts';
 import { onEveryParser } from './engines.ts';
 import { type Scene, startScene } from './scene.ts';
 
-const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
 const CONNECTIONS = 800;
 const AT_ONCE = 8;
 const NOISE = fc

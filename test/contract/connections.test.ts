@@ -9,14 +9,14 @@ import { type RecordingUpstream, type Seen, startRecordingUpstream } from '../ki
 import { type Message, readRequest, valuesOf } from '../kit/strict-http.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { type Scene, type SceneSettings, startScene } from './scene.ts';
 
 const get = (target: string, ...lines: string[]): string =>
   `${[`GET ${target} HTTP/1.1`, 'Host: a', ...lines].join('\r\n')}\r\n\r\n`;
 const targetOf = (answer: Message): string => (JSON.parse(answer.body.toString()) as Seen).target;
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   const cleanUp: (() => void | Promise<void>)[] = [];
   afterEach(async () => {
     for (const step of cleanUp.splice(0).reverse()) await step();
@@ -352,33 +352,6 @@ onEveryEngine((engine) => {
       await waitFor(() => upstream.openConnections() === 0, { what: 'it to be closed', timeoutMs: 2_000 });
       await scene.settled();
       expect(scene.engine.stats()).toMatchObject({ upstreamConnections: 0, idleUpstreamConnections: 0 });
-    });
-
-    test('is closed when told: idle connections at once, busy ones after their answer', async () => {
-      const upstream = await upstreamThat((index) => ({
-        onBytes: ({ socket }) => {
-          const answer = (): boolean => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-          if (index === 0) answer();
-          else release.push(answer);
-        },
-      }));
-      const release: (() => boolean)[] = [];
-      const scene = await sceneWith([upstream.address]);
-      const slow = await clientOf(scene);
-      await rawRequest(scene, []);
-      await scene.settled();
-      expect(scene.engine.stats().idleUpstreamConnections).toBe(1);
-      scene.engine.closeUpstreams('v1', upstream.address);
-      await waitFor(() => upstream.openConnections() === 0, { what: 'the idle connection to be closed' });
-      await slow.send(get('/slow'));
-      await waitFor(() => release.length === 1, { what: 'the slow request to arrive' });
-      scene.engine.closeUpstreams('v1', null);
-      scene.engine.closeUpstreams('v2', null);
-      release[0]!();
-      expect((await slow.answer()).body.toString()).toBe('ok');
-      await waitFor(() => upstream.openConnections() === 0, { what: 'the busy connection to be closed' });
-      await scene.settled();
-      expect(scene.engine.stats().upstreamConnections).toBe(0);
     });
 
     test('that another version has now is asked on a connection of its own', async () => {

@@ -6,11 +6,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RawClient, rawClient } from '../kit/raw-client.ts';
 import { type RecordingUpstream, startRecordingUpstream } from '../kit/recording-upstream.ts';
+import { SEED } from '../kit/seed.ts';
 import { type Field, type Message, readRequest, valuesOf } from '../kit/strict-http.ts';
 import { onEveryParser } from './engines.ts';
 import { type Scene, startScene } from './scene.ts';
 
-const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
 const ORDINARY = [
   'GET /account/orders?page=2&sort=asc HTTP/1.1',
   'Host: shop.example:8080',

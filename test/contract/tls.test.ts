@@ -8,10 +8,10 @@ import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts'
 import { findTool, needsTool } from '../kit/tools.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryParser } from './engines.ts';
 import { type Scene, startScene } from './scene.ts';
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   describe.skipIf(!needsTool('openssl'))('a client that comes by TLS', () => {
     let folder: TemporaryFolder;
     let app: Upstream;

@@ -9,10 +9,10 @@ import { silent, startRawUpstream } from '../kit/raw-upstream.ts';
 import { valuesOf } from '../kit/strict-http.ts';
 import { startUpstream, type Upstream, VERSION_FIELD } from '../kit/upstream.ts';
 import { waitFor, within } from '../kit/wait-for.ts';
-import { onEveryEngine } from './engines.ts';
+import { onEveryEngineAndThread } from './engines.ts';
 import { type Scene, type SceneSettings, startScene } from './scene.ts';
 
-onEveryEngine((engine) => {
+onEveryEngineAndThread((engine) => {
   const cleanUp: (() => void | Promise<void>)[] = [];
   let v1: Upstream;
   let v2: Upstream;

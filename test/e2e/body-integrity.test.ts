@@ -15,9 +15,9 @@ import { freePorts } from '../kit/free-port.ts';
 import { temporaryFolder } from '../kit/gateway-config.ts';
 import { startGatewayProcess } from '../kit/gateway-process.ts';
 import { seededRandom } from '../kit/random.ts';
+import { SEED } from '../kit/seed.ts';
 import { findTool, needsTool } from '../kit/tools.ts';
 
-const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
 const TRAFFIC_MS = 4_000;
 const LANES = [
   ...Array.from({ length: 14 }, () => ({ isTls: false, run: requestLane })),

@@ -6,9 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ORIGIN_DIFFERENCES } from '../fuzz/differences.ts';
 import { type Origins, startOrigins } from '../fuzz/origins.ts';
 import { faultOf, isComparable, sendThrough } from '../fuzz/through.ts';
+import { SEED } from '../kit/seed.ts';
 import { needsTool } from '../kit/tools.ts';
-
-const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
 
 describe.skipIf(!needsTool('nginx') || !needsTool('haproxy'))(`through the gateway (seed ${SEED})`, () => {
   let origins: Origins;

@@ -63,6 +63,15 @@ export const REQUEST_DIFFERENCES: readonly Difference[] = [
       'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n',
   },
   {
+    id: 'proxy-connection',
+    reason:
+      "`Proxy-Connection` is no standard's (RFC 9112 appendix C.2.2) and is dropped unread; Node obeys its `close`.",
+    explains: ({ fields }, _raw, refusal) =>
+      (refusal === '' || refusal.startsWith('HPE_CLOSED_CONNECTION')) &&
+      fields.some(([name, value]) => /^proxy-connection$/i.test(name) && /close/i.test(value)),
+    example: 'GET / HTTP/1.1\r\nHost: a\r\nProxy-Connection: close\r\n\r\n',
+  },
+  {
     id: 'higher-minor-version',
     reason: 'HTTP/1.2 to 1.9 are read as 1.1 (RFC 9110 §2.5) and passed on as 1.1; Node refuses them.',
     explains: (_message, raw, refusal) =>

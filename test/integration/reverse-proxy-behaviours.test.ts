@@ -6,7 +6,7 @@
 // - TE goes no further, not even `trailers`: trailers are passed on unasked.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { onEveryEngine } from '../contract/engines.ts';
+import { onEveryParser } from '../contract/engines.ts';
 import { type Scene, startScene } from '../contract/scene.ts';
 import { type RawClient, rawClient } from '../kit/raw-client.ts';
 import { onlyValue, rawRequest } from '../kit/raw-request.ts';
@@ -15,7 +15,7 @@ import { startRecordingUpstream } from '../kit/recording-upstream.ts';
 import { type Field, type Message, readRequest, valuesOf } from '../kit/strict-http.ts';
 import { waitFor } from '../kit/wait-for.ts';
 
-onEveryEngine((engine) => {
+onEveryParser((engine) => {
   const cleanUp: (() => unknown)[] = [];
   afterEach(async () => {
     for (const step of cleanUp.splice(0).reverse()) await step();

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { corpus, mutateCorpus } from '../../fuzz/corpus-loop.ts';
-
-const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
+import { SEED } from '../../kit/seed.ts';
 
 describe(`mutants of the corpus (seed ${SEED})`, () => {
   it('crash nothing, end, and are read alike by all readers and in all pieces', { timeout: 60_000 }, () => {

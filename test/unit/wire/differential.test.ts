@@ -7,9 +7,9 @@ import { ANSWER_DIFFERENCES, REQUEST_DIFFERENCES, targetAsOurs } from '../../fuz
 import { nodeRequests } from '../../fuzz/node-reading.ts';
 import { runDifferential } from '../../fuzz/properties.ts';
 import { REQUESTS } from '../../fuzz/request-grammar.ts';
+import { SEED } from '../../kit/seed.ts';
 
 // What `npm run fuzz` does for long. LOCKSTEP_FUZZ_SEED repeats a run.
-const SEED = Number(process.env['LOCKSTEP_FUZZ_SEED'] ?? Date.now() % 1_000_000_000);
 const WHOLE = [Number.MAX_SAFE_INTEGER];
 
 describe(`whatever ours accepts, Node's parser accepts as the same (seed ${SEED})`, () => {
