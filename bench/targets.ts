@@ -41,6 +41,8 @@ export const TARGETS: readonly Target[] = [
   { work: 'changes', cases: 'start', against: null, metric: 'ms', atMost: 400 },
   { work: 'changes', cases: 'longest wait: promote', against: null, metric: 'ms', atMost: 10 },
   { work: 'changes', cases: 'longest wait: reload', against: null, metric: 'ms', atMost: 20 },
+  { work: 'features', cases: 'by default', against: null, metric: 'ratio', atMost: 1.05 },
+  { work: 'features', cases: 'all', against: null, metric: 'ratio', atMost: 1.1 },
 ];
 
 function cost(work: string, atMost: Readonly<Record<string, number>>): readonly Target[] {

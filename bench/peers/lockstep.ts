@@ -28,6 +28,8 @@ export interface LockstepSetup extends PeerSetup {
   readonly healthInterval?: string;
   /** Arguments of Node itself. */
   readonly nodeArguments?: readonly string[];
+  /** Sections of the configuration besides. */
+  readonly more?: Readonly<Record<string, unknown>>;
   /** Another program than this clone's. */
   readonly command?: string;
 }
@@ -155,5 +157,6 @@ function configuration(setup: LockstepSetup, engine: string, port: number, admin
     ...(healthInterval === undefined ? {} : { health: { path: null, interval: healthInterval } }),
     limits: { sessions, ...(connections === undefined ? {} : { connections }) },
     log: { access: { file: join(folder, 'access.log') }, level: 'error' },
+    ...setup.more,
   };
 }

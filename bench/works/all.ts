@@ -4,6 +4,7 @@ import type { Work } from '../bench.ts';
 import { addedLatency } from './added-latency.ts';
 import { browserPages } from './browser-pages.ts';
 import { changes } from './changes.ts';
+import { features } from './features.ts';
 import { largeBodies } from './large-bodies.ts';
 import { memory } from './memory.ts';
 import { newConnections } from './new-connections.ts';
@@ -23,4 +24,5 @@ export const ALL_WORKS: readonly Work[] = [
   scaling,
   memory,
   changes,
+  features,
 ];
