@@ -122,7 +122,7 @@ describe('a health check by HTTP', () => {
       response.on('drain', pour);
       pour();
     });
-    const { checker, gauges } = checking([address], { intervalMs: 60_000 });
+    const { checker, gauges } = checking([address], { intervalMs: 60_000, timeoutMs: 5_000 });
     await firstRound(checker);
     expect(gauges.health(0)).toBe('up');
     expect(sent).toBeLessThan(16 * 1024 * 1024);
