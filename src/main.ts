@@ -154,7 +154,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
   const shared = openShared(config, await threadsFor(config, log));
   const totals = new ExchangeTotals(shared.counts);
-  const own = await openOwnPaths(config, log, { state: (of) => control.pageState(of) });
+  const own = await openOwnPaths(config, log, { state: (of, scope) => control.pageState(of, scope) });
   undo.push(() => own.close());
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
     listen,

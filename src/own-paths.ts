@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import type { Config } from './config/config.ts';
 import type { InnerSettings } from './core/own.ts';
 import type { PageIdentity, PageState } from './core/page-state.ts';
+import type { PinScope } from './core/policy.ts';
 import { descriptorLimit } from './descriptors.ts';
 import { sendJson } from './inner/answers.ts';
 import { clientScript } from './inner/client-script.ts';
@@ -13,7 +14,7 @@ import type { Log } from './observe/log.ts';
 import { LogLimiter } from './observe/log-limiter.ts';
 
 export interface OwnPathsPorts {
-  readonly state: (of: PageIdentity) => PageState;
+  readonly state: (of: PageIdentity, scope: PinScope) => PageState;
 }
 
 export interface OwnPaths {
@@ -34,20 +35,21 @@ const LISTENERS_SHARE = 1 / 8;
 
 export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPorts): Promise<OwnPaths> {
   const faults = new LogLimiter(log);
-  let { limits } = config;
+  let { limits, pin } = config;
+  const state = (of: PageIdentity) => ports.state(of, pin.scope);
   // The state directory serves where nothing may be made in the usual place.
   const inner = await InnerServer.open([tmpdir(), config.stateDir], {
     onFault: (message, err) => faults.warn(message, { err }),
   });
   const events = new PageEvents({
-    state: ports.state,
+    state,
     most: Math.min(limits.connections, Math.floor((descriptorLimit() ?? 1_024) * LISTENERS_SHARE)),
     heartbeatMs: () => Math.min(HEARTBEAT_MS, limits.tunnelIdleMs / 3),
     random: Math.random,
   });
   inner.serve('/.lockstep/client.js', clientScript());
-  inner.serve('/.lockstep/version', ({ page, pin }, answer) =>
-    sendJson(answer, ports.state({ page, session: pin })),
+  inner.serve('/.lockstep/version', ({ page, pin: session }, answer) =>
+    sendJson(answer, state({ page, session })),
   );
   inner.serve('/.lockstep/events', (request, answer) => events.open(request, answer));
   return {
@@ -57,7 +59,7 @@ export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPort
     },
     changed: () => events.changed(),
     reconfigure: (next) => {
-      ({ limits } = next);
+      ({ limits, pin } = next);
     },
     close: async () => {
       events.close();

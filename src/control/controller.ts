@@ -6,6 +6,7 @@
 import { applyChange, type Change, type Deployment, EMPTY_DEPLOYMENT, restart } from '../core/deployment.ts';
 import type { UpstreamFault } from '../core/fault.ts';
 import { type PageIdentity, type PageState, pageState } from '../core/page-state.ts';
+import type { PinScope } from '../core/policy.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
 import type {
   AuditEntry,
@@ -186,8 +187,8 @@ export class Controller {
   }
 
   /** What a page of that version and session is told. */
-  pageState(of: PageIdentity): PageState {
-    return pageState(of, this.table(), this.#deployment, this.#policies.drain);
+  pageState(of: PageIdentity, scope: PinScope): PageState {
+    return pageState(of, this.table(), this.#deployment, { drain: this.#policies.drain, scope });
   }
 
   async sessions(id: string): Promise<SessionHistogram | null> {

@@ -4,7 +4,7 @@
 
 import { isFollowed } from './decision.ts';
 import type { Deployment } from './deployment.ts';
-import type { DrainPolicy } from './policy.ts';
+import type { DrainPolicy, PinScope } from './policy.ts';
 import type { RoutingTable } from './table.ts';
 import type { VersionState } from './versions.ts';
 
@@ -31,11 +31,16 @@ export interface PageState extends PageIdentity {
   readonly moves: boolean;
 }
 
+export interface PagePolicy {
+  readonly drain: Pick<DrainPolicy, 'deadlineMs'>;
+  readonly scope: PinScope;
+}
+
 export function pageState(
   about: PageIdentity,
   table: RoutingTable,
   { versions }: Deployment,
-  drain: Pick<DrainPolicy, 'deadlineMs'>,
+  { drain, scope }: PagePolicy,
 ): PageState {
   const { page, session } = about;
   const newest = table.active?.id ?? null;
@@ -52,7 +57,7 @@ export function pageState(
     endsAt: endsAtMs === null ? null : new Date(endsAtMs).toISOString(),
     update: own.nudge && own.id !== newest ? newest : null,
     gone: !isFollowed(own),
-    moves: (reloaded(session, table) ?? own.id) !== own.id,
+    moves: (reloaded(session, table, scope) ?? own.id) !== own.id,
   };
 }
 
@@ -66,8 +71,12 @@ function endOf(
 }
 
 /** The version that the page would get, as far as time and path have no say in it; null: none. */
-function reloaded(session: string | null, { versions, active }: RoutingTable): string | null {
-  const pinned = session === null ? undefined : versions.get(session);
-  const stays = pinned !== undefined && isFollowed(pinned) && pinned.repin === 'stay';
-  return stays ? pinned.id : (active?.id ?? null);
+function reloaded(session: string | null, table: RoutingTable, scope: PinScope): string | null {
+  const pinned = session === null ? undefined : table.versions.get(session);
+  const stays =
+    pinned !== undefined &&
+    isFollowed(pinned) &&
+    pinned.repin === 'stay' &&
+    (scope === 'session' || pinned.state !== 'draining');
+  return stays ? pinned.id : (table.active?.id ?? null);
 }

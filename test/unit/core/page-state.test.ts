@@ -4,7 +4,7 @@ import { buildTable } from '../../../src/core/build-table.ts';
 import type { Deployment, DrainRecord, VersionRecord } from '../../../src/core/deployment.ts';
 import { EMPTY_DEPLOYMENT } from '../../../src/core/deployment.ts';
 import { type PageIdentity, pageState } from '../../../src/core/page-state.ts';
-import type { DrainPolicy } from '../../../src/core/policy.ts';
+import type { DrainPolicy, PinScope } from '../../../src/core/policy.ts';
 import type { VersionState } from '../../../src/core/versions.ts';
 
 const T0 = Date.UTC(2026, 0, 1, 12);
@@ -33,7 +33,12 @@ const drained = (sessions: DrainRecord['sessions'] = 'keep'): DrainRecord => ({ 
 function told(
   versions: readonly VersionRecord[],
   of: Partial<PageIdentity>,
-  { nowMs = T0, policy = POLICY, tombstones = [] as Deployment['tombstones'] } = {},
+  {
+    nowMs = T0,
+    policy = POLICY,
+    scope = 'session' as PinScope,
+    tombstones = [] as Deployment['tombstones'],
+  } = {},
 ) {
   const active = versions.find(({ state }) => state === 'active')?.id ?? null;
   const deployment: Deployment = { ...EMPTY_DEPLOYMENT, versions, active, tombstones };
@@ -45,7 +50,7 @@ function told(
     versionSlot: (id) => ids.indexOf(id) + 1,
     upstreamSlot: () => 0,
   });
-  return pageState({ page: null, session: null, ...of }, table, deployment, policy);
+  return pageState({ page: null, session: null, ...of }, table, deployment, { drain: policy, scope });
 }
 
 describe('pageState', () => {
@@ -136,6 +141,7 @@ describe('pageState', () => {
       readonly name: string;
       readonly of: Partial<PageIdentity>;
       readonly policy?: DrainPolicy;
+      readonly scope?: PinScope;
       readonly want: boolean;
     }[] = [
       { name: 'stays with its session', of: { page: 'v1', session: 'v1' }, want: false },
@@ -149,10 +155,22 @@ describe('pageState', () => {
         policy: { ...POLICY, navigationMs: 0 },
         want: true,
       },
+      {
+        name: 'gets the newest where each page does',
+        of: { page: 'v1', session: 'v1' },
+        scope: 'page',
+        want: true,
+      },
+      {
+        name: 'does not leave what takes new sessions',
+        of: { page: 'v2', session: 'v2' },
+        scope: 'page',
+        want: false,
+      },
       { name: 'of no known version is not foretold', of: { page: 'v9', session: 'v1' }, want: false },
     ];
-    test.each(rows)('$name', ({ of, policy = POLICY, want }) => {
-      expect(told(both, of, { policy }).moves).toBe(want);
+    test.each(rows)('$name', ({ of, policy = POLICY, scope = 'session', want }) => {
+      expect(told(both, of, { policy, scope }).moves).toBe(want);
     });
   });
 
