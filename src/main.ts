@@ -2,6 +2,7 @@
 // Started in this order: state (locked), control plane (table installed), data plane (listening), admin API.
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
+import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { type Admin, createAdmin } from './admin/server.ts';
 import { ownListenerAt } from './config/addresses.ts';
@@ -34,6 +35,7 @@ import {
   warnOfDescriptors,
 } from './open-data-plane.ts';
 import { type OwnPaths, openOwnPaths } from './own-paths.ts';
+import { Previews } from './previews.ts';
 import { policiesOf, Reloader, type ReloadResult } from './reloader.ts';
 import type { DataPlane } from './threads/data-plane.ts';
 import { machineAddresses, whyForbidden } from './threads/forbidden.ts';
@@ -126,6 +128,7 @@ interface Parts extends Given {
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
+  readonly previews: Previews;
   /** What the parts ask of the gateway as a whole. */
   readonly life: Life;
 }
@@ -141,20 +144,18 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const { listen, log } = given;
   const { config } = given.loaded;
   const life: Life = { isListening: false, listeners: { listen: [], admin: null }, stop: async () => {} };
-  const state = await StateFolder.open(config.stateDir, {
-    clock: systemClock,
-    onLost: () => {
-      log.error({ state: config.stateDir }, 'another gateway has taken the state directory; this one stops');
-      void life.stop();
-    },
-  });
+  const state = await openState(config, log, life);
   undo.push(() => state.close());
   const accessLog = openAccessLog(config, log, () => dataPlane.gatherLines());
   undo.push(() => accessLog.close());
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
   const shared = openShared(config, await threadsFor(config, log));
   const totals = new ExchangeTotals(shared.counts);
-  const own = await openOwnPaths(config, log, { state: (of, scope) => control.pageState(of, scope) });
+  const previews = previewsOf(config, pinKeys, () => control);
+  const own = await openOwnPaths(config, log, {
+    state: (of, scope) => control.pageState(of, scope),
+    preview: previews.serve,
+  });
   undo.push(() => own.close());
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
     listen,
@@ -166,14 +167,13 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     onThreadReplaced: (thread) => control.tell('thread-replaced', { thread }),
   });
   undo.push(() => dataPlane.shutdown(0));
-  const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
   const unknownPins = unknownPinsOf(totals, (found) => tellUnknownPins(found, control, log));
   undo.push(async () => unknownPins.stop());
   const control = new Controller({
     state,
     plane: dataPlane,
     ...shared,
-    meter,
+    meter: new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts)),
     ...policiesOf(config),
     declared: config.versions,
     active: config.active,
@@ -201,6 +201,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     dataPlane,
     control,
     webhooks,
+    previews,
     life,
   };
 }
@@ -230,6 +231,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
       reconfigure(parts, explaining, next, keys);
       admin.setTokens(next.admin.tokens);
       webhooks.configure(next.hooks);
+      parts.previews.configure(keys, next.cookie);
       log.level = next.log.level;
     },
     log,
@@ -248,6 +250,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     control,
     config: reloader,
     explainer,
+    previews: parts.previews,
     metrics: render,
     log,
   });
@@ -282,6 +285,28 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
 
 async function pinKeysOf({ pinKeys }: Config, state: StateFolder): Promise<StoredPinKeys> {
   return pinKeys.length > 0 ? { keys: pinKeys, isNew: false } : await state.pinKeys();
+}
+
+function previewsOf({ cookie }: Config, pinKeys: readonly string[], control: () => Controller): Previews {
+  return new Previews(pinKeys, cookie, {
+    table: () => control().table(),
+    note: async (by, version, detail) => {
+      await control().note(by, 'preview', version, detail);
+      control().tell('preview', { ...detail, by }, version);
+    },
+    randomBytes,
+    wallMs: systemClock.wallMs,
+  });
+}
+
+function openState({ stateDir }: Config, log: Log, life: Life): Promise<StateFolder> {
+  return StateFolder.open(stateDir, {
+    clock: systemClock,
+    onLost: () => {
+      log.error({ state: stateDir }, 'another gateway has taken the state directory; this one stops');
+      void life.stop();
+    },
+  });
 }
 
 function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Promise<void>): AccessLogSwitch {

@@ -5,16 +5,19 @@ import type { Config } from './config/config.ts';
 import type { InnerSettings } from './core/own.ts';
 import type { PageIdentity, PageState } from './core/page-state.ts';
 import type { PinScope } from './core/policy.ts';
+import { PREVIEW_PATH } from './core/preview.ts';
 import { descriptorLimit } from './descriptors.ts';
 import { sendJson } from './inner/answers.ts';
 import { clientScript } from './inner/client-script.ts';
 import { PageEvents } from './inner/page-events.ts';
-import { InnerServer } from './inner/server.ts';
+import { InnerServer, type OwnHandler } from './inner/server.ts';
 import type { Log } from './observe/log.ts';
 import { LogLimiter } from './observe/log-limiter.ts';
 
 export interface OwnPathsPorts {
   readonly state: (of: PageIdentity, scope: PinScope) => PageState;
+  /** Where the links of previews lead. */
+  readonly preview: OwnHandler;
 }
 
 export interface OwnPaths {
@@ -51,6 +54,7 @@ export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPort
   inner.serve('/.lockstep/version', ({ page, pin: session }, answer) =>
     sendJson(answer, state({ page, session })),
   );
+  inner.serve(PREVIEW_PATH, ports.preview);
   inner.serve('/.lockstep/events', (request, answer) => events.open(request, answer));
   return {
     inner,

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { CanaryFigures } from '../core/canary.ts';
 import { FAILURES, type FailureCode } from '../core/errors.ts';
 import type { ConsideredSource, ConsideredUpstream, ToldExplanation } from '../core/explain.ts';
+import { PREVIEW_SCOPES } from '../core/preview.ts';
 import { REASONS } from '../core/reasons.ts';
 import type { ReloadReport, SettingsReport } from '../core/settings.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type DrainStatus,
   EVENT_TYPES,
   type GatewayEvent,
+  type PreviewReport,
   type SessionHistogram,
   type Status,
   type UpstreamStatus,
@@ -166,6 +168,15 @@ const Sessions = z.object({
     .describe('Sessions by how long ago they were last seen.'),
 }) satisfies z.ZodType<SessionHistogram>;
 
+const PreviewAnswer = z.object({
+  id: z.string().describe('As the audit log has it.'),
+  version: id,
+  until: time.describe('It ends then, or when its version or an operator ends it.'),
+  scope: z.enum(PREVIEW_SCOPES),
+  link: z.string().nullable().describe('Path and query, to be opened on the site. A secret. Null for tab.'),
+  field: z.string().nullable().describe('A request header. A secret. Null for browser.'),
+}) satisfies z.ZodType<PreviewReport>;
+
 const Waited = z.object({
   outcome: z.enum(['done', 'failed', 'timed-out']),
   detail: z.string(),
@@ -250,7 +261,7 @@ const Verdict = {
 };
 
 const Source = z.object({
-  source: z.enum(['x-lockstep-version', 'marker', 'page', 'pin', 'cookie marker', 'new session']),
+  source: z.enum(['preview', 'x-lockstep-version', 'marker', 'page', 'pin', 'cookie marker', 'new session']),
   names: z.string().nullable(),
   verdict: z.enum(['won', 'ignored', 'absent', 'unasked']),
   why: z.string(),
@@ -304,6 +315,7 @@ export const ANSWERS = {
   Settings,
   ReloadReport: Reloaded,
   Sessions,
+  Preview: PreviewAnswer,
   Waited,
   AuditEntry: AuditLine,
   AuditLog: z.object({ entries: z.array(AuditLine).describe('Latest first.') }),

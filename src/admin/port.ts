@@ -3,11 +3,13 @@
 import type { AskedRequest } from '../core/asked-request.ts';
 import type { Change, Problem } from '../core/deployment.ts';
 import type { ToldExplanation } from '../core/explain.ts';
+import type { PreviewScope } from '../core/preview.ts';
 import type { FileProblem, ReloadReport, SettingsReport } from '../core/settings.ts';
 import type {
   AuditEntry,
   ChangeReport,
   GatewayEvent,
+  PreviewReport,
   SessionHistogram,
   Status,
   VersionStatus,
@@ -66,6 +68,19 @@ export interface ConfigPort {
 export type ReloadOutcome =
   | { readonly ok: true; readonly report: ReloadReport }
   | { readonly ok: false; readonly problem: Problem; readonly errors: readonly FileProblem[] };
+
+/** Src/previews.ts has this shape. */
+export interface PreviewPort {
+  open(wish: {
+    readonly version: string;
+    readonly forMs: number;
+    readonly scope: PreviewScope;
+    readonly to: string;
+    readonly by: string;
+  }): Promise<
+    { readonly ok: true; readonly preview: PreviewReport } | { readonly ok: false; readonly problem: Problem }
+  >;
+}
 
 export interface ExplainPort {
   /** Where a request would go, and why; nothing is touched. */

@@ -6,6 +6,7 @@ import { LONGEST_STEP_MS, MOST_STEPS, SHORTEST_STEP_MS } from '../core/canary.ts
 import { parseDuration } from '../core/duration.ts';
 import { parsePercent } from '../core/percent.ts';
 import { parseUpstreamUrl } from '../core/pool.ts';
+import { LONGEST_PREVIEW_MS, PREVIEW_SCOPES, SHORTEST_PREVIEW_MS } from '../core/preview.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { badValue, type ValueProblem } from './problem.ts';
@@ -81,6 +82,21 @@ export const cutoffBody = z.strictObject({
 });
 export const rollbackBody = z
   .strictObject({ sessions: z.enum(['keep', 'move', 'move-on-navigation'], sessionsModes).default('keep') })
+  .prefault({});
+const previewPath = 'expected a path of the site, such as /cart';
+export const previewBody = z
+  .strictObject({
+    for: previewLength().default(7_200_000).describe('How long it counts; default 2h.'),
+    scope: z
+      .enum(PREVIEW_SCOPES, 'expected browser or tab')
+      .default('browser')
+      .describe('browser: a link that sets a cookie; tab: a header for clients that set headers themselves.'),
+    to: z
+      .string(previewPath)
+      .regex(/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2000}$/, previewPath)
+      .default('/')
+      .describe('Where the link leads.'),
+  })
   .prefault({});
 export const enabledBody = z.strictObject({ enabled: flag });
 
@@ -185,6 +201,16 @@ function stepLength() {
   return z.string(expected).transform((text, context) => {
     const ms = parseDuration(text);
     if (ms !== null && ms >= SHORTEST_STEP_MS && ms <= LONGEST_STEP_MS) return ms;
+    context.addIssue({ code: 'custom', message: expected, input: text });
+    return z.NEVER;
+  });
+}
+
+function previewLength() {
+  const expected = 'expected a duration from 1m to 168h, such as 2h';
+  return z.string(expected).transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms !== null && ms >= SHORTEST_PREVIEW_MS && ms <= LONGEST_PREVIEW_MS) return ms;
     context.addIssue({ code: 'custom', message: expected, input: text });
     return z.NEVER;
   });

@@ -14,7 +14,8 @@ import { IdempotentChanges } from './idempotency.ts';
 import { parseStrictJson } from './json-body.ts';
 import { type ListenAt, type Listening, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
-import type { ConfigPort, ControlPort, ExplainPort } from './port.ts';
+import type { ConfigPort, ControlPort, ExplainPort, PreviewPort } from './port.ts';
+import { previewRoutes } from './preview-routes.ts';
 import { probeRoutes } from './probe-routes.ts';
 import { ApiProblem, fromClientError, fromFrameworkError, PROBLEM_TYPE, problemDocument } from './problem.ts';
 import { Api } from './route.ts';
@@ -27,6 +28,7 @@ export interface AdminSettings {
   readonly control: ControlPort;
   readonly config: ConfigPort;
   readonly explainer: ExplainPort;
+  readonly previews: PreviewPort;
   readonly metrics: RouteContext['metrics'];
   readonly log: AdminLog;
   readonly heartbeatMs?: number;
@@ -69,6 +71,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     control: options.control,
     config: options.config,
     explainer: options.explainer,
+    previews: options.previews,
     metrics: options.metrics,
     log: options.log,
     changes: new IdempotentChanges(),
@@ -81,7 +84,15 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   guard(app, options, (authorization) => identify(authorization), online, closing.signal);
   const closeRoutes = refuseOtherMethods(app);
   const api = new Api(app);
-  for (const routes of [statusRoutes, versionRoutes, eventRoutes, explainRoutes, probeRoutes, configRoutes])
+  for (const routes of [
+    statusRoutes,
+    versionRoutes,
+    previewRoutes,
+    eventRoutes,
+    explainRoutes,
+    probeRoutes,
+    configRoutes,
+  ])
     routes(api, context);
   openApiRoute(api);
   closeRoutes();

@@ -11,7 +11,7 @@ import { type Call, clientOf, isSet, printJson, textOf } from './verb.ts';
 export async function change(
   call: Call,
   path: string,
-  options: CallOptions & { readonly method: 'POST' | 'PUT' | 'PATCH' },
+  options: CallOptions & { readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE' },
   fallback: string,
 ): Promise<ExitCode> {
   const report = (await callOnce(clientOf(call), path, {

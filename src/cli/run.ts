@@ -14,6 +14,7 @@ import { events } from './events.ts';
 import { explain } from './explain.ts';
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from './failure.ts';
 import { pause, resume } from './pause.ts';
+import { preview } from './preview.ts';
 import { promote } from './promote.ts';
 import { put } from './put.ts';
 import { reload } from './reload.ts';
@@ -37,6 +38,7 @@ const VERBS: readonly Verb[] = [
   put,
   wait,
   promote,
+  preview,
   pause,
   resume,
   rollback,

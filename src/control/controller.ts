@@ -166,8 +166,14 @@ export class Controller {
   }
 
   /** What another part of the gateway has to tell. */
-  tell(type: GatewayEvent['type'], detail: GatewayEvent['detail']): void {
-    this.#parts.events.tell(type, null, detail);
+  tell(type: GatewayEvent['type'], detail: GatewayEvent['detail'], version: string | null = null): void {
+    this.#parts.events.tell(type, version, detail);
+  }
+
+  /** An operator did something that changes no version. */
+  note(by: string, verb: string, version: string, detail: AuditEntry['detail']): Promise<void> {
+    const now = this.#deployment;
+    return this.#queue.run(() => this.#audit({ by, verb, version, detail }, now, now, null, true));
   }
 
   status(): Status {

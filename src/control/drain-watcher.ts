@@ -163,8 +163,8 @@ export class DrainWatcher {
       state,
       live: ledger.counts(slot, nowMs).live,
       streams: gauges.versionStreams(slot),
-      // Those that wait for room are on their way there.
-      inFlight: gauges.versionInFlight(slot) + gauges.versionQueued(slot),
+      // Those that wait for room are on their way there. Previews hold up nothing.
+      inFlight: gauges.versionInFlight(slot) - gauges.versionPreviews(slot) + gauges.versionQueued(slot),
       countingSinceMs: ledger.countingSinceMs,
       idleMs,
       nowMs,

@@ -54,6 +54,7 @@ export function joinedPools(
 export function eventsOf(change: Change, before: Deployment, after: Deployment): readonly Told[] {
   const told: Told[] = [];
   if (change.verb === 'put' || change.verb === 'set-enabled') told.push(ofPool(change));
+  if (change.verb === 'end-previews') told.push({ type: 'previews-ended', version: change.id, detail: {} });
   for (const record of after.versions) {
     const { id, state, weight, cutoffReason } = record;
     const old = before.versions.find((version) => version.id === id);

@@ -71,6 +71,7 @@ export function describeVersion(
   const streams = gauges.versionStreams(slot);
   const inFlight = gauges.versionInFlight(slot);
   const queued = gauges.versionQueued(slot);
+  const held = inFlight - gauges.versionPreviews(slot) + queued;
   return {
     id,
     state: record.state,
@@ -96,7 +97,7 @@ export function describeVersion(
     sessions: { live, confirmed, streams },
     inFlight,
     queued,
-    drain: describeDrain(record, { live, streams, inFlight: inFlight + queued }, sources, nowMs),
+    drain: describeDrain(record, { live, streams, inFlight: held }, sources, nowMs),
     cutoffReason: record.cutoffReason,
     canary: describeCanary(record, sources.canaryAnalysis(record)),
   };

@@ -75,7 +75,7 @@ function shareOut(
 }
 
 function tableVersion(record: VersionRecord, options: TableOptions): TableVersion {
-  const { id, state, drain, reports } = record;
+  const { id, state, drain, reports, previewsEndedAt } = record;
   const ladder =
     state === 'draining' && drain !== null
       ? ladderStep(options.drainPolicy, drain.startedAt, drain.sessions, options.nowMs)
@@ -85,6 +85,7 @@ function tableVersion(record: VersionRecord, options: TableOptions): TableVersio
     reports: reports ?? id,
     state,
     isDeleted: false,
+    previewsEndedMs: previewsEndedAt ?? 0,
     slot: options.versionSlot(id),
     takesPinned: takesPinned(state) && options.stopPinned?.has(id) !== true,
     repin: ladder?.repin ?? 'stay',
@@ -102,6 +103,7 @@ function endedVersion(id: string, state: VersionState, options: TableOptions): T
     reports: id,
     state,
     isDeleted: true,
+    previewsEndedMs: 0,
     slot: options.versionSlot(id),
     takesPinned: false,
     repin: 'stay',

@@ -45,6 +45,8 @@ export function applyChange(deployment: Deployment, change: Change, facts: Chang
       return cutoff(deployment, change, facts);
     case 'delete':
       return remove(deployment, change, facts);
+    case 'end-previews':
+      return endPreviews(deployment, change, facts);
     case 'set-enabled':
       return setEnabled(deployment, change, facts);
     case 'set-paused':
@@ -179,6 +181,13 @@ function remove(deployment: Deployment, change: ChangeOf<'delete'>, facts: Chang
     },
     facts,
   );
+}
+
+function endPreviews(deployment: Deployment, change: ChangeOf<'end-previews'>, facts: ChangeFacts): Verdict {
+  const record = find(deployment, change.id);
+  if (record === undefined) return unknown(deployment, change.id, facts);
+  const versions = replace(deployment.versions, { ...record, previewsEndedAt: facts.nowMs });
+  return changed({ ...deployment, versions }, facts);
 }
 
 /** Judged by the table alone: health and addresses come after. `isGuardMet` answers a `forced` or `successor` guard. */

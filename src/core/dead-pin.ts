@@ -7,6 +7,7 @@
 import { forwarded, isFollowed, type Routing, refused } from './decision.ts';
 import { isInner } from './own.ts';
 import type { DeadPinPolicy } from './policy.ts';
+import { previewUnavailable } from './preview-routing.ts';
 import type { Reason } from './reasons.ts';
 import type { Decision } from './route.ts';
 import type { TableVersion } from './table.ts';
@@ -32,6 +33,7 @@ export function deadPin(routing: Routing, dead: TableVersion, waitedMs = 0): Dec
 export function decideUnavailable(decision: Decision, routing: Routing, waitedMs: number): Decision {
   const { action, version, holdMs } = decision;
   if (version === null || (action === 'refuse' && holdMs === 0)) return decision;
+  if (decision.reason === 'preview') return previewUnavailable(decision, version, routing, waitedMs);
   if (isInner(version)) return refused(routing, { reason: decision.reason, version, failure: 'no-upstream' });
   return isFixed(decision)
     ? keepOrGiveUp(decision, version, routing, waitedMs)
@@ -62,6 +64,7 @@ export function isFixed(decision: Decision): boolean {
     case 'page':
     case 'marker':
     case 'held':
+    case 'preview':
       return true;
     case 'pin-gone':
       // Refused, it is held for the version that is gone; forwarded, it is on the way to the newest.

@@ -35,6 +35,8 @@ export interface VersionRecord {
   readonly weight: number;
   /** What its upstreams say they run, where that is not its id. Left out where it is, as all deployments did once. */
   readonly reports?: string;
+  /** Previews of it that were made up to then do not count; ms since the Unix epoch. Left out: none was ended. */
+  readonly previewsEndedAt?: number;
   /** Empty once it is retired or cut off: its addresses are free for others. */
   readonly upstreams: readonly UpstreamRecord[];
   /** False: in use, but no longer in the config file. Versions put at run time are `null` here. */
@@ -99,6 +101,8 @@ export type Change =
   | { readonly verb: 'retire'; readonly id: string; readonly force: boolean }
   | { readonly verb: 'cutoff'; readonly id: string; readonly reason: string; readonly to: string | null }
   | { readonly verb: 'delete'; readonly id: string }
+  /** Those that were made so far. */
+  | { readonly verb: 'end-previews'; readonly id: string }
   | {
       readonly verb: 'set-enabled';
       readonly id: string;

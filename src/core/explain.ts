@@ -10,6 +10,7 @@ import type { Gauges, Health } from './gauges.ts';
 import type { Mark } from './markers.ts';
 import { isInner, isOwnTarget } from './own.ts';
 import type { PinReading } from './pin.ts';
+import { tellableTarget } from './preview.ts';
 import type { Reason } from './reasons.ts';
 import type { Decision, PinAction, RequestFacts, RequestKind, RoutePolicy } from './route.ts';
 import type { SessionView } from './sessions.ts';
@@ -17,7 +18,14 @@ import type { RoutingTable, TableUpstream, TableVersion } from './table.ts';
 import { VERSION_ID, type VersionState } from './versions.ts';
 
 export interface ConsideredSource {
-  readonly source: 'x-lockstep-version' | 'marker' | 'page' | 'pin' | 'cookie marker' | 'new session';
+  readonly source:
+    | 'preview'
+    | 'x-lockstep-version'
+    | 'marker'
+    | 'page'
+    | 'pin'
+    | 'cookie marker'
+    | 'new session';
   /** The version that it names; null for none, or none that can be told. */
   readonly names: string | null;
   /** unasked: one before it had the say. */
@@ -108,7 +116,7 @@ export function explain(explained: Explained): Explanation {
   const won = sources.find(({ verdict }) => verdict === 'won');
   return {
     method: facts.method,
-    target: facts.target,
+    target: tellableTarget(facts.target),
     kind: decision.kind,
     ...verdictOf(decision),
     why: isOwn
@@ -135,7 +143,7 @@ export function explainRefused(
 ): Explanation {
   return {
     method,
-    target,
+    target: tellableTarget(target),
     kind,
     action: 'refuse',
     reason: 'refused',
@@ -181,6 +189,11 @@ function consider(upstream: TableUpstream, decision: Decision, gauges: Gauges): 
 
 /** In the order in which they are asked. */
 function sourcesOf(explained: Explained): readonly ConsideredSource[] {
+  const { reason, version } = explained.decision;
+  if (reason === 'preview' && version !== null) {
+    const why = `a signed preview opens ${version.id} to who sends this`;
+    return [{ source: 'preview', names: version.id, verdict: 'won', why }];
+  }
   const tab = ofTab(explained);
   const dead = (mark: Mark) => deadMark(mark, explained);
   const marker = ofMarker(explained, tab.verdict, dead);

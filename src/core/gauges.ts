@@ -37,6 +37,7 @@ const COUNTS = {
   inFlight: UPSTREAM_SLOTS,
   connections: UPSTREAM_SLOTS,
   versionInFlight: VERSION_SLOTS,
+  versionPreviews: VERSION_SLOTS,
   versionStreams: VERSION_SLOTS,
   versionQueued: VERSION_SLOTS,
 } as const;
@@ -55,6 +56,7 @@ export class Gauges {
   readonly #inFlight: ThreadCounts;
   readonly #connections: ThreadCounts;
   readonly #versionInFlight: ThreadCounts;
+  readonly #versionPreviews: ThreadCounts;
   readonly #versionStreams: ThreadCounts;
   readonly #versionQueued: ThreadCounts;
   /** Connections that failed since the last one that did not. Of all threads together: any success ends the run. */
@@ -87,6 +89,7 @@ export class Gauges {
     this.#inFlight = counts('inFlight');
     this.#connections = counts('connections');
     this.#versionInFlight = counts('versionInFlight');
+    this.#versionPreviews = counts('versionPreviews');
     this.#versionStreams = counts('versionStreams');
     this.#versionQueued = counts('versionQueued');
     this.#connectFaults = new Int32Array(cells.connectFaults);
@@ -106,6 +109,7 @@ export class Gauges {
     this.#inFlight.zeroThread(thread);
     this.#connections.zeroThread(thread);
     this.#versionInFlight.zeroThread(thread);
+    this.#versionPreviews.zeroThread(thread);
     this.#versionStreams.zeroThread(thread);
     this.#versionQueued.zeroThread(thread);
   }
@@ -148,6 +152,11 @@ export class Gauges {
     return this.#versionInFlight.sum(versionSlot);
   }
 
+  /** Of those in flight, the previews: nobody's sessions. */
+  versionPreviews(versionSlot: number): number {
+    return this.#versionPreviews.sum(versionSlot);
+  }
+
   versionStreams(versionSlot: number): number {
     return this.#versionStreams.sum(versionSlot);
   }
@@ -175,6 +184,15 @@ export class Gauges {
   leave(versionSlot: number, upstreamSlot: number): void {
     this.#inFlight.decrement(upstreamSlot);
     this.#versionInFlight.decrement(versionSlot);
+  }
+
+  /** One that entered is a preview, and has left. */
+  previewEntered(versionSlot: number): void {
+    this.#versionPreviews.increment(versionSlot);
+  }
+
+  previewLeft(versionSlot: number): void {
+    this.#versionPreviews.decrement(versionSlot);
   }
 
   streamOpened(versionSlot: number): void {

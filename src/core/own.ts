@@ -44,6 +44,7 @@ export function innerOf({ socketPath, paths }: InnerSettings): Inner {
     reports: '',
     state: 'active',
     isDeleted: false,
+    previewsEndedMs: 0,
     slot: INNER_VERSION_SLOT,
     takesPinned: false,
     repin: 'stay',

@@ -22,6 +22,7 @@ export const PROBLEM_STATUS = {
   'no-canary-plan': 409,
   'no-previous': 409,
   'not-active': 409,
+  'not-previewable': 409,
   'not-warm': 409,
   // Another version became active while this one was warmed up.
   superseded: 409,

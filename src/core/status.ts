@@ -4,6 +4,7 @@
 import type { CanaryFigures } from './canary.ts';
 import type { SessionsMode } from './deployment.ts';
 import type { Health } from './gauges.ts';
+import type { PreviewScope } from './preview.ts';
 import type { VersionState } from './versions.ts';
 
 export interface UpstreamStatus {
@@ -146,6 +147,20 @@ export interface ChangeReport {
   readonly status: Status;
 }
 
+/** A preview that was made. `link` and `field` are secrets, for as long as it counts. */
+export interface PreviewReport {
+  /** As the audit log has it. */
+  readonly id: string;
+  readonly version: string;
+  /** ISO 8601: it ends then. */
+  readonly until: string;
+  readonly scope: PreviewScope;
+  /** Path and query, to be opened on the site itself; null for `tab`. */
+  readonly link: string | null;
+  /** A whole request header; null for `browser`. */
+  readonly field: string | null;
+}
+
 export interface SessionHistogram {
   readonly version: string;
   readonly live: number;
@@ -189,6 +204,8 @@ export const EVENT_TYPES = [
   'disabled',
   'healthy',
   'unhealthy',
+  'preview',
+  'previews-ended',
   'version-mismatch',
   'version-matches',
   'ladder-step',

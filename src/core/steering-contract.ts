@@ -4,6 +4,7 @@ import type { Gauges } from './gauges.ts';
 import type { Inner } from './own.ts';
 import type { PinKeys } from './pin.ts';
 import type { Affinity, CookiePolicy, DeadPinPolicy, MarkerPolicy, PinScope } from './policy.ts';
+import type { PreviewKeys } from './preview.ts';
 import type { Recollection } from './recollection.ts';
 import type { Decision, RequestFacts } from './route.ts';
 import type { SessionLedger } from './sessions.ts';
@@ -25,10 +26,18 @@ export interface AnswerEdits {
   readonly cacheControl: string | null;
   /** x-lockstep-update, null for none. */
   readonly update: string | null;
+  /** x-lockstep-preview, null for none. */
+  readonly preview: string | null;
   /** Say `server-timing: lockstep;desc="<version>"`: the answer is a document. */
   readonly isDocument: boolean;
   /** And `lockstep-posted`: it answers no GET. Loading that page again would send the request again. */
   readonly isPosted: boolean;
+}
+
+/** What documents tell the page's own script of themselves. A preview is shown. */
+export function serverTiming(version: string, { preview }: AnswerEdits): string {
+  const own = `lockstep;desc="${version}"`;
+  return preview === null ? own : `${own}, lockstep-preview;desc="${preview}"`;
 }
 
 export interface Steering {
@@ -77,6 +86,8 @@ export interface Steering {
 export interface SteeringPolicy {
   readonly cookie: CookiePolicy;
   readonly keys: PinKeys;
+  /** Null or left out: there are no previews. */
+  readonly previews?: PreviewKeys | null;
   readonly affinity: Affinity;
   readonly deadPin: DeadPinPolicy;
   /** Exact, or a prefix when it ends in `*`. */

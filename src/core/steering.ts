@@ -10,17 +10,19 @@ import { Choice } from './choice.ts';
 import { decideQueued, decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
 import { type Explanation, explain } from './explain.ts';
+import { namedFieldsOf } from './named-fields.ts';
 import { decideOwn, isInner, isOwnTarget } from './own.ts';
 import { PageLookup } from './page-lookup.ts';
 import { NO_PIN, newSessionId, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
+import { PREVIEW_FIELD, type Preview, readPreview } from './preview.ts';
+import { decidePreview, previewEdits } from './preview-routing.ts';
 import type { Recollection } from './recollection.ts';
 import { pageOf } from './repin.ts';
 import {
   type Decision,
   decide,
   isLasting,
-  NO_NAMED,
   type PinAction,
   type RequestFacts,
   type RouteSources,
@@ -45,6 +47,7 @@ export type {
   SteeringOptions,
   SteeringPolicy,
 } from './steering-contract.ts';
+export { serverTiming } from './steering-contract.ts';
 
 const NO_COOKIES: readonly string[] = Object.freeze([]);
 /** By far the most answers; as one object each, so that a writer recognises them. */
@@ -52,6 +55,7 @@ const NO_EDITS: AnswerEdits = Object.freeze({
   setCookies: NO_COOKIES,
   cacheControl: null,
   update: null,
+  preview: null,
   isDocument: false,
   isPosted: false,
 });
@@ -68,6 +72,8 @@ export class GatewaySteering implements Steering {
   #sources: RouteSources;
   #namedFields: readonly string[];
   readonly #pages: PageLookup;
+  /** Of x-lockstep-preview among them. */
+  #previewAt: number;
   #limit: number;
 
   constructor(options: SteeringOptions) {
@@ -77,6 +83,7 @@ export class GatewaySteering implements Steering {
     this.#pinCookie = new PinCookie(options.cookie);
     this.#sources = sourcesOf(options, this.#choice, this.#pages);
     this.#namedFields = namedFieldsOf(options);
+    this.#previewAt = this.#namedFields.indexOf(PREVIEW_FIELD);
   }
 
   /** Holds for every decision and answer from now on; a pin signed with a key that is gone verifies no more. */
@@ -86,6 +93,7 @@ export class GatewaySteering implements Steering {
     this.#limit = policy.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#sources = sourcesOf(this.#options, this.#choice, this.#pages);
     this.#namedFields = namedFieldsOf(policy);
+    this.#previewAt = this.#namedFields.indexOf(PREVIEW_FIELD);
   }
 
   get namedFields(): readonly string[] {
@@ -138,7 +146,7 @@ export class GatewaySteering implements Steering {
       reading = this.#read(facts, nowMs);
       known?.keepReading(keys, reading, nowMs);
     }
-    const decision = decide(facts, table, reading, nowMs, this.#sources);
+    const decision = this.#decideAnew(facts, table, reading, nowMs, this.#sources);
     if (
       known !== null &&
       isLasting(decision, facts, table, this.#sources) &&
@@ -146,6 +154,24 @@ export class GatewaySteering implements Steering {
     )
       known.keepDecision(table, this.#sources, decision);
     return decision;
+  }
+
+  #decideAnew(
+    facts: RequestFacts,
+    table: RoutingTable,
+    reading: PinReading,
+    nowMs: number,
+    sources: RouteSources,
+  ): Decision {
+    const preview = this.#preview(facts);
+    const opened =
+      preview === null ? null : decidePreview(this.#ownRouting(facts, table, reading, nowMs), preview);
+    return opened ?? decide(facts, table, reading, nowMs, sources);
+  }
+
+  #preview({ cookie, named }: RequestFacts): Preview | null {
+    const { previews, cookie: policy } = this.#options;
+    return previews == null ? null : readPreview(previews, cookie, policy.name, named[this.#previewAt] ?? '');
   }
 
   decideUnavailable(
@@ -185,14 +211,16 @@ export class GatewaySteering implements Steering {
     const update = updateFor(version, table);
     const isDocument = isDocumentAnswer(facts, answer);
     const isPosted = isDocument && facts.method !== 'GET';
+    if (decision.reason === 'preview') {
+      return { ...NO_EDITS, ...previewEdits(this.#preview(facts), version), isDocument, isPosted };
+    }
     if (isRedirect(answer.status) && isConfirmed(decision)) this.#busy(session, version, table, nowMs);
     if (isDocument && session !== '' && scope === 'page' && isPage(answer))
       this.#pages.keepPage(session, facts.target, version);
     const plan = this.#plan(decision, facts, answer, nowMs);
     if (plan === 'none' && decision.pinAction === 'repin') this.#touchPage(decision, table, nowMs);
     if (plan === 'none') {
-      if (update !== null)
-        return { setCookies: NO_COOKIES, cacheControl: null, update, isDocument, isPosted };
+      if (update !== null) return { ...NO_EDITS, update, isDocument, isPosted };
       if (isPosted) return NO_EDITS_BUT_TIMINGS;
       return isDocument ? NO_EDITS_BUT_TIMING : NO_EDITS;
     }
@@ -202,6 +230,7 @@ export class GatewaySteering implements Steering {
       setCookies: this.#setCookies(decision, version, upstream, facts.isSecure, nowMs),
       cacheControl: privateCacheControl(answer.cacheControl),
       update,
+      preview: null,
       isDocument,
       isPosted,
     };
@@ -217,7 +246,7 @@ export class GatewaySteering implements Steering {
     };
     const decision = isOwnTarget(facts.target)
       ? this.#decideOwn(facts, table, nowMs)
-      : decide(facts, table, about.reading, nowMs, sources);
+      : this.#decideAnew(facts, table, about.reading, nowMs, sources);
     const without = (now: Decision) => {
       const { kind, pin, hasStrayPins } = now;
       const routing = { facts, table, nowMs, sources, kind, pin, hasStrayPins };
@@ -245,7 +274,7 @@ export class GatewaySteering implements Steering {
   }
 
   streamOpened(decision: Decision, nowMs: number): void {
-    if (decision.version === null) return;
+    if (decision.version === null || decision.reason === 'preview') return;
     const { gauges, ledger } = this.#options;
     const { slot } = decision.version;
     gauges.streamOpened(slot);
@@ -253,7 +282,7 @@ export class GatewaySteering implements Steering {
   }
 
   streamClosed(decision: Decision, nowMs: number): void {
-    if (decision.version === null) return;
+    if (decision.version === null || decision.reason === 'preview') return;
     const { gauges, ledger } = this.#options;
     const { slot } = decision.version;
     gauges.streamClosed(slot);
@@ -336,12 +365,6 @@ export class GatewaySteering implements Steering {
     const pinned = this.#pinCookie.set(value, isSecure);
     return decision.hasStrayPins ? [...this.#pinCookie.clearStrays(isSecure), pinned] : [pinned];
   }
-}
-
-/** Those of markers come first: core/markers.ts and core/repin.ts know their places. */
-function namedFieldsOf({ markers, scope }: SteeringPolicy): readonly string[] {
-  const headers = markers?.headers ?? NO_NAMED;
-  return scope === 'page' ? [...headers, 'referer'] : headers;
 }
 
 function sourcesOf(options: SteeringOptions, choice: Choice, pages: PageLookup): RouteSources {

@@ -26,6 +26,8 @@ export interface TableVersion {
   readonly state: VersionState;
   /** A tombstone: it is known that it was, and nothing of it is shown. */
   readonly isDeleted: boolean;
+  /** Previews that were made up to then do not count; ms since the Unix epoch. */
+  readonly previewsEndedMs: number;
   /** Row in the per-version gauges and the version number in the session ledger, 1..65535. */
   readonly slot: number;
   /** Pins, tab headers and markers that name it are followed; otherwise they are dead. */

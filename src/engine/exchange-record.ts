@@ -2,6 +2,7 @@
 
 import type { FailureCode } from '../core/errors.ts';
 import type { ExchangeRecord } from '../core/exchange.ts';
+import { tellableTarget } from '../core/preview.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
 
 /** Monotonic ms of what happened; -1 for what did not. */
@@ -80,7 +81,7 @@ export function recordOf(
   return {
     startedAt: timings.wallStartedAt,
     method: request?.facts.method ?? '',
-    url: request?.facts.target ?? '',
+    url: request === null ? '' : tellableTarget(request.facts.target),
     host: request?.host ?? '',
     status: outcome.status,
     version: decision?.version?.id ?? '',

@@ -4,11 +4,11 @@
 
 import type { IncomingMessage, InformationEvent } from 'node:http';
 import { isOwnSetCookie } from '../core/answer.ts';
-import { stripCookie } from '../core/cookie-header.ts';
 import { innerFields, isInner } from '../core/own.ts';
 import type { CookiePolicy } from '../core/policy.ts';
+import { passedCookies } from '../core/preview.ts';
 import type { Decision } from '../core/route.ts';
-import type { AnswerEdits, AnswerFacts } from '../core/steering.ts';
+import { type AnswerEdits, type AnswerFacts, serverTiming } from '../core/steering.ts';
 import type { TableUpstream } from '../core/table.ts';
 import { contentLength, transferCoding } from './body-framing.ts';
 import { isPlainValue } from './characters.ts';
@@ -46,8 +46,7 @@ export function upstreamFields(
     const name = fields[i]!;
     const id = fieldId(name, 0, name.length);
     if (isDroppedFromRequest(request, name, id, dropConditionals)) continue;
-    const value =
-      cookie.strip && id === FIELD.COOKIE ? stripCookie(fields[i + 1]!, cookie.name) : fields[i + 1]!;
+    const value = id === FIELD.COOKIE ? passedCookies(fields[i + 1]!, cookie) : fields[i + 1]!;
     if (value !== '' || id !== FIELD.COOKIE) out.add(name, value);
   }
   if (request.isChunked) out.add('Transfer-Encoding', 'chunked');
@@ -186,8 +185,9 @@ export function clientFields(answer: IncomingMessage, read: ReadAnswer, extras: 
   }
   if (extras.closes) out.push('Connection', 'close');
   if (version !== '') out.push('x-lockstep-version', version);
-  if (edits.isDocument) out.push('server-timing', `lockstep;desc="${version}"`);
+  if (edits.isDocument) out.push('server-timing', serverTiming(version, edits));
   if (edits.isPosted) out.push('server-timing', 'lockstep-posted');
+  if (edits.preview !== null) out.push('x-lockstep-preview', edits.preview);
   if (edits.update !== null) out.push('x-lockstep-update', edits.update);
   if (edits.cacheControl !== null) out.push('Cache-Control', edits.cacheControl);
   for (const cookie of edits.setCookies) out.push('Set-Cookie', cookie);

@@ -42,6 +42,8 @@ export class Placing {
   #isRetry = false;
   /** Leave to retry that was given and not used yet: the request queues. */
   #isGranted = false;
+  /** As which it is counted in. */
+  #isPreview = false;
   /** All of that: it is not asked for any more without a wait. */
   #isSpent = false;
   #lastFailure: FailureCode = 'connect-failed';
@@ -140,6 +142,8 @@ export class Placing {
     if (isInside && !hasRoomInside(ports.gauges)) return false;
     // What the operator limits is what an application bears.
     if (!ports.gauges.enter(versionSlot, upstream.slot, isInside ? undefined : room.limit)) return false;
+    this.#isPreview = this.decision.reason === 'preview';
+    if (this.#isPreview) ports.gauges.previewEntered(versionSlot);
     if (this.#asks++ === 0) budgets.request(versionSlot);
     this.#isRetry = true;
     this.#isGranted = false;
@@ -173,6 +177,15 @@ export class Placing {
     this.#isRetry = false;
     this.#isSpent = false;
     this.#isUnreachable = false;
+  }
+
+  /** It is there no more. Returns the row of the version that there is room at now. */
+  leave(upstream: TableUpstream): number {
+    const { gauges } = this.#context.ports;
+    const { slot } = this.decision.version!;
+    gauges.leave(slot, upstream.slot);
+    if (this.#isPreview) gauges.previewLeft(slot);
+    return slot;
   }
 
   // What it met.

@@ -101,7 +101,9 @@ export class InnerServer {
     try {
       await this.#route(ownRequest(message), answer);
     } catch (error) {
-      this.#ports.onFault(`an answer of the gateway's own failed: ${message.url}`, error);
+      // Without its query, which may hold a secret.
+      const path = message.url?.split('?', 1)[0];
+      this.#ports.onFault(`an answer of the gateway's own failed: ${path}`, error);
       if (answer.headersSent) answer.destroy();
       else sendProblem(answer, 500, 'internal', 'The gateway failed on this request.');
     }

@@ -2,6 +2,7 @@
 
 import { innerOf } from '../core/own.ts';
 import { PinKeys } from '../core/pin.ts';
+import { PreviewKeys } from '../core/preview.ts';
 import { GatewaySteering, type SteeringPolicy } from '../core/steering.ts';
 import type { DataPlaneSettings, SharedCounts } from './data-plane.ts';
 import { RandomPool } from './random-pool.ts';
@@ -26,5 +27,7 @@ export function steeringPolicy(settings: DataPlaneSettings): SteeringPolicy {
   const { cookie, limits } = settings.engine;
   const { upstreamConnections } = limits;
   const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
-  return { cookie, keys, affinity, deadPin, protectedPaths, markers, scope, upstreamConnections, inner };
+  const previews = new PreviewKeys(pinKeys, cookie.name, cookie.domain);
+  const pins = { cookie, keys, previews, affinity, deadPin, protectedPaths };
+  return { ...pins, markers, scope, upstreamConnections, inner };
 }

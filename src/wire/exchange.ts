@@ -383,10 +383,9 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   /** Returns the row of the version that there is room at now; -1 for none. */
   #leave(): number {
     if (this.#upstream === null) return -1;
-    const { slot } = this.#placing!.decision.version!;
-    this.#context.ports.gauges.leave(slot, this.#upstream.slot);
+    const upstream = this.#upstream;
     this.#upstream = null;
-    return slot;
+    return this.#placing!.leave(upstream);
   }
 
   /** Every request ends here, once. */

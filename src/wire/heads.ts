@@ -3,9 +3,9 @@
 // is ours, so that nothing a peer nominated or spelt differently can remove or double it.
 
 import { isOwnSetCookie } from '../core/answer.ts';
-import { stripCookie } from '../core/cookie-header.ts';
 import type { CookiePolicy } from '../core/policy.ts';
-import type { AnswerEdits } from '../core/steering.ts';
+import { passedCookies } from '../core/preview.ts';
+import { type AnswerEdits, serverTiming } from '../core/steering.ts';
 import {
   FIELD,
   isCaching,
@@ -89,8 +89,8 @@ function requestFields(head: RequestHead, cookie: CookiePolicy, passing: Passing
   const run = new Run(fields);
   for (let i = 0; i < fields.count; i++) {
     if (isDroppedFromRequest(head, i, passing)) run.replace(i, '');
-    else if (cookie.strip && fields.ids[i] === FIELD.COOKIE) {
-      const rest = stripCookie(fields.value(i), cookie.name);
+    else if (fields.ids[i] === FIELD.COOKIE && passedCookies(fields.value(i), cookie) !== fields.value(i)) {
+      const rest = passedCookies(fields.value(i), cookie);
       run.replace(i, rest === '' ? '' : `${fields.name(i)}: ${rest}\r\n`);
     } else if (run.isOddlySpaced(i)) run.replace(i, `${fields.line(i)}\r\n`);
   }
@@ -150,8 +150,9 @@ export class AnswerLines {
     if (!this.#hasDate) out += `Date: ${date}\r\n`;
     if (closes) out += 'Connection: close\r\n';
     if (version !== '') out += `x-lockstep-version: ${version}\r\n`;
-    if (edits.isDocument) out += `server-timing: lockstep;desc="${version}"\r\n`;
+    if (edits.isDocument) out += `server-timing: ${serverTiming(version, edits)}\r\n`;
     if (edits.isPosted) out += 'server-timing: lockstep-posted\r\n';
+    if (edits.preview !== null) out += `x-lockstep-preview: ${edits.preview}\r\n`;
     if (edits.update !== null) out += `x-lockstep-update: ${edits.update}\r\n`;
     if (edits.cacheControl !== null) out += `Cache-Control: ${edits.cacheControl}\r\n`;
     for (const cookie of edits.setCookies) out += `Set-Cookie: ${cookie}\r\n`;

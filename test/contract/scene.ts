@@ -9,6 +9,7 @@ import { type InnerSettings, innerOf } from '../../src/core/own.ts';
 import type { PassivePolicy } from '../../src/core/passive-health.ts';
 import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
 import type { CookiePolicy, DeadPinPolicy, Limits, MarkerPolicy, PinScope } from '../../src/core/policy.ts';
+import { PreviewKeys, type PreviewScope } from '../../src/core/preview.ts';
 import { Ledger } from '../../src/core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from '../../src/core/steering.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
@@ -63,6 +64,8 @@ export interface Scene {
   streams(id: string): number;
   /** A Cookie line with a fresh pin. */
   pin(version: string): string;
+  /** Claims of a preview of that version, for an hour. */
+  preview(version: string, scope?: PreviewScope): string;
   /** Resolves when what has happened stands in records, faults and stats: at once, but for engines in threads. */
   settled(): Promise<void>;
   stop(graceMs?: number): Promise<void>;
@@ -165,9 +168,11 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
         })
       : null;
   const create = 'create' in under ? under.create : () => inThreads!.engine;
+  const previews = new PreviewKeys([PIN_KEY], cookie.name, cookie.domain);
   const policy: SteeringPolicy = {
     cookie,
     keys,
+    previews,
     affinity: 'none',
     deadPin,
     protectedPaths: settings.protectedPaths ?? [],
@@ -225,6 +230,10 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
       const session = newSessionId(randomBytes(12));
       return `Cookie: lockstep=${signPin(keys, { version, session, first: nowMs, seen: nowMs, upstream: '' })}`;
     },
+    preview: (version, scope = 'browser') => {
+      const nowMs = Date.now();
+      return previews.sign({ version, id: 'AAAAAAAA', issuedMs: nowMs, untilMs: nowMs + 3_600_000, scope });
+    },
     settled: async () => inThreads?.settled(),
     stop: (graceMs = 0) => engine.shutdown(graceMs),
   };
@@ -263,6 +272,7 @@ function tableOf(
       state: isGone ? 'retired' : id === activeId ? 'active' : 'draining',
       slot: slotOf(id),
       isDeleted: false,
+      previewsEndedMs: 0,
       takesPinned: !isGone,
       repin: 'stay',
       repinIdleMs: null,

@@ -19,7 +19,14 @@ export interface OurAnswer extends Reading {
   readonly forwarded: readonly string[];
 }
 
-const NO_EDITS = { setCookies: [], cacheControl: null, update: null, isDocument: false, isPosted: false };
+const NO_EDITS = {
+  setCookies: [],
+  cacheControl: null,
+  update: null,
+  preview: null,
+  isDocument: false,
+  isPosted: false,
+};
 
 /** Reads until the final answer is complete, refused, or the bytes are used up and the upstream ends the connection. */
 export function ourAnswer(bytes: Buffer, method: string, pieces: readonly number[]): OurAnswer {

@@ -163,6 +163,7 @@ function tableOf(refusing: number): RoutingTable {
     state: id === 'v1' ? 'active' : 'draining',
     slot,
     isDeleted: false,
+    previewsEndedMs: 0,
     takesPinned: true,
     repin: 'stay',
     repinIdleMs: null,

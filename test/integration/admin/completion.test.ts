@@ -102,7 +102,13 @@ describe('candidates', () => {
 
   test('of commands need no gateway', async () => {
     const { out } = await candidates('lockstep p', { LOCKSTEP_ADMIN: 'http://127.0.0.1:1' });
-    expect(out.split('\n').map((line) => line.split('\t')[0])).toEqual(['put', 'promote', 'pause', '']);
+    expect(out.split('\n').map((line) => line.split('\t')[0])).toEqual([
+      'put',
+      'promote',
+      'preview',
+      'pause',
+      '',
+    ]);
   });
 
   test('are asked of no other shell', async () => {

@@ -6,6 +6,7 @@ import type {
   ConfigPort,
   ControlPort,
   ExplainPort,
+  PreviewPort,
   WaitOutcome,
 } from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
@@ -149,6 +150,20 @@ export function fakeExplainer(asked: AskedRequest[] = []): ExplainPort {
   };
 }
 
+export const fakePreviews: PreviewPort = {
+  open: async ({ version, scope, to }) => ({
+    ok: true,
+    preview: {
+      id: 'AAAAAAAA',
+      version,
+      until: '2026-03-01T05:12:00.000Z',
+      scope,
+      link: scope === 'browser' ? `/.lockstep/preview?t=secret&to=${to}` : null,
+      field: scope === 'tab' ? 'x-lockstep-preview: secret' : null,
+    },
+  }),
+};
+
 export interface TestAdmin {
   readonly url: string;
   readonly port: number;
@@ -172,6 +187,7 @@ export async function startAdmin(
     control,
     config: fakeConfig(),
     explainer: fakeExplainer(),
+    previews: fakePreviews,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'lockstep_up 1\n' }),
     log,
     ...more,

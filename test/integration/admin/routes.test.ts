@@ -157,6 +157,27 @@ describe('changes', () => {
       want: { verb: 'delete', id: 'v2' },
     },
     {
+      name: 'the end of previews',
+      given: () => at('/v1/versions/v2/preview', { method: 'DELETE' }),
+      want: { verb: 'end-previews', id: 'v2' },
+    },
+    {
+      name: 'put, with what its servers say',
+      given: () =>
+        at('/v1/versions/v3', {
+          method: 'PUT',
+          body: { upstreams: ['http://10.0.0.1:80'], reports: '3f2a9c1' },
+        }),
+      want: {
+        verb: 'put',
+        id: 'v3',
+        upstreams: ['http://10.0.0.1:80'],
+        sameBuild: false,
+        declared: null,
+        reports: '3f2a9c1',
+      },
+    },
+    {
       name: 'put',
       given: () => at('/v1/versions/v3', { method: 'PUT', body: { upstreams: ['http://10.0.0.1:80'] } }),
       want: { verb: 'put', id: 'v3', upstreams: ['http://10.0.0.1:80'], sameBuild: false, declared: null },

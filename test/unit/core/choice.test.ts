@@ -11,6 +11,7 @@ const version = (id: string): TableVersion => ({
   state: 'active',
   slot: 1,
   isDeleted: false,
+  previewsEndedMs: 0,
   takesPinned: true,
   repin: 'stay',
   repinIdleMs: null,

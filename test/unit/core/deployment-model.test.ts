@@ -97,6 +97,8 @@ class Model {
         return 'changed';
       }
       // These lives have no plans: change-canary.test.ts has them.
+      case 'end-previews':
+        return 'changed';
       case 'set-paused':
       case 'canary-step':
       case 'canary-halt':

@@ -42,6 +42,7 @@ export function versionOf(
     state,
     slot,
     isDeleted: false,
+    previewsEndedMs: 0,
     takesPinned: PINNED_STATES.includes(state),
     repin: 'stay',
     repinIdleMs: null,

@@ -258,6 +258,7 @@ describe('a pin that came back', () => {
       setCookies: [],
       cacheControl: null,
       update: null,
+      preview: null,
       isDocument: false,
       isPosted: false,
     });
@@ -497,6 +498,7 @@ describe('a refusal that concerns no version', () => {
       setCookies: [],
       cacheControl: null,
       update: null,
+      preview: null,
       isDocument: false,
       isPosted: false,
     });

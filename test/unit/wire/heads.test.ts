@@ -160,7 +160,14 @@ describe('a request head goes up', () => {
 
 /** What the gateway says where the application says nothing. */
 const OWN_DATE = 'Date: Thu, 01 Jan 1970 00:00:00 GMT';
-const NO_EDITS = { setCookies: [], cacheControl: null, update: null, isDocument: false, isPosted: false };
+const NO_EDITS = {
+  setCookies: [],
+  cacheControl: null,
+  update: null,
+  preview: null,
+  isDocument: false,
+  isPosted: false,
+};
 
 function answerHead(lines: readonly string[]): ResponseHead {
   const head = new ResponseHead();
@@ -218,11 +225,11 @@ describe('an answer head goes down', () => {
 
   it('V06: with the pin and a private Cache-Control in place of its own', () => {
     const edits = {
+      ...NO_EDITS,
       setCookies: ['lockstep=1'],
       cacheControl: 'private',
       update: 'v2',
       isDocument: true,
-      isPosted: false,
     };
     expect(
       down(
