@@ -2,6 +2,7 @@
 // Each command may be answered; its answer says that the thread works by it. What is counted is not said but lies in
 // shared memory (board.ts and what the setup names).
 
+import { performance } from 'node:perf_hooks';
 import type { CanaryCount } from '../core/canary-meter.ts';
 import type { UpstreamFault } from '../core/fault.ts';
 import type { GaugesHandle } from '../core/gauges.ts';

@@ -2,6 +2,7 @@
 // Pipelined requests wait in `#input`, bounded; they are answered in order because the next head is read only when the
 // answer before it is complete. After a refusal nothing more is read as HTTP.
 
+import { performance } from 'node:perf_hooks';
 import type { FailureCode } from '../core/errors.ts';
 import type { Watched } from '../engine/deadlines.ts';
 import { LINGER_MS } from '../engine/fixed-bounds.ts';

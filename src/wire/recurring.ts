@@ -17,6 +17,12 @@ export class Recurring<T> {
   #recent = new Map<string, Kept<T>>();
   #older = new Map<string, Kept<T>>();
   #octets = 0;
+  #round = 0;
+
+  /** Another number each time that all is forgotten: what was found before counts no more. */
+  get round(): number {
+    return this.#round;
+  }
 
   find(text: string): T | undefined {
     const recent = this.#recent.get(text);
@@ -33,6 +39,7 @@ export class Recurring<T> {
   }
 
   forget(): void {
+    this.#round++;
     this.#recent = new Map();
     this.#older = new Map();
     this.#octets = 0;

@@ -12,8 +12,11 @@ describe('what is kept of heads', () => {
     expect(kept.find('Host: a\r\n\r\n')).toBe(1);
     expect(kept.find('Host: a\r\n')).toBeUndefined();
     expect(kept.find('host: a\r\n\r\n')).toBeUndefined();
+    const { round } = kept;
     kept.forget();
     expect(kept.find('Host: a\r\n\r\n')).toBeUndefined();
+    // Whoever remembers what was found has to ask anew.
+    expect(kept.round).not.toBe(round);
   });
 
   test('outlives a flood of others while it is asked for', () => {
