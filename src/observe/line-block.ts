@@ -36,7 +36,7 @@ export class LineBlock {
     this.#length = length;
   }
 
-  /** As they are: what is written with each line. A text costs four times as much, character by character. */
+  /** As they are: what is written with each line. As texts they cost 230 of 1,000 ns more. */
   constant(constant: Uint8Array): void {
     const octets = this.#octets;
     const start = this.#length;
