@@ -152,11 +152,14 @@ export class Placing {
 
   #queue(versionSlot: number): Step {
     const { queue, queueTimeoutMs } = this.#settings.limits;
+    const { gauges } = this.#context.ports;
     const nowMs = performance.now();
     const isNew = this.#queuedUntil === 0;
     if (isNew) this.#queuedUntil = nowMs + queueTimeoutMs;
     else if (nowMs >= this.#queuedUntil) return { do: 'refuse', failure: 'queue-timeout', reload: false };
-    if (isNew && this.#context.ports.gauges.versionQueued(versionSlot) >= queue) {
+    // Inside, turns are short and come soon, and a page's stream that is refused is not asked for again.
+    const isFull = isNew && versionSlot !== INNER_VERSION_SLOT && gauges.versionQueued(versionSlot) >= queue;
+    if (isFull) {
       return { do: 'refuse', failure: 'queue-full', reload: false };
     }
     this.#isQueued = true;

@@ -252,7 +252,7 @@ onEveryEngine((engine) => {
         now--;
         sendJson(answer, {});
       });
-      scene = await sceneWith({ inner: gated.settings, limits: { queueTimeoutMs: 60_000 } });
+      scene = await sceneWith({ inner: gated.settings, limits: { queue: 0, queueTimeoutMs: 60_000 } });
       const all = Array.from({ length: 100 }, () => httpRequest(`${scene.url}/.lockstep/gate`));
       await waitFor(() => now >= 64, { what: 'as many as may be' });
       await waitFor(() => scene.gauges.versionQueued(0) === 100 - now, { what: 'the others to wait' });

@@ -13,7 +13,6 @@ import { waitFor } from '../kit/wait-for.ts';
 
 const SETUPS: readonly { readonly name: string; readonly more: Readonly<Record<string, unknown>> }[] = [
   { name: 'wire', more: {} },
-  { name: 'wire in two threads', more: { threads: 2 } },
   { name: 'http-proxy in two threads', more: { threads: 2, engine: 'http-proxy' } },
 ];
 
