@@ -95,6 +95,9 @@ const Version = z.object({
   id,
   state: z.enum(VERSION_STATES),
   reports: z.string().describe('What its upstreams are to say that they run, where they say it.'),
+  acceptsClientsOf: z
+    .array(z.string())
+    .describe('Ids and semver ranges of versions whose clients it serves when theirs are gone.'),
   weight: percent.describe('Share of new sessions that it gets now.'),
   since: time.describe('When it entered its state.'),
   undeclared: z.boolean().describe('In use, but no longer in the config file.'),

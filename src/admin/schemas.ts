@@ -2,6 +2,7 @@
 // as `path: expected …, got …`; what comes out is parsed (durations in ms, If-Match an epoch), not merely checked.
 
 import { z } from 'zod';
+import { ACCEPTED_CLIENTS, namesClients } from '../core/accepted-clients.ts';
 import { LONGEST_STEP_MS, MOST_STEPS, SHORTEST_STEP_MS } from '../core/canary.ts';
 import { parseDuration } from '../core/duration.ts';
 import { parsePercent } from '../core/percent.ts';
@@ -20,6 +21,7 @@ const versionId = z
   .string(`expected a version id: ${VERSION_ID.source}`)
   .regex(VERSION_ID, `expected a version id: ${VERSION_ID.source}`);
 const reportText = 'expected a text of at most 128 characters without blanks';
+const clientsText = `expected ${ACCEPTED_CLIENTS}`;
 const flag = z.boolean('expected true or false');
 const weightRange = 'expected a whole number from 0 to 100';
 const stepRange = 'expected a whole number from 1 to 100';
@@ -41,6 +43,16 @@ export const putBody = z.strictObject({
     .nullable()
     .optional()
     .describe('What its upstreams say that they run (skew.header); null: its id. Left out: as it was.'),
+  acceptsClientsOf: z
+    .array(
+      z.string(clientsText).refine(namesClients, clientsText),
+      'expected a list of version ids and ranges',
+    )
+    .max(MOST_UPSTREAMS, `expected at most ${MOST_UPSTREAMS} ids and ranges`)
+    .optional()
+    .describe(
+      'Ids and semver ranges of versions whose clients it serves when theirs are gone. Left out: as it was.',
+    ),
 });
 export const promoteBody = z
   .strictObject({

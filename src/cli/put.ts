@@ -6,11 +6,17 @@ import { CHANGE_OPTIONS, isSet, textOf, type Verb, versionIdOf } from './verb.ts
 
 export const put: Verb = {
   name: 'put',
-  usage: 'put ID --upstream URL [--upstream URL…] [--reports TEXT] [--same-build]',
+  usage: 'put ID --upstream URL [--upstream URL…] [--reports TEXT] [--accepts-clients-of ID…] [--same-build]',
   summary: 'Makes a version known, or gives a known one another pool.',
   options: {
     upstream: { type: 'string', multiple: true, value: 'URL', help: 'http://HOST:PORT; again for each one' },
     reports: { type: 'string', value: 'TEXT', help: 'what its servers say they run, if not ID: a git sha' },
+    'accepts-clients-of': {
+      type: 'string',
+      multiple: true,
+      value: 'ID',
+      help: 'a version, or semver range, whose clients it serves when theirs is gone; again for each one',
+    },
     'same-build': { type: 'boolean', help: 'the id was used before, by this very build' },
     ...CHANGE_OPTIONS,
   },
@@ -23,7 +29,13 @@ export const put: Verb = {
     // host:port is what status shows, so people type it.
     const upstreams = given.map((url) => (url.includes('://') ? url : `http://${url}`));
     const reports = textOf(call, 'reports');
-    const body = { upstreams, sameBuild: isSet(call, 'same-build'), ...(reports !== null && { reports }) };
+    const accepted = call.values['accepts-clients-of'] as string[] | undefined;
+    const body = {
+      upstreams,
+      sameBuild: isSet(call, 'same-build'),
+      ...(reports !== null && { reports }),
+      ...(accepted !== undefined && { acceptsClientsOf: accepted }),
+    };
     return change(
       call,
       versionPath(id),

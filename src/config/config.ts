@@ -63,6 +63,8 @@ export interface Config {
     readonly upstreams: readonly string[] /* host:port */;
     /** What they say they run, where that is not the id. */
     readonly reports?: string;
+    /** Left out: none. */
+    readonly acceptsClientsOf?: readonly string[];
   }[];
   readonly active: string | null;
   readonly health: HealthPolicy;

@@ -101,8 +101,13 @@ export function readVersions(reader: SectionReader, problem: (path: Path, messag
     }
     const version = reader.read(VERSION, body, ['versions', id]);
     if (version === undefined) continue;
-    const { upstreams, reports } = version;
-    versions.push({ id, upstreams, ...(reports !== null && { reports }) });
+    const { upstreams, reports, acceptsClientsOf } = version;
+    versions.push({
+      id,
+      upstreams,
+      ...(reports !== null && { reports }),
+      ...(acceptsClientsOf.length > 0 && { acceptsClientsOf }),
+    });
   }
   return { versions, declared: Object.keys(given) };
 }

@@ -3,6 +3,7 @@
 // What several keys must agree on is in checks.ts.
 
 import { z } from 'zod';
+import { ACCEPTED_CLIENTS, namesClients } from '../core/accepted-clients.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
@@ -96,6 +97,9 @@ const accessLog: Reader<AccessLogTarget> = (value) => {
   return { expected: 'stdout, off or { file: NAME }' };
 };
 
+const acceptedClients: Reader<string> = (value) =>
+  typeof value === 'string' && namesClients(value) ? { value } : { expected: ACCEPTED_CLIENTS };
+
 export const LISTENER = mapping({
   address: field(listenAddress).describe('Where to listen; port 0 takes a free one.'),
   tls: mapping({
@@ -112,6 +116,12 @@ export const VERSION = mapping({
   reports: field(orNull(text('a text of at most 128 characters without blanks', REPORT)))
     .prefault(null)
     .describe('What its servers say that they run in skew.header, such as a git sha; null: its id.'),
+  acceptsClientsOf: z
+    .array(field(acceptedClients))
+    .default([])
+    .describe(
+      'Versions, by id or semver range, whose clients it serves when theirs are gone: also what they POST. Others get what deadPin says.',
+    ),
 });
 
 /** Read one at a time. `listen` and `versions` are not here: load.ts reads them item by item. */

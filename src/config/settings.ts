@@ -31,9 +31,12 @@ export function listSettings(
     listOne({ path, parsed, fallback, given: valueAt(root, path) }, source);
   return [
     list(['listen'], listen, '127.0.0.1:8080'),
-    ...versions.flatMap(({ id, upstreams, reports }) => [
+    ...versions.flatMap(({ id, upstreams, reports, acceptsClientsOf }) => [
       list(['versions', id, 'upstreams'], upstreams, undefined),
       ...(reports === undefined ? [] : [list(['versions', id, 'reports'], reports, null)]),
+      ...(acceptsClientsOf === undefined
+        ? []
+        : [list(['versions', id, 'acceptsClientsOf'], acceptsClientsOf, [])]),
     ]),
     ...Object.entries<unknown>(sections).flatMap(([name, parsed]) => {
       const schema: z.ZodType = SECTIONS[name as keyof Sections];

@@ -76,6 +76,7 @@ export function describeVersion(
     id,
     state: record.state,
     reports: record.reports ?? id,
+    acceptsClientsOf: record.acceptsClientsOf ?? [],
     weight: shareOf(deployment, record),
     since: isoTime(record.since),
     undeclared: record.declared === false,

@@ -5,6 +5,7 @@
 // versions that begin to take pinned traffic do so already. No pin is minted before every thread accepts it.
 
 import { hash } from 'node:crypto';
+import { acceptedIds } from './accepted-clients.ts';
 import type { Deployment, VersionRecord } from './deployment.ts';
 import { ladderStep } from './drain.ts';
 import type { DrainPolicy } from './policy.ts';
@@ -35,12 +36,13 @@ export function buildTable(deployment: Deployment, options: TableOptions): Routi
       .filter((record) => takesPinned(record.state))
       .map((record) => [record.id, record] as const),
   );
+  const ids = [...deployment.tombstones, ...deployment.versions].map(({ id }) => id);
   const versions = new Map<string, TableVersion>();
   for (const tombstone of deployment.tombstones) {
     versions.set(tombstone.id, endedVersion(tombstone.id, tombstone.endedAs, options));
   }
   for (const record of deployment.versions) {
-    versions.set(record.id, tableVersion(before.get(record.id) ?? record, options));
+    versions.set(record.id, tableVersion(before.get(record.id) ?? record, ids, options));
   }
   const source = options.sharesFrom ?? deployment;
   return Object.freeze({
@@ -74,7 +76,7 @@ function shareOut(
   return Object.freeze(shares);
 }
 
-function tableVersion(record: VersionRecord, options: TableOptions): TableVersion {
+function tableVersion(record: VersionRecord, ids: readonly string[], options: TableOptions): TableVersion {
   const { id, state, drain, reports, previewsEndedAt } = record;
   const ladder =
     state === 'draining' && drain !== null
@@ -91,6 +93,7 @@ function tableVersion(record: VersionRecord, options: TableOptions): TableVersio
     repin: ladder?.repin ?? 'stay',
     repinIdleMs: ladder?.repinIdleMs ?? null,
     nudge: ladder?.nudge ?? false,
+    accepts: Object.freeze(acceptedIds(id, record.acceptsClientsOf ?? [], ids)),
     upstreams: Object.freeze(
       record.upstreams.map(({ address, enabled }) => tableUpstream(id, address, enabled, options)),
     ),
@@ -109,6 +112,7 @@ function endedVersion(id: string, state: VersionState, options: TableOptions): T
     repin: 'stay',
     repinIdleMs: null,
     nudge: false,
+    accepts: Object.freeze([]),
     upstreams: Object.freeze([]),
   });
 }

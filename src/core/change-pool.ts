@@ -1,8 +1,9 @@
 // Operators' changes to the addresses of a version: put (a new version, or a new pool for a known one) and enable,
 // disable. The ids of versions that ended stay spent, so that no old pin finds another build under its name.
 
+import { ACCEPTED_CLIENTS, namesClients } from './accepted-clients.ts';
 import type { ChangeFacts, ChangeOf, Deployment, Tombstone, Verdict, VersionRecord } from './deployment.ts';
-import { addressProblem, changed, find, replace, same, unknown, withReports } from './edit.ts';
+import { addressProblem, changed, described, find, replace, same, unknown } from './edit.ts';
 import { isSamePool, parsePool, withEnabledKept } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
 import { hasEnded, VERSION_ID } from './versions.ts';
@@ -13,6 +14,13 @@ export function put(deployment: Deployment, change: ChangeOf<'put'>, facts: Chan
     return refuse(
       'bad-id',
       'A version id has 1 to 64 letters, digits, ".", "_" or "-", a letter or digit first.',
+    );
+  }
+  const stranger = change.acceptsClientsOf?.find((text) => !namesClients(text));
+  if (stranger !== undefined) {
+    return refuse(
+      'bad-clients',
+      `acceptsClientsOf: expected ${ACCEPTED_CLIENTS}, got ${JSON.stringify(stranger)}.`,
     );
   }
   const pool = parsePool(change.upstreams);
@@ -36,7 +44,7 @@ export function put(deployment: Deployment, change: ChangeOf<'put'>, facts: Chan
     drain: null,
     cutoffReason: null,
   };
-  const entered = withReports(staged, change.reports);
+  const entered = described(staged, change);
   const versions =
     known === undefined ? [...deployment.versions, entered] : replace(deployment.versions, entered);
   const tombstones = deployment.tombstones.filter((tombstone) => tombstone.id !== id);
@@ -53,9 +61,9 @@ function replacePool(
   if (isFromConfig(known, change) || (known.declared === false && change.declared === null)) {
     return declaredInConfig(known.id);
   }
-  const described = withReports(known, change.reports);
+  const next = described(known, change);
   const isSame = known.declared === change.declared && isSamePool(addresses, known.upstreams);
-  if (isSame && described === known) return same(deployment);
+  if (isSame && next === known) return same(deployment);
   const upstreams = withEnabledKept(addresses, known.upstreams);
   if (known.state === 'active' && !upstreams.some((upstream) => upstream.enabled)) {
     return refuse(
@@ -63,8 +71,8 @@ function replacePool(
       `Each of these upstreams of ${known.id} is disabled, and it is active. Enable one first.`,
     );
   }
-  const next = replace(deployment.versions, { ...described, upstreams, declared: change.declared });
-  return addressProblem(next, known.id) ?? changed({ ...deployment, versions: next }, facts);
+  const versions = replace(deployment.versions, { ...next, upstreams, declared: change.declared });
+  return addressProblem(versions, known.id) ?? changed({ ...deployment, versions }, facts);
 }
 
 export function setEnabled(

@@ -1,6 +1,6 @@
 // What becomes of a request that cannot have its version (DESIGN "A dead pin"). Rules:
 // - a version that is gone is dead at once; one without an available upstream is waited for, up to `patience`;
-// - an unsafe request or a WebSocket never reaches another version;
+// - an unsafe request or a WebSocket never reaches another version, unless the active one accepts clients of the dead one;
 // - a session of the active version is never moved to an older one;
 // - a new session waits for nothing: it moves to another share of the table, once, or is refused.
 
@@ -14,6 +14,11 @@ import type { TableVersion } from './table.ts';
 
 /** The request names a version that is known and takes no pinned traffic. */
 export function deadPin(routing: Routing, dead: TableVersion, waitedMs = 0): Decision {
+  const heir = heirOf(routing, dead);
+  return heir === null ? byPolicy(routing, dead, waitedMs) : accepted(routing, heir);
+}
+
+function byPolicy(routing: Routing, dead: TableVersion, waitedMs: number): Decision {
   const { table, facts, nowMs, sources } = routing;
   const answer = answerFor(routing);
   if (answer !== 'newest') {
@@ -63,6 +68,7 @@ export function isFixed(decision: Decision): boolean {
     case 'tab':
     case 'page':
     case 'marker':
+    case 'accepted':
     case 'held':
     case 'preview':
       return true;
@@ -84,6 +90,7 @@ function keepOrGiveUp(
   const patienceLeftMs = sources.policy.deadPin.patienceMs - waitedMs;
   const version = table.versions.get(wanted.id);
   if (version === undefined || !isFollowed(version)) {
+    if (decision.reason === 'accepted') return notAccepted(routing, version ?? wanted);
     if (decision.action === 'forward') return deadPin(routing, version ?? wanted, waitedMs);
     return { ...decision, holdMs: Math.max(0, patienceLeftMs) };
   }
@@ -94,7 +101,7 @@ function keepOrGiveUp(
   if (version === table.active) {
     return refused(routing, { reason: 'held', version, failure: 'no-upstream' });
   }
-  return givenUp(routing, version);
+  return decision.reason === 'accepted' ? notAccepted(routing, version) : givenUp(routing, version);
 }
 
 /**
@@ -109,7 +116,7 @@ function keptOn(decision: Decision, version: TableVersion, routing: Routing, hol
   const hasWaited = holdMs > 0 || decision.holdMs > 0;
   const isAsBefore = decision.action === 'forward' && decision.version?.id === version.id;
   const kept = forwarded(routing, {
-    reason: hasWaited ? 'held' : decision.reason,
+    reason: hasWaited && decision.reason !== 'accepted' ? 'held' : decision.reason,
     version,
     session: isAsBefore ? decision.session : (routing.pin?.session ?? ''),
     pinAction: isAsBefore ? decision.pinAction : routing.pin?.version === version.id ? 'refresh' : 'none',
@@ -120,6 +127,8 @@ function keptOn(decision: Decision, version: TableVersion, routing: Routing, hol
 
 /** Patience has run out. */
 function givenUp(routing: Routing, version: TableVersion): Decision {
+  const heir = heirOf(routing, version);
+  if (heir !== null && routing.sources.hasAvailable(heir)) return accepted(routing, heir);
   const answer = answerFor(routing);
   if (answer !== 'newest') return refusedAs(answer, routing, { reason: 'held', version, holdMs: 0 });
   const { table, facts, nowMs, sources } = routing;
@@ -178,6 +187,32 @@ function movedToNewest(routing: Routing, newest: TableVersion, reason: 'pin-gone
     pinAction: isPage ? (pin === null ? 'mint' : 'repin') : 'none',
     dropConditionals: true,
   });
+}
+
+/**
+ * The active version, where its operator says that it serves such clients. A page load makes a page of its own and asks the
+ * policy. Not what a new session would get: a canary would get every tenth request of one page.
+ */
+function heirOf({ kind, table }: Routing, dead: TableVersion): TableVersion | null {
+  const { active } = table;
+  if (kind === 'navigation' || active === null || active === dead) return null;
+  return active.accepts.includes(dead.id) ? active : null;
+}
+
+/** The page stays what it is, and so does its pin. */
+function accepted(routing: Routing, version: TableVersion): Decision {
+  return forwarded(routing, {
+    reason: 'accepted',
+    version,
+    session: routing.pin?.session ?? '',
+    pinAction: 'none',
+    dropConditionals: true,
+  });
+}
+
+/** The one that accepted it cannot have it any more. Others accept clients of the client's own version, not of that one. */
+function notAccepted(routing: Routing, version: TableVersion): Decision {
+  return refused(routing, { reason: 'pin-gone', version, failure: 'dead-pin', reload: true });
 }
 
 type PolicyAnswer = DeadPinPolicy['navigation'];

@@ -37,6 +37,8 @@ export interface VersionRecord {
   readonly reports?: string;
   /** Previews of it that were made up to then do not count; ms since the Unix epoch. Left out: none was ended. */
   readonly previewsEndedAt?: number;
+  /** Version ids and semver ranges whose clients it serves when theirs is gone. Left out for none. */
+  readonly acceptsClientsOf?: readonly string[];
   /** Empty once it is retired or cut off: its addresses are free for others. */
   readonly upstreams: readonly UpstreamRecord[];
   /** False: in use, but no longer in the config file. Versions put at run time are `null` here. */
@@ -76,6 +78,8 @@ export type Change =
       readonly sameBuild: boolean;
       /** What its upstreams say they run; null: its id. Left out: as it was. */
       readonly reports?: string | null;
+      /** Left out: as it was. */
+      readonly acceptsClientsOf?: readonly string[];
       readonly declared: boolean | null;
     }
   | {

@@ -1,6 +1,6 @@
 // The small steps that changes to a deployment are made of. Each answers with something new and edits nothing.
 
-import type { ChangeFacts, Deployment, Verdict, VersionRecord } from './deployment.ts';
+import type { ChangeFacts, ChangeOf, Deployment, Verdict, VersionRecord } from './deployment.ts';
 import { findSharedAddress } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
 import { hasEnded, takesPinned, type VersionState } from './versions.ts';
@@ -20,6 +20,20 @@ export function withoutPlan(record: VersionRecord): VersionRecord {
 }
 
 /** What its upstreams say they run; undefined: as it was. Its own id needs no saying. */
+/** What is said of a version besides its pool; what is left out stays as it was. The very record where nothing changes. */
+export function described(
+  record: VersionRecord,
+  { reports, acceptsClientsOf }: Partial<Pick<ChangeOf<'put'>, 'reports' | 'acceptsClientsOf'>>,
+): VersionRecord {
+  return withAccepted(withReports(record, reports), acceptsClientsOf);
+}
+
+function withAccepted(record: VersionRecord, accepted: readonly string[] | undefined): VersionRecord {
+  const { acceptsClientsOf: before = [], ...rest } = record;
+  if (accepted === undefined || accepted.join('\n') === before.join('\n')) return record;
+  return accepted.length === 0 ? rest : { ...rest, acceptsClientsOf: accepted };
+}
+
 export function withReports(record: VersionRecord, reports: string | null | undefined): VersionRecord {
   const own = reports === record.id ? null : reports;
   if (own === undefined || own === (record.reports ?? null)) return record;

@@ -217,7 +217,7 @@ function deadMark(mark: Mark, { decision }: Explained): Pick<ConsideredSource, '
 
 /** A navigation makes a new page: a pin that lives goes before a tab or marker that is dead. */
 function isMoot({ reason }: Decision): boolean {
-  return reason !== 'pin-gone' && reason !== 'refused';
+  return reason !== 'pin-gone' && reason !== 'refused' && reason !== 'accepted';
 }
 
 function ofTab({ facts, table, decision }: Explained): ConsideredSource {
@@ -315,6 +315,8 @@ function tellPinned(pinned: TableVersion, { decision }: Explained): string {
       return `its version ${pinned.id} had no available upstream for the length of deadPin.patience`;
     case 'held':
       return `its version is ${pinned.id}, and the request waits for an available upstream of it`;
+    case 'accepted':
+      return `it is a dead pin: ${tellDead(pinned)}, and ${to} accepts its clients`;
     case 'pin-gone':
     case 'refused':
       return `it is a dead pin: ${tellDead(pinned)}`;

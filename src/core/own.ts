@@ -50,6 +50,7 @@ export function innerOf({ socketPath, paths }: InnerSettings): Inner {
     repin: 'stay',
     repinIdleMs: null,
     nudge: false,
+    accepts: Object.freeze([]),
     upstreams: Object.freeze([upstream]),
   });
   return { version, paths };

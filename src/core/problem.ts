@@ -8,6 +8,7 @@ export interface Problem {
 }
 
 export const PROBLEM_STATUS = {
+  'bad-clients': 400,
   'bad-id': 400,
   'bad-steps': 400,
   'bad-upstream': 400,

@@ -16,6 +16,7 @@ export const REASONS = [
   'pin-invalid', // a pin that does not verify; treated as new
   'pin-expired', // a navigation whose pin is past idle or life; a new session
   'pin-gone', // a dead pin: its version was known once and takes no pinned traffic
+  'accepted', // a dead pin, of a version whose clients the active one accepts
   'failover', // the pin's version has no available upstream and patience ran out
   'held', // waited for an upstream of its version, then served or refused
   'refused', // an answer of the gateway itself

@@ -5,7 +5,7 @@
 // If-Match from before is stale.
 
 import type { Deployment, VersionRecord } from './deployment.ts';
-import { addressProblem, entering, withReports } from './edit.ts';
+import { addressProblem, described, entering } from './edit.ts';
 import { isSamePool, withEnabledKept } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
 import { withoutFuture } from './stored-times.ts';
@@ -17,6 +17,8 @@ export interface DeclaredVersion {
   readonly upstreams: readonly string[];
   /** What they say they run, where that is not the id. */
   readonly reports?: string;
+  /** Version ids and semver ranges. */
+  readonly acceptsClientsOf?: readonly string[];
 }
 
 export type Reconciled =
@@ -112,16 +114,21 @@ function meet(
     notes.push(`${id} is declared, but it is ${state} and stays so. Declare the next build under a new id.`);
     return [record.declared === true ? record : { ...record, declared: true }];
   }
-  const described = withReports(record, version.reports ?? null);
+  const met = described(record, whole(version));
   const isSame = record.declared === true && isSamePool(version.upstreams, record.upstreams);
-  if (isSame && described === record) return [record];
+  if (isSame && met === record) return [record];
   const upstreams = withEnabledKept(version.upstreams, record.upstreams);
   if (state === 'active' && !upstreams.some((upstream) => upstream.enabled)) {
     notes.push(
       `Each upstream of ${id} is disabled, and it is active: nothing is served until one is enabled.`,
     );
   }
-  return [{ ...described, upstreams, declared: true }];
+  return [{ ...met, upstreams, declared: true }];
+}
+
+/** What the file leaves out is not so. */
+function whole({ reports, acceptsClientsOf = [] }: DeclaredVersion) {
+  return { reports: reports ?? null, acceptsClientsOf };
 }
 
 /** A declared version that is not stored: staged, unless its id is spent. */
@@ -147,7 +154,7 @@ function stage(
     drain: null,
     cutoffReason: null,
   };
-  return [withReports(staged, version.reports)];
+  return [described(staged, whole(version))];
 }
 
 /** The first active version: no health is known yet, and nothing else could serve. */

@@ -75,6 +75,8 @@ export interface VersionStatus {
   readonly state: VersionState;
   /** What its upstreams are to say that they run, where they say it: its id, unless it was put otherwise. */
   readonly reports: string;
+  /** As it was said: ids and ranges. */
+  readonly acceptsClientsOf: readonly string[];
   /** Share of new sessions it gets now, 0..100. */
   readonly weight: number;
   /** ISO 8601: when it entered its state. */

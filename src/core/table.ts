@@ -38,6 +38,8 @@ export interface TableVersion {
   readonly repinIdleMs: number | null;
   /** Answers carry x-lockstep-update. */
   readonly nudge: boolean;
+  /** Ids of versions whose clients it serves when theirs is gone. */
+  readonly accepts: readonly string[];
   readonly upstreams: readonly TableUpstream[];
 }
 

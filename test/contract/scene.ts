@@ -38,6 +38,8 @@ export interface SceneSettings {
   readonly inner?: InnerSettings;
   readonly markers?: MarkerPolicy;
   readonly scope?: PinScope;
+  /** By version, those whose clients it accepts. */
+  readonly accepts?: Readonly<Record<string, readonly string[]>>;
   /** Not for engines in threads. */
   readonly wallMs?: () => number;
 }
@@ -199,7 +201,9 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
   });
   let generation = 0;
   const activate: Scene['activate'] = (id, gone = [], others = {}) =>
-    engine.install(tableOf(id, { gone, others }, upstreams, slotOf, ++generation));
+    engine.install(
+      tableOf(id, { gone, others, accepts: settings.accepts ?? {} }, upstreams, slotOf, ++generation),
+    );
   await activate(ids[0]!);
   const [bound] = await engine.listen();
   const { host, port } = bound!;
@@ -258,7 +262,15 @@ function upstreamAt(address: string, versionSlot: number, index: number): TableU
 
 function tableOf(
   activeId: string,
-  { gone, others }: { readonly gone: readonly string[]; readonly others: Partial<TableVersion> },
+  {
+    gone,
+    others,
+    accepts,
+  }: {
+    readonly gone: readonly string[];
+    readonly others: Partial<TableVersion>;
+    readonly accepts: NonNullable<SceneSettings['accepts']>;
+  },
   upstreams: ReadonlyMap<string, readonly TableUpstream[]>,
   slotOf: (id: string) => number,
   generation: number,
@@ -277,6 +289,7 @@ function tableOf(
       repin: 'stay',
       repinIdleMs: null,
       nudge: false,
+      accepts: accepts[id] ?? [],
       upstreams: isGone ? [] : all,
       ...(isGone || id === activeId ? {} : others),
     });

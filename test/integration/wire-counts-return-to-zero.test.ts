@@ -168,6 +168,7 @@ function tableOf(refusing: number): RoutingTable {
     repin: 'stay',
     repinIdleMs: null,
     nudge: false,
+    accepts: [],
     upstreams: of,
   });
   const v1 = version('v1', 1, [at(upstreams[0]!.port, 1)]);

@@ -49,6 +49,17 @@ describe('the changing verbs', () => {
         declared: null,
       },
     },
+    {
+      line: 'put v3 --upstream c:80 --accepts-clients-of v1 --accepts-clients-of ^1.4',
+      want: {
+        verb: 'put',
+        id: 'v3',
+        upstreams: ['http://c:80'],
+        sameBuild: false,
+        declared: null,
+        acceptsClientsOf: ['v1', '^1.4'],
+      },
+    },
     { line: 'promote v2', want: { verb: 'promote', id: 'v2', weight: null, force: false } },
     { line: 'promote v2 --weight 0 --force', want: { verb: 'promote', id: 'v2', weight: 0, force: true } },
     {

@@ -29,6 +29,7 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
     drain: null,
     cutoffReason: null,
     reports: 'v1',
+    acceptsClientsOf: [],
     canary: null,
     ...more,
   };

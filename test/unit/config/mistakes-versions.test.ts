@@ -7,6 +7,8 @@ import { type Mistake, problemsOf } from './problems-of.ts';
 const LOOP = 'where the gateway itself listens';
 const V1 = 'versions: { v1: { upstreams: ["http://127.0.0.1:9101"] } }\nactive: v1\n';
 
+const CLIENTS = 'expected a version id, or a semver range such as ^1.4 or ">=1.2 <2"';
+
 const rows: readonly Mistake[] = [
   {
     name: 'versions without an active one',
@@ -47,10 +49,12 @@ const rows: readonly Mistake[] = [
     want: ['1: versions.v1: expected a mapping, got a list'],
   },
   {
-    name: 'compatibility',
-    given: 'versions: { v1: { upstreams: ["http://a"], acceptsClientsOf: [v0] } }\nactive: v1',
+    name: 'clients of what is neither an id nor a range',
+    given:
+      'versions: { v1: { upstreams: ["http://a"], acceptsClientsOf: [v0, "^1.2", ">=1 <2", "not a range", "", 3] } }\nactive: v1',
     want: [
-      '1: versions.v1.acceptsClientsOf: expected a known key, got "acceptsClientsOf", which is not in this version',
+      `1: versions.v1.acceptsClientsOf[3]: ${CLIENTS}, got "not a range"`,
+      `1: versions.v1.acceptsClientsOf[5]: ${CLIENTS}, got 3`,
     ],
   },
   {

@@ -147,6 +147,12 @@ const rows: { name: string; given: string; pick: (config: Config) => unknown; wa
     want: { headers: [], queries: [], paths: [], cookies: ['__vdpl'] },
   },
   {
+    name: 'whose clients a version accepts',
+    given: 'versions: { v2: { upstreams: ["http://a"], acceptsClientsOf: [v1, "^1.4"] } }\nactive: v2',
+    pick: (c) => c.versions[0],
+    want: { id: 'v2', upstreams: ['a:80'], acceptsClientsOf: ['v1', '^1.4'] },
+  },
+  {
     name: 'ladder steps',
     given:
       'drain: { nudge: null, navigation: 10m, idle: 5m, deadline: null, protected: [/checkout/*, /pay] }',

@@ -31,6 +31,7 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
     drain: null,
     cutoffReason: null,
     reports: 'v1',
+    acceptsClientsOf: [],
     canary: null,
   };
 }

@@ -87,6 +87,22 @@ describe('versions of the table', () => {
     expect(table.versions.get('x')!.upstreams).toHaveLength(hasEnded(state) ? 0 : 1);
   });
 
+  it('know whose clients they accept: of all that are and were', () => {
+    const accepting = version('1.5.0', 'active', { acceptsClientsOf: ['^1.4', 'main', 'v9'] });
+    const deployment = {
+      ...deploymentOf(
+        version('1.4.2', 'retired'),
+        version('main', 'draining'),
+        version('2.0.0', 'staged'),
+        accepting,
+      ),
+      tombstones: [{ id: '1.4.1', endedAs: 'retired' as const, until: NOW + 1 }],
+    };
+    const table = buildTable(deployment, options());
+    expect(table.versions.get('1.5.0')!.accepts).toEqual(['1.4.1', '1.4.2', 'main']);
+    expect(table.versions.get('main')!.accepts).toEqual([]);
+  });
+
   it('remembers deleted versions', () => {
     const tombstones = [{ id: 'old', endedAs: 'retired' as const, until: NOW + 1 }];
     const table = buildTable({ ...deploymentOf(version('v1', 'active')), tombstones }, options());

@@ -16,6 +16,7 @@ const version = (id: string): TableVersion => ({
   repin: 'stay',
   repinIdleMs: null,
   nudge: false,
+  accepts: [],
   upstreams: [],
 });
 

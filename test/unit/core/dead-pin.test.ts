@@ -116,6 +116,91 @@ describe('a dead pin', () => {
     expect(summary(decision)).toMatchObject(want);
   });
 
+  describe('of a version whose clients the active one accepts', () => {
+    const heir = { ...v2, accepts: ['v0', 'v1'] };
+    const of = tableOf(v1, heir, canary, gone);
+    const accepted = {
+      action: 'forward',
+      reason: 'accepted',
+      version: 'v2',
+      session: 'session-1',
+      pinAction: 'none',
+      failure: null,
+    } as const;
+    const ask = (facts: RequestFacts, world: World = {}, table = of) =>
+      summary(decide(facts, table, onGone, NOW, sourcesOf(world)));
+
+    it.each([ajax, post, websocket, PREFETCH].map((facts) => ({ facts })))(
+      'goes there: $facts.method for $facts.secFetchDest, whatever the policy',
+      ({ facts }) => {
+        for (const policy of ['reload', 'unavailable', 'hold'] as const) {
+          const deadPin = { navigation: policy, safe: policy, unsafe: policy };
+          expect(ask(facts, { deadPin })).toMatchObject(accepted);
+        }
+      },
+    );
+
+    it('makes a new page by policy', () => {
+      expect(ask(navigation)).toMatchObject(moved);
+      expect(ask(navigation, { deadPin: { navigation: 'reload' } })).toMatchObject(reload);
+    });
+
+    it('goes to no canary, although that is what new sessions get', () => {
+      const toCanary = tableOf(v1, v2, { ...canary, accepts: ['v0'] }, gone);
+      expect(ask(post, { chosen: 'v3' }, toCanary)).toMatchObject(reload);
+      expect(ask(post, { chosen: 'v3' })).toMatchObject(accepted);
+    });
+
+    it('counts for who names it in a header, too', () => {
+      const tab = { ...post, tab: 'v0' };
+      expect(summary(decide(tab, of, reads(pinOf('v2')), NOW, sourcesOf()))).toMatchObject(accepted);
+    });
+
+    it('is refused where another one is active', () => {
+      expect(
+        ask(post, {}, tableOf({ ...heir, state: 'draining' }, canary, gone, versionOf('v4', 5, 'active'))),
+      ).toMatchObject(reload);
+    });
+
+    const routing = (table: RoutingTable, world: World = {}) => ({
+      facts: post,
+      table,
+      nowMs: NOW,
+      sources: sourcesOf(world),
+      kind: 'unsafe' as const,
+      pin: pinOf('v0'),
+      hasStrayPins: false,
+    });
+
+    it('waits for an upstream there, and goes nowhere else', () => {
+      const decision = decide(post, of, onGone, NOW, sourcesOf());
+      const waiting = decideUnavailable(decision, routing(of, { down: ['v2'] }), 0);
+      expect(summary(waiting)).toMatchObject({ ...accepted, holdMs: PATIENCE });
+      expect(summary(decideUnavailable(waiting, routing(of), 1))).toMatchObject({ ...accepted, holdMs: 0 });
+      const late = decideUnavailable(waiting, routing(of, { down: ['v2'] }), PATIENCE);
+      expect(summary(late)).toMatchObject({ action: 'refuse', failure: 'no-upstream' });
+    });
+
+    it('is not handed on when that one has gone as well: it was asked for its own clients', () => {
+      const decision = decide(post, of, onGone, NOW, sourcesOf());
+      const next = versionOf('v5', 5, 'active', { accepts: ['v2'] });
+      const later = tableOf(versionOf('v2', 2, 'retired', { upstreams: [] }), next, gone);
+      expect(summary(decideUnavailable(decision, routing(later), 0))).toMatchObject({
+        action: 'refuse',
+        reason: 'pin-gone',
+        failure: 'dead-pin',
+      });
+    });
+
+    it('whose upstreams are all away is waited for first', () => {
+      const onV1 = { ...routing(of, { down: ['v1'] }), pin: pinOf('v1') };
+      const decision = decide(post, of, reads(pinOf('v1')), NOW, sourcesOf());
+      const waiting = decideUnavailable(decision, onV1, 0);
+      expect(summary(waiting)).toMatchObject({ version: 'v1', holdMs: PATIENCE });
+      expect(summary(decideUnavailable(waiting, onV1, PATIENCE))).toMatchObject(accepted);
+    });
+  });
+
   it('of a navigation is refused when there is no newest', () => {
     const decision = decide(navigation, tableOf(gone), onGone, NOW, sourcesOf());
     expect(summary(decision)).toMatchObject({ action: 'refuse', reason: 'refused', failure: 'no-version' });

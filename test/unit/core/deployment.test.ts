@@ -266,6 +266,33 @@ describe('put', () => {
   );
 });
 
+describe('whose clients a version accepts', () => {
+  const put = (more: object) => ({ ...change.put('v3', 'http://c:80'), ...more }) as Change;
+  const accepts = (deployment: Deployment) =>
+    deployment.versions.find(({ id }) => id === 'v3')?.acceptsClientsOf;
+
+  it('is kept, left as it was, and taken away', () => {
+    const first = apply(EMPTY_DEPLOYMENT, put({ acceptsClientsOf: ['v1', '^1.2'] }));
+    expect(accepts(first)).toEqual(['v1', '^1.2']);
+    expect(accepts(apply(first, { ...put({}), upstreams: ['http://d:80'] } as Change))).toEqual([
+      'v1',
+      '^1.2',
+    ]);
+    const none = apply(first, put({ acceptsClientsOf: [] }));
+    expect(find(none, 'v3')).not.toHaveProperty('acceptsClientsOf');
+  });
+
+  it('said again changes nothing', () => {
+    const first = apply(EMPTY_DEPLOYMENT, put({ acceptsClientsOf: ['v1'] }));
+    expect(isNoOp(first, put({ acceptsClientsOf: ['v1'] }))).toBe(true);
+  });
+
+  it('is an id or a range', () => {
+    const verdict = applyChange(EMPTY_DEPLOYMENT, put({ acceptsClientsOf: ['not a range'] }), facts());
+    expect(verdict).toMatchObject({ ok: false, problem: { code: 'bad-clients', status: 400 } });
+  });
+});
+
 describe('ids that were used', () => {
   it.each(['retired', 'cut off'] as const)('a %s id comes back only as the same build', (state) => {
     const problem = refused(around(state), change.put('x', 'http://new.test'));

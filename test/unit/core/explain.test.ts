@@ -185,6 +185,19 @@ const rows: {
     },
   },
   {
+    name: 'a dead pin of a POST whose clients the active version accepts',
+    facts: { ...post, cookie: cookie(pinOf('v0')) },
+    table: tableOf(v0, v1, { ...v2, accepts: ['v0'] }),
+    want: {
+      verdict: 'accepted v2 127.0.0.1:9020',
+      sources: [
+        'x-lockstep-version - absent: the request has no such header',
+        'pin v0 won: it is a dead pin: v0 is retired and takes no pinned traffic, and v2 accepts its clients',
+        'new session - unasked: there is one before it',
+      ],
+    },
+  },
+  {
     name: 'a dead tab with a live pin: a POST goes by the tab',
     facts: { ...post, tab: 'v0', cookie: cookie(pinOf('v2')) },
     want: {

@@ -231,3 +231,15 @@ describe('a reload', () => {
     expect(accepted(redeclare(running, [declared('v1'), declared('v2')], 'v1', NOW)).next).toBe(running);
   });
 });
+
+describe('whose clients a declared version accepts', () => {
+  const accepting = { ...declared('v1'), acceptsClientsOf: ['v0'] };
+  it('is what the file says, and nothing when it says nothing', () => {
+    const first = accepted(reconcile(EMPTY_DEPLOYMENT, [accepting], 'v1', NOW)).next;
+    expect(first.versions[0]!.acceptsClientsOf).toEqual(['v0']);
+    expect(accepted(reconcile(first, [accepting], 'v1', NOW)).next).toBe(first);
+    const { next } = accepted(reconcile(first, [declared('v1')], 'v1', NOW));
+    expect(next.versions[0]).not.toHaveProperty('acceptsClientsOf');
+    expect(next.epoch).toBe(first.epoch + 1);
+  });
+});

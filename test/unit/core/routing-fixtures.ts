@@ -47,6 +47,7 @@ export function versionOf(
     repin: 'stay',
     repinIdleMs: null,
     nudge: false,
+    accepts: [],
     upstreams: [upstreamOf(slot * 10), upstreamOf(slot * 10 + 1)],
     ...changes,
   };

@@ -38,15 +38,19 @@ const ladder = fc.record({
 /** At most one version is active; only draining ones stand on the ladder. */
 const tables: fc.Arbitrary<RoutingTable> = fc
   .tuple(
-    fc.tuple(...IDS.map(() => fc.tuple(fc.constantFrom(...VERSION_STATES), ladder))),
+    fc.tuple(
+      ...IDS.map(() =>
+        fc.tuple(fc.constantFrom(...VERSION_STATES), ladder, fc.subarray([...IDS], { maxLength: 2 })),
+      ),
+    ),
     fc.option(fc.constantFrom(...IDS)),
   )
   .map(([rows, active]) =>
     tableOf(
-      ...rows.map(([drawn, steps], index) => {
+      ...rows.map(([drawn, steps, accepts], index) => {
         const id = IDS[index]!;
         const state = id === active ? 'active' : drawn === 'active' ? 'drained' : drawn;
-        return versionOf(id, index + 1, state, state === 'draining' ? steps : {});
+        return versionOf(id, index + 1, state, { accepts, ...(state === 'draining' && steps) });
       }),
     ),
   );
@@ -108,6 +112,10 @@ function namedBefore(request: RequestFacts, table: RoutingTable): string | null 
 /** The version of the page that asks. */
 function askedBy({ secFetchSite, named }: RequestFacts, { scope, page }: Surroundings): string | null {
   return scope === 'page' && secFetchSite === 'same-origin' && named[1]!.endsWith('/page') ? page : null;
+}
+
+function cookieOf({ cookie }: RequestFacts): string | undefined {
+  return /__vdpl=(v\d)/.exec(cookie)?.[1];
 }
 
 interface Surroundings {
@@ -179,10 +187,14 @@ function keepsPromises(
   );
   must(version!.takesPinned, 'staged, drained, retired and cut-off versions are never served');
   const offered = table.shares.some((share) => share.version === version);
-  const inCookie = /__vdpl=(v\d)/.exec(request.cookie)?.[1];
+  const inCookie = cookieOf(request);
   const stored = inCookie !== undefined && table.versions.has(inCookie) ? inCookie : null;
   const named = namedBefore(request, table) ?? pin?.version ?? stored;
   const asking = askedBy(request, around);
+  if (reason === 'accepted') {
+    must(pinAction === 'none' && decision.kind !== 'navigation', 'who is accepted keeps its page');
+    return;
+  }
   if (reason === 'page') {
     must(
       version!.id === asking && pinAction === 'none',
@@ -213,13 +225,13 @@ describe('routing', () => {
   it('keeps its promises for every request', () => {
     fc.assert(
       fc.property(tables, facts, readings, surroundings, (table, request, reading, around) => {
-        keepsPromises(
-          decide(request, table, reading, NOW, sourcesIn(around)),
-          table,
-          request,
-          reading,
-          around,
-        );
+        const decision = decide(request, table, reading, NOW, sourcesIn(around));
+        keepsPromises(decision, table, request, reading, around);
+        const { reason, version } = decision;
+        const own = [reading.pin?.version, cookieOf(request), askedBy(request, around)];
+        const whose = [namedBefore(request, table), ...own];
+        const isAccepted = version?.accepts.some((id) => whose.includes(id));
+        must(reason !== 'accepted' || isAccepted === true, 'its clients are accepted');
       }),
       { numRuns: 2000 },
     );

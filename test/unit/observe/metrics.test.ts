@@ -61,6 +61,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     drain: null,
     cutoffReason: null,
     reports: 'v1',
+    acceptsClientsOf: [],
     canary: null,
     ...differences,
   };
