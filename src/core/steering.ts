@@ -110,7 +110,7 @@ export class GatewaySteering implements Steering {
     const decision = this.#recall(facts, table, nowMs, known) ?? this.#decide(facts, table, nowMs, known);
     if (staysPinned(decision)) this.#touch(decision, table, nowMs);
     if (decision.kind === 'unsafe' && decision.action === 'forward' && isConfirmed(decision)) {
-      this.#busy(decision.session, decision.version!, table, nowMs);
+      this.#busy(decision, decision.version!, table, nowMs);
     }
     return decision;
   }
@@ -214,7 +214,7 @@ export class GatewaySteering implements Steering {
     if (decision.reason === 'preview') {
       return { ...NO_EDITS, ...previewEdits(this.#preview(facts), version), isDocument, isPosted };
     }
-    if (isRedirect(answer.status) && isConfirmed(decision)) this.#busy(session, version, table, nowMs);
+    if (isRedirect(answer.status) && isConfirmed(decision)) this.#busy(decision, version, table, nowMs);
     if (isDocument && session !== '' && scope === 'page' && isPage(answer))
       this.#pages.keepPage(session, facts.target, version);
     const plan = this.#plan(decision, facts, answer, nowMs);
@@ -313,9 +313,10 @@ export class GatewaySteering implements Steering {
   }
 
   /** It sent what may change something, or is led elsewhere: a round trip has begun, or goes on. */
-  #busy(session: string, version: TableVersion, table: RoutingTable, nowMs: number): void {
+  #busy({ session, pinAction }: Decision, version: TableVersion, table: RoutingTable, nowMs: number): void {
     this.#options.ledger.busy(session, version.slot, nowMs);
-    this.#pages.keepRoundTrip(session, version, table);
+    // One of a tab that is of another version than the pin goes on by that tab's own marks: others are not led after it.
+    if (pinAction !== 'none') this.#pages.keepRoundTrip(session, version, table);
   }
 
   #touch({ session, version, pin }: Decision, table: RoutingTable, nowMs: number): void {

@@ -323,6 +323,23 @@ describe('a re-pin', () => {
     expect(ledger.told).toEqual([]);
   });
 
+  it('goes on where a redirect came from, and leads no other tab there', () => {
+    const v3 = versionOf('v3', 3, 'active');
+    const leaving = tableOf(v1, { ...v2, state: 'draining', repin: 'navigation' }, v3);
+    const browser = new Browser(steer());
+    browser.load(navigation, HTML, promoted, NOW);
+    browser.load(navigation, HTML, promoted, NOW + 1);
+    // A tab of v1 posts, and its neighbour's page is not taken back to v1 for it.
+    expect(browser.load({ ...post, tab: 'v1' }, JSON_ANSWER, leaving, NOW + 2).version?.id).toBe('v1');
+    expect(browser.load(navigation, HTML, leaving, NOW + 3).version?.id).toBe('v2');
+    expect(browser.load(navigation, REDIRECT, leaving, NOW + 20_000).version?.id).toBe('v3');
+    expect(browser.load(navigation, HTML, leaving, NOW + 20_001)).toMatchObject({
+      reason: 'repinned-navigation',
+      version: { id: 'v3' },
+    });
+    expect(pinIn(browser.pin).version).toBe('v3');
+  });
+
   it('waits for the end of a POST, 303, GET round trip', () => {
     const browser = new Browser(steer());
     browser.load(navigation, HTML, before, NOW);
