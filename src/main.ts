@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { type Admin, createAdmin } from './admin/server.ts';
+import type { Assets } from './assets/assets.ts';
 import { ownListenerAt } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
@@ -26,6 +27,7 @@ import { LogLimiter } from './observe/log-limiter.ts';
 import { Metrics } from './observe/metrics.ts';
 import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
+import { type AssetSurroundings, openAssets } from './open-assets.ts';
 import {
   openDataPlane,
   openShared,
@@ -125,6 +127,7 @@ interface Parts extends Given {
   readonly unknownPins: UnknownPins;
   readonly shared: Shared;
   readonly own: OwnPaths;
+  readonly assets: Assets;
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
@@ -152,7 +155,13 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const shared = openShared(config, await threadsFor(config, log));
   const totals = new ExchangeTotals(shared.counts);
   const previews = previewsOf(config, pinKeys, () => control);
+  const assets = await openAssets(
+    config,
+    assetPorts({ shared, life, log }, () => control),
+  );
+  undo.push(() => assets.close());
   const own = await openOwnPaths(config, log, {
+    assets,
     state: (of, scope) => control.pageState(of, scope),
     preview: previews.serve,
   });
@@ -163,32 +172,19 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     inner: own.settings,
     log,
     onUpstreamFault: (fault) => control.upstreamFault(fault),
+    onAsset: (asset) => assets.seen(asset),
     onThreadDied: (thread, why) => control.tell('thread-died', { thread, why }),
     onThreadReplaced: (thread) => control.tell('thread-replaced', { thread }),
   });
   undo.push(() => dataPlane.shutdown(0));
   const unknownPins = unknownPinsOf(totals, (found) => tellUnknownPins(found, control, log));
   undo.push(async () => unknownPins.stop());
-  const control = new Controller({
-    state,
-    plane: dataPlane,
-    ...shared,
-    meter: new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts)),
-    ...policiesOf(config),
-    declared: config.versions,
-    active: config.active,
-    isPinKeyNew,
-    isListening: () => life.isListening && dataPlane.threads.serving > 0,
-    threads: () => dataPlane.threads,
-    ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
-    whyForbidden: whyForbidden(() => life.listeners),
-    onPublished: () => own.changed(),
-    log,
-    clock: systemClock,
-  });
+  const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
+  const control = controlOf(config, { state, dataPlane, own, shared, life, log }, { meter, isPinKeyNew });
+  control.onEvent(() => assets.versionsChanged());
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
-  const metrics = metricsOf(totals, { shared, dataPlane, control, accessLog, webhooks });
+  const metrics = metricsOf(totals, { shared, dataPlane, control, accessLog, webhooks, assets });
   return {
     ...given,
     pinKeys,
@@ -198,6 +194,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     unknownPins,
     shared,
     own,
+    assets,
     dataPlane,
     control,
     webhooks,
@@ -232,6 +229,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
       admin.setTokens(next.admin.tokens);
       webhooks.configure(next.hooks);
       parts.previews.configure(keys, next.cookie);
+      void parts.assets.configure(next.assets);
       log.level = next.log.level;
     },
     log,
@@ -269,18 +267,58 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
 }
 
 async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {
-  const { dataPlane, own, control, unknownPins, webhooks, accessLog, log, life } = parts;
+  const { dataPlane, own, assets, control, unknownPins, webhooks, accessLog, log, life } = parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
   unknownPins.stop();
   await control.callOffWarmUps();
   await dataPlane.shutdown(graceMs);
   await own.close();
+  await assets.close();
   await admin.close();
   await control.stop();
   await webhooks.close();
   await accessLog.close();
   log.info({}, 'stopped');
+}
+
+function controlOf(
+  config: Config,
+  parts: Pick<Parts, 'state' | 'dataPlane' | 'own' | 'shared' | 'life' | 'log'>,
+  { meter, isPinKeyNew }: { readonly meter: CanaryMeter; readonly isPinKeyNew: boolean },
+): Controller {
+  const { state, dataPlane, own, shared, life, log } = parts;
+  return new Controller({
+    state,
+    plane: dataPlane,
+    ...shared,
+    meter,
+    ...policiesOf(config),
+    declared: config.versions,
+    active: config.active,
+    isPinKeyNew,
+    isListening: () => life.isListening && dataPlane.threads.serving > 0,
+    threads: () => dataPlane.threads,
+    ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
+    whyForbidden: whyForbidden(() => life.listeners),
+    onPublished: () => own.changed(),
+    log,
+    clock: systemClock,
+  });
+}
+
+/** Made before the control plane, asked when that has started. */
+function assetPorts(
+  { shared, life, log }: Pick<Parts, 'shared' | 'life' | 'log'>,
+  control: () => Controller,
+): AssetSurroundings {
+  return {
+    table: () => control().table(),
+    gauges: shared.gauges,
+    whyForbidden: whyForbidden(() => life.listeners),
+    tell: (type, detail) => control().tell(type, detail),
+    log,
+  };
 }
 
 async function pinKeysOf({ pinKeys }: Config, state: StateFolder): Promise<StoredPinKeys> {
@@ -334,15 +372,16 @@ function reconfigure(
 
 function metricsOf(
   requests: ExchangeTotals,
-  parts: Pick<Parts, 'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks'>,
+  parts: Pick<Parts, 'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks' | 'assets'>,
 ): Metrics {
-  const { shared, dataPlane, control, accessLog, webhooks } = parts;
+  const { shared, dataPlane, control, accessLog, webhooks, assets } = parts;
   return new Metrics({
     requests,
     stats: () => dataPlane.stats(),
     status: () => control.status(),
     accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
     webhooks: () => webhooks.counts,
+    assets: () => assets.counts,
   });
 }
 

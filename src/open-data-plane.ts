@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { Config } from './config/config.ts';
 import { systemClock } from './control/clock.ts';
+import type { SeenAsset } from './core/asset-answer.ts';
 import type { UpstreamFault } from './core/fault.ts';
 import { Gauges } from './core/gauges.ts';
 import type { InnerSettings } from './core/own.ts';
@@ -41,6 +42,7 @@ export interface DataPlaneSurroundings {
   readonly log: Log;
   /** In a turn of its own: a request does not wait for what it leads to. */
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
+  readonly onAsset: (asset: SeenAsset) => void;
   readonly onThreadDied: (thread: number, why: string) => void;
   readonly onThreadReplaced: (thread: number) => void;
 }
@@ -99,11 +101,13 @@ export function settingsOf(
   inner: InnerSettings,
 ): DataPlaneSettings {
   const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, markers, pin, skew, log } = config;
+  const assetPatterns = config.assets?.match ?? null;
+  const reportHeader = skew.header;
   const { connections, upstreamConnections } = fitConnections(config.limits.connections, descriptorLimit());
   const limits = { ...config.limits, connections };
   const upstreamSockets = Math.ceil(upstreamConnections / threads);
   return {
-    engine: { hosts, limits, health, trustedProxies, cookie, upstreamSockets, reportHeader: skew.header },
+    engine: { hosts, limits, health, trustedProxies, cookie, upstreamSockets, reportHeader, assetPatterns },
     pinKeys,
     affinity,
     deadPin,
@@ -119,7 +123,7 @@ function openLocal(
   { engine: kind }: Config,
   settings: DataPlaneSettings,
   { ledger, gauges, connections, counts }: Shared,
-  { listen, accessLog, log, onUpstreamFault }: DataPlaneSurroundings,
+  { listen, accessLog, log, onUpstreamFault, onAsset }: DataPlaneSurroundings,
 ): Promise<DataPlane> {
   const faults = new LogLimiter(log);
   return LocalDataPlane.create(
@@ -129,6 +133,7 @@ function openLocal(
       onFault: (message, detail) => faults.warn(message, { detail }),
       // As a message from another thread would come.
       onUpstreamFault: (fault) => void setImmediate(onUpstreamFault, fault),
+      onAsset: (asset) => void setImmediate(onAsset, asset),
       writeLine: (exchange, id) => accessLog.write(exchange, id),
       flushLines: () => Promise.resolve(),
     },
@@ -139,7 +144,7 @@ function openThreads(
   { engine: kind }: Config,
   settings: DataPlaneSettings,
   { ledger, gauges, connections, board, counts }: Shared,
-  { listen, accessLog, log, onUpstreamFault, onThreadDied, onThreadReplaced }: DataPlaneSurroundings,
+  { listen, accessLog, log, onUpstreamFault, onAsset, onThreadDied, onThreadReplaced }: DataPlaneSurroundings,
 ): DataPlane {
   const copies = copiesFor(listen, counts.length, log);
   const handlesOf = (thread: number) => ({
@@ -155,6 +160,7 @@ function openThreads(
       wallMs: systemClock.wallMs,
       writeLines: (bytes, left) => accessLog.append(bytes, left),
       onUpstreamFault,
+      onAsset,
       onWarning: (fields, message) => log.warn(fields, message),
       zeroThread: (thread) => {
         gauges.zeroThread(thread);

@@ -1,6 +1,7 @@
 // What is served under /.lockstep/, and by whom. It joins parts, so it stands beside main.
 
 import { tmpdir } from 'node:os';
+import type { Assets } from './assets/assets.ts';
 import type { Config } from './config/config.ts';
 import type { InnerSettings } from './core/own.ts';
 import type { PageIdentity, PageState } from './core/page-state.ts';
@@ -13,8 +14,10 @@ import { PageEvents } from './inner/page-events.ts';
 import { InnerServer, type OwnHandler } from './inner/server.ts';
 import type { Log } from './observe/log.ts';
 import { LogLimiter } from './observe/log-limiter.ts';
+import { wantedBy } from './open-assets.ts';
 
 export interface OwnPathsPorts {
+  readonly assets: Assets;
   readonly state: (of: PageIdentity, scope: PinScope) => PageState;
   /** Where the links of previews lead. */
   readonly preview: OwnHandler;
@@ -55,6 +58,7 @@ export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPort
     sendJson(answer, state({ page, session })),
   );
   inner.serve(PREVIEW_PATH, ports.preview);
+  inner.serveInsteadFor('asset', (request, answer) => ports.assets.answer(wantedBy(request), answer));
   inner.serve('/.lockstep/events', (request, answer) => events.open(request, answer));
   return {
     inner,

@@ -127,7 +127,12 @@ export class AssetMemory {
 
   /** What `writer` has been given lies on the disk, held by the caller. Null when it could not be written. */
   finish(writer: BodyWriter): Promise<{ readonly body: string; readonly length: number } | null> {
-    return this.#orTrouble(() => writer.finish());
+    return this.#orTrouble(() =>
+      writer.finish().catch(async (error: unknown) => {
+        await writer.discard();
+        throw error;
+      }),
+    );
   }
 
   /** For the disk's errors in between. */

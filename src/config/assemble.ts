@@ -54,6 +54,7 @@ export function assemble(
       patienceMs: deadPin.patience,
     },
     skew: rest.skew,
+    assets: assetPolicy(rest.assets),
     limits: limitsInUnits(limits),
     hooks: rest.hooks,
     log: {
@@ -73,6 +74,14 @@ function healthPolicy(health: Sections['health']): Config['health'] {
     path: null,
   };
   return { ...rest, intervalMs: interval, timeoutMs: timeout, slowStartMs: slowStart, outForMs: outFor };
+}
+
+function assetPolicy(assets: Sections['assets']): Config['assets'] {
+  if (assets === null) return null;
+  const { match, memory } = assets;
+  if (memory === null) return { match, memory };
+  const { maxBytes, maxFile, maxAge } = memory;
+  return { match, memory: { maxBytes, maxFileBytes: maxFile, maxAgeMs: maxAge } };
 }
 
 function warmPolicy(warm: Sections['warm']): Config['warm'] {

@@ -152,7 +152,7 @@ function checkCookie(
   }
 }
 
-function checkTimes({ drain, health, limits }: Readable, { problem, warning }: Findings): void {
+function checkTimes({ drain, health, limits, assets }: Readable, { problem, warning }: Findings): void {
   for (const step of ['grace', 'nudge', 'navigation'] as const) {
     const offset = drain?.[step] ?? 0;
     if (drain !== undefined && drain.deadline !== null && offset > 0 && offset >= drain.deadline) {
@@ -164,6 +164,10 @@ function checkTimes({ drain, health, limits }: Readable, { problem, warning }: F
       ['health', 'timeout'],
       'is longer than health.interval: checks of a slow upstream come later than that',
     );
+  }
+  const memory = assets?.memory;
+  if (memory && memory.maxFile > memory.maxBytes) {
+    problem(['assets', 'memory', 'maxFile'], 'expected at most assets.memory.maxBytes, got more');
   }
   if (limits !== undefined && limits.uri > limits.headBytes) {
     problem(['limits', 'uri'], 'expected at most limits.headBytes, got more');

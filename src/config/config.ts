@@ -3,6 +3,7 @@
 import type {
   Affinity,
   AnalysisPolicy,
+  AssetPolicy,
   CookiePolicy,
   DeadPinPolicy,
   DrainPolicy,
@@ -75,6 +76,8 @@ export interface Config {
   readonly drain: DrainPolicy;
   readonly deadPin: DeadPinPolicy;
   readonly skew: SkewPolicy;
+  /** Null: a version answers for its own assets only. */
+  readonly assets: AssetPolicy | null;
   readonly limits: Limits;
   readonly hooks: readonly Hook[];
   readonly log: {

@@ -32,6 +32,7 @@ const SECOND_MS = 1_000;
 /** A promote answers when the warm-up has ended; the command line waits for no longer (cli/promote.ts). */
 const LONGEST_WARM_UP_MS = 30 * 60_000;
 const KIB = 1_024;
+const MIB = 1_024 ** 2;
 const GIB = 1_024 ** 3;
 const SAME_SITE_STRICT =
   ': browsers drop Strict on cross-site navigations, so that the page would come from one version and its assets from another';
@@ -50,6 +51,10 @@ const TOKEN_NAME = text(
 const COOKIE_NAME = text(
   "a cookie name: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
   /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/,
+);
+const ASSET_PATTERN = text(
+  'hashed, folders, or a path such as /cdn/* in which * stands for any characters',
+  /^(?:hashed|folders|\/[\x21-\x3e\x40-\x7e]{0,255})$/,
 );
 const FILE_NAME = text('the name of a file', /^[^\0]+$/);
 
@@ -314,6 +319,34 @@ export const SECTIONS = {
   })
     .prefault({})
     .describe('Pages and answers of different versions: what is looked for, and what is done about it.'),
+  assets: mapping({
+    match: z
+      .array(field(ASSET_PATTERN))
+      .min(1)
+      .default(['hashed', 'folders'])
+      .describe(
+        'Requests for assets. hashed: names that hold a hash of the content; folders: where frameworks put assets, such as /assets/.',
+      ),
+    memory: mapping({
+      maxBytes: field(size(MIB, 1_024 * GIB))
+        .prefault('256MiB')
+        .describe('On disk; what was of use longest ago goes first.'),
+      maxFile: field(size(KIB, GIB)).prefault('8MiB').describe('Of one asset.'),
+      maxAge: field(life(60 * SECOND_MS))
+        .prefault('720h')
+        .describe('Since it was last asked for, or its version took traffic.'),
+    })
+      .nullable()
+      .prefault({ maxBytes: '256MiB', maxFile: '8MiB', maxAge: '720h' })
+      .describe(
+        'Assets of past versions, kept in the state directory. null: only versions that take traffic are asked.',
+      ),
+  })
+    .nullable()
+    .prefault({})
+    .describe(
+      'What becomes of a request for an asset that its version does not have, or whose version is gone. null: nothing.',
+    ),
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)

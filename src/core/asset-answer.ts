@@ -11,6 +11,16 @@ import type { AssetKind } from './asset-match.ts';
 /** immutable: whatever its name. long: if its name has a hash. */
 export type Lifetime = 'none' | 'long' | 'immutable';
 
+/** What the data plane tells of an asset that a version gave to a client. */
+export interface SeenAsset {
+  readonly version: string;
+  /** As the client wrote it, in small letters. */
+  readonly host: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly scheme: 'http' | 'https';
+}
+
 export interface AssetHead {
   readonly status: number;
   readonly contentType: string;
@@ -26,6 +36,11 @@ const NEVER_VARYING: ReadonlySet<string> = new Set([
   ...['*', 'cookie', 'authorization', 'user-agent', 'accept', 'accept-language', 'referer', 'host'],
   ...['sec-fetch-dest', 'sec-fetch-mode', 'sec-fetch-site', 'sec-ch-ua', 'sec-ch-ua-mobile', 'range'],
 ]);
+
+/** There is no such file, or a page in its place: somebody else may have it, if it is an asset. */
+export function mayBeMissing({ status, contentType }: Pick<AssetHead, 'status' | 'contentType'>): boolean {
+  return status === 404 || status === 410 || (status === 200 && isHtml(contentType));
+}
 
 /** How long the answer itself says that it stays true. */
 export function lifetimeOf(head: AssetHead): Lifetime {

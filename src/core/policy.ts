@@ -112,8 +112,6 @@ export interface AssetPolicy {
   readonly match: readonly string[];
   /** Null: nothing is kept; versions that take traffic are asked. */
   readonly memory: AssetMemoryPolicy | null;
-  /** A version's entry assets are fetched when it is put. */
-  readonly warm: boolean;
 }
 
 export interface Limits {

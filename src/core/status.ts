@@ -223,6 +223,8 @@ export const EVENT_TYPES = [
   'state-unwritable',
   'state-writable',
   'state-empty',
+  'asset-memory-off',
+  'asset-memory-on',
   'pins-unknown',
   'thread-died',
   'thread-replaced',

@@ -77,6 +77,8 @@ export interface Steering {
     table: RoutingTable,
     nowMs: number,
   ): AnswerEdits;
+  /** For asset memory instead; null where there is none. */
+  askMemory(decision: Decision): Decision | null;
   /** A WebSocket or event stream of this decision began / ended. */
   streamOpened(decision: Decision, nowMs: number): void;
   streamClosed(decision: Decision, nowMs: number): void;

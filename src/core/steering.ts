@@ -5,6 +5,7 @@
 // without cookies fill nothing; and a re-pin counts only when its pin is really sent.
 
 import { isDocumentAnswer, isPage, isPinYoung, planPin, privateCacheControl } from './answer.ts';
+import { askedOfMemory } from './asset-ask.ts';
 import { chooseUpstream } from './balance.ts';
 import { Choice } from './choice.ts';
 import { decideQueued, decideUnavailable } from './dead-pin.ts';
@@ -234,6 +235,11 @@ export class GatewaySteering implements Steering {
       isDocument,
       isPosted,
     };
+  }
+
+  askMemory(decision: Decision): Decision | null {
+    const inner = this.#options.inner ?? null;
+    return inner === null ? null : askedOfMemory(decision, inner);
   }
 
   /** What decide() would say now, and why. Touches nothing: no ledger, no counter of the weighted choice. */

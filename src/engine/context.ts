@@ -1,6 +1,7 @@
 // What clients and exchanges of the http-proxy engine need of the engine that they belong to.
 
 import type { RoutingTable } from '../core/table.ts';
+import type { AssetScout } from './asset-scout.ts';
 import type { TrustedProxies } from './client-address.ts';
 import type { EnginePorts, EngineSettings } from './contract.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -21,6 +22,8 @@ export interface HttpContext {
   readonly proxy: HttpProxy;
   readonly agents: UpstreamAgents;
   readonly failures: FailureAnswers;
+  /** Null: assets are not remembered. */
+  readonly assets: AssetScout | null;
   readonly trusted: TrustedProxies;
   /** The newest one. A request takes it once. */
   readonly table: RoutingTable;

@@ -2,6 +2,7 @@
 // An engine owns its listeners and its upstream connections; it decides nothing: versions come from Steering, tables
 // from the control plane, and every request ends in `record`.
 
+import type { SeenAsset } from '../core/asset-answer.ts';
 import type { RecordExchange } from '../core/exchange.ts';
 import type { UpstreamFault } from '../core/fault.ts';
 import type { Gauges } from '../core/gauges.ts';
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly cookie: CookiePolicy;
   /** Where upstreams say which build they are, lower case. Default: it is not read. */
   readonly reportHeader?: string | null;
+  /** Which requests are for assets (`assets.match`); null: nothing is remembered of any. Default: null. */
+  readonly assetPatterns?: readonly string[] | null;
   /** To all upstreams at a time, idle ones included; beyond it a request gets 503 `exhausted`. Default: no bound. */
   readonly upstreamSockets?: number;
 }
@@ -53,6 +56,8 @@ export interface EnginePorts {
   readonly onFault: (message: string, error: unknown) => void;
   /** An upstream failed often enough in a row, or a request waits for it. Whether it is down is not the engine's to say. */
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
+  /** A version gave an asset to a client that may be kept; once for each, more or less. Default: nobody wants to know. */
+  readonly onAsset?: (asset: SeenAsset) => void;
   /** Asked of what an upstream's name resolves to, at each connection. Default: everything is allowed. */
   readonly whyForbidden?: WhyForbidden;
 }

@@ -10,21 +10,23 @@
 
 import type { IncomingMessage, InformationEvent, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { lifetimeOf, mayBeMissing } from '../core/asset-answer.ts';
 import { FAILURES, type FailureCode } from '../core/errors.ts';
 import type { Decision } from '../core/route.ts';
 import type { TableUpstream } from '../core/table.ts';
+import { refusedAtOnce } from './admission.ts';
 import type { HttpContext } from './context.ts';
 import type { EngineSettings } from './contract.ts';
 import { recordOf, Timings } from './exchange-record.ts';
 import { refusalOptions } from './failure-answer.ts';
-import { MAX_HOPS } from './fixed-bounds.ts';
-import { isKnownHost } from './host.ts';
 import { HttpAnswer } from './http-answer.ts';
+import { type HeldRequest, HttpAssetDetour, type HttpDetourist } from './http-asset-detour.ts';
 import { type BodySink, HttpBody } from './http-body.ts';
 import type { HttpClient } from './http-client.ts';
 import {
   interimHead,
   type OutgoingFields,
+  type ReadAnswer,
   readHttpAnswer,
   switchingFields,
   upstreamFields,
@@ -35,7 +37,7 @@ import { type AnswerSink, UpstreamRequest } from './upstream-request.ts';
 import type { Waiter } from './waiting-room.ts';
 import { WebSocketTunnel } from './web-socket.ts';
 
-export class HttpExchange implements AnswerSink, BodySink, Waiter {
+export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter {
   readonly #client: HttpClient;
   readonly #context: HttpContext;
   readonly #message: IncomingMessage;
@@ -50,8 +52,9 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
   #upstream: TableUpstream | null = null;
   #asked: UpstreamRequest | null = null;
   #isWaiting = false;
-  #isStream = false;
+  isStream = false;
   #tunnel: WebSocketTunnel | null = null;
+  #detour: HttpAssetDetour | null = null;
   #isDone = false;
 
   /** `startedAt`: monotonic ms of the request's first octet, as far as node:http tells. */
@@ -75,10 +78,6 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
     return this.#decision?.version?.id ?? '';
   }
 
-  get isStream(): boolean {
-    return this.#isStream;
-  }
-
   get isTunnel(): boolean {
     return this.#tunnel !== null;
   }
@@ -100,27 +99,19 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
   /** `failure`: what has become known of the request while it waited for its turn. */
   begin(isWebSocket: boolean, failure: FailureCode | null): void {
     const { trusted, table } = this.#context;
-    const { hosts, limits } = this.#settings;
     const { peer, isTls } = this.#client;
-    const named = this.#context.ports.steering.namedFields;
-    const request = readHttpRequest(this.#message, isWebSocket, { peer, isTls, trusted, named }, limits);
+    const sender = { peer, isTls, trusted, named: this.#context.ports.steering.namedFields };
+    const request = readHttpRequest(this.#message, isWebSocket, sender, this.#settings.limits);
     if (typeof request === 'string') {
       this.refuse(request);
       return;
     }
     this.#request = request;
-    if (failure !== null) this.refuse(failure);
-    else if (!isKnownHost(hosts, request.host)) this.refuse('unknown-host');
-    else if (request.hops >= MAX_HOPS) this.refuse('loop');
-    else if (limits.body !== null && request.contentLength > limits.body) this.refuse('body-too-large');
+    const refused = failure ?? refusedAtOnce(request, request.contentLength, this.#settings);
+    const { wallStartedAt: at } = this.#timings;
+    if (refused !== null) this.refuse(refused);
     else {
-      this.#placing = new Placing(
-        this.#context,
-        this.#settings,
-        request.facts,
-        table,
-        this.#timings.wallStartedAt,
-      );
+      this.#placing = new Placing(this.#context, this.#settings, request.facts, table, at);
       this.#take(this.#placing!.next(this.#context.table));
     }
   }
@@ -195,24 +186,15 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
   #take(step: Step): void {
     const { room } = this.#context;
     const wasWaiting = this.#isWaiting;
-    this.#isWaiting = step.do === 'hold' || step.do === 'queue';
+    if (step.do !== 'ask') this.#detour ??= HttpAssetDetour.before(step, this);
+    const isDetour = this.#detour?.isUnderWay === true;
+    this.#isWaiting = !isDetour && (step.do === 'hold' || step.do === 'queue');
     if (wasWaiting && !this.#isWaiting) room.leave(this);
-    switch (step.do) {
-      case 'ask':
-        this.#ask(step.decision, step.upstream);
-        return;
-      case 'hold':
-        room.hold(this, performance.now() + step.forMs);
-        return;
-      case 'queue':
-        room.queue(this, step.versionSlot, step.untilMs);
-        return;
-      case 'refuse':
-        this.refuse(step.failure, step.reload);
-        return;
-      default:
-        step satisfies never;
-    }
+    if (isDetour) return;
+    if (step.do === 'ask') this.#ask(step.decision, step.upstream);
+    else if (step.do === 'hold') room.hold(this, performance.now() + step.forMs);
+    else if (step.do === 'queue') room.queue(this, step.versionSlot, step.untilMs);
+    else this.refuse(step.failure, step.reload);
   }
 
   #ask(decision: Decision, upstream: TableUpstream): void {
@@ -263,16 +245,18 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
 
   onAnswer(answer: IncomingMessage): void {
     this.#timings.firstByte();
-    const { ports, table } = this.#context;
-    const { facts, minor } = this.#request!;
+    const { ports, table, assets } = this.#context;
+    const { facts, minor, host } = this.#request!;
     const read = readHttpAnswer(answer, facts.method, this.#settings);
     if (read === null) {
       this.#asked!.destroy();
       this.onUpstreamFailed('upstream-invalid', 'ambiguous answer head');
       return;
     }
-    this.#placing!.answered(read.facts.status, this.#upstream!, read.reported);
+    if (mayBeMissing(read.facts) && this.#isHeld(answer, read)) return;
+    if (this.#upstream !== null) this.#placing!.answered(read.facts.status, this.#upstream, read.reported);
     const decision = this.#decision!;
+    assets?.see(facts, host, decision, lifetimeOf({ ...read.facts, hasSetCookie: read.hasSetCookie }));
     const edits = ports.steering.answer(decision, facts, this.#upstream!, read.facts, table, ports.wallMs());
     if (read.facts.contentType.startsWith('text/event-stream') && read.framing !== 'none')
       this.#beginStream();
@@ -291,18 +275,51 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
   }
 
   onUpstreamFailed(failure: FailureCode, detail: string): void {
-    const upstream = this.#upstream!;
+    const address = this.#upstream?.address ?? 'asset memory';
     const { isReused: wasReused = false, isSilent: wasSilent = true } = this.#asked ?? {};
     this.#asked = null;
-    this.#context.ports.onFault(`${this.version} ${upstream.address}: ${FAILURES[failure].title}`, detail);
+    this.#context.ports.onFault(`${this.version} ${address}: ${FAILURES[failure].title}`, detail);
     const { facts, hasBody } = this.#request!;
     const asked = { method: facts.method, hasBody, wasReused, wasSilent };
     if (this.#answer.status !== 0) this.#cutAnswer(failure);
-    else if (this.#placing!.mayRetry(failure, upstream, asked)) {
+    else if (this.#upstream !== null && this.#placing!.mayRetry(failure, this.#upstream, asked)) {
       const left = this.#leave();
       this.#take(this.#placing!.next(this.#context.table));
       this.#context.room.roomAt(left);
     } else this.refuse(failure);
+  }
+
+  // Asset memory.
+
+  get asking(): HttpDetourist['asking'] {
+    const decision = this.#decision!;
+    return { client: this.#client, settings: this.#settings, request: this.#request!, decision };
+  }
+
+  #isHeld(answer: IncomingMessage, read: ReadAnswer): boolean {
+    if (this.#detour !== null) return false;
+    this.#detour = HttpAssetDetour.instead(answer, read, this.#asked!, this);
+    if (this.#detour !== null) this.#asked = null; // not to be woken up
+    return this.#detour !== null;
+  }
+
+  takeOver(asked: UpstreamRequest, decision: Decision, answer: IncomingMessage): void {
+    const left = this.#leave();
+    this.#asked = asked;
+    asked.handTo(this);
+    this.#placing!.decision = decision;
+    this.onAnswer(answer);
+    if (left >= 0) this.#context.room.roomAt(left);
+  }
+
+  takeBack(held: HeldRequest): void {
+    this.#asked = held.asked;
+    held.replay(this);
+  }
+
+  goOn(step: Step): void {
+    if (step.do === 'refuse') this.refuse(step.failure, step.reload);
+    else this.#take(this.#placing!.again(this.#context.table));
   }
 
   // Streams.
@@ -335,7 +352,7 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
   }
 
   #beginStream(): void {
-    this.#isStream = true;
+    this.isStream = true;
     this.#asked?.allowSilence(this.#settings.limits.tunnelIdleMs);
     this.#context.ports.steering.streamOpened(this.#decision!, this.#context.ports.wallMs());
   }
@@ -345,7 +362,7 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
     if (this.#isDone) return;
     this.#client.guard(() => {
       if (this.#tunnel !== null) this.#tunnel.restart();
-      else if (this.#isStream) this.#endEvents();
+      else if (this.isStream) this.#endEvents();
     });
   }
 
@@ -358,7 +375,7 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
 
   /** The version was cut off. */
   cutOff(): void {
-    if (this.#isStream) this.endStream();
+    if (this.isStream) this.endStream();
     else if (!this.#isDone) this.#client.guard(() => this.onRequestFailed('cut-off'));
   }
 
@@ -387,12 +404,13 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
   #finish(failure: FailureCode | null): void {
     if (this.#isDone) return;
     this.#isDone = true;
+    this.#detour?.abandon();
     if (this.#isWaiting) this.#context.room.leave(this);
     this.#body.drop();
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
     const left = this.#leave();
-    if (this.#isStream) ports.steering.streamClosed(this.#decision!, ports.wallMs());
+    if (this.isStream) ports.steering.streamClosed(this.#decision!, ports.wallMs());
     ports.record(
       recordOf(this.#request, this.#decision, this.#timings, {
         status: this.#answer.status,
@@ -402,7 +420,7 @@ export class HttpExchange implements AnswerSink, BodySink, Waiter {
         peer: this.#client.peer,
         failure,
         retries: this.#placing?.retries ?? 0,
-        isStream: this.#isStream,
+        isStream: this.isStream,
       }),
     );
     if (left >= 0) this.#context.room.roomAt(left);

@@ -88,6 +88,7 @@ function isDroppedFromRequest(
 export interface ReadAnswer {
   readonly facts: AnswerFacts;
   readonly framing: 'none' | 'length' | 'chunked' | 'close';
+  readonly hasSetCookie: boolean;
   readonly nominated: ReadonlySet<string>;
   /** What the upstream says it runs; '' for nothing. */
   readonly reported: string;
@@ -105,6 +106,7 @@ export function readHttpAnswer(
   let connection = '';
   let length = -1;
   let codings = 0;
+  let hasSetCookie = false;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const value = rawHeaders[i + 1]!;
     switch (fieldId(rawHeaders[i]!, 0, rawHeaders[i]!.length)) {
@@ -119,6 +121,9 @@ export function readHttpAnswer(
         break;
       case FIELD.CONTENT_DISPOSITION:
         facts.contentDisposition = value;
+        break;
+      case FIELD.SET_COOKIE:
+        hasSetCookie = true;
         break;
       case FIELD.CONNECTION:
         connection += `,${value}`;
@@ -137,7 +142,7 @@ export function readHttpAnswer(
   const isBodyless = method === 'HEAD' || status === 204 || status === 304 || length === 0;
   const framing = isBodyless ? 'none' : codings > 0 ? 'chunked' : length > 0 ? 'length' : 'close';
   const reported = reportHeader == null ? '' : valuesOf(rawHeaders, reportHeader);
-  return { facts, framing, nominated: nominatedBy(connection), reported };
+  return { facts, framing, hasSetCookie, nominated: nominatedBy(connection), reported };
 }
 
 /** Of all fields of a name, which is lower case; '' when there is none. */

@@ -13,6 +13,7 @@ import { Server as NetServer, type Socket } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import type { Limits } from '../core/policy.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
+import { AssetScout } from './asset-scout.ts';
 import { TrustedProxies } from './client-address.ts';
 import type { HttpContext } from './context.ts';
 import type {
@@ -49,6 +50,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   #settings: EngineSettings;
   #trusted: TrustedProxies;
   #table: RoutingTable = EMPTY_TABLE;
+  #assets: AssetScout | null;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Map<Socket, HttpClient>();
   #shutdown: Promise<void> | null = null;
@@ -64,6 +66,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.deadlines = new Deadlines(shortestOf(settings.limits));
     this.agents = new UpstreamAgents(settings.limits, ports.gauges, ports.whyForbidden);
     this.deadlines.add(this);
+    this.#assets = AssetScout.of(settings, ports, () => this.deadlines.nowMs);
   }
 
   get settings(): EngineSettings {
@@ -76,6 +79,10 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
 
   get table(): RoutingTable {
     return this.#table;
+  }
+
+  get assets(): AssetScout | null {
+    return this.#assets;
   }
 
   get isShuttingDown(): boolean {
@@ -102,10 +109,12 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.agents.limits = settings.limits;
     for (const { server } of this.#servers) applyLimits(server, settings.limits);
     this.room.setLimit(settings.limits.upstreamConnections);
+    this.#assets = AssetScout.of(settings, this.ports, () => this.deadlines.nowMs);
   }
 
   async install(table: RoutingTable): Promise<void> {
     this.#table = table;
+    this.#assets?.forgetMisses();
     this.availabilityChanged();
   }
 

@@ -45,7 +45,7 @@ const NOTHING = Buffer.alloc(0);
 
 export class UpstreamRequest implements Watched {
   readonly #context: UpstreamContext;
-  readonly #sink: AnswerSink;
+  #sink: AnswerSink;
   readonly #request: ClientRequest;
   #answer: IncomingMessage | null = null;
   #state: State = 'connecting';
@@ -66,14 +66,14 @@ export class UpstreamRequest implements Watched {
     const request = isHandshake
       ? proxy.handshake(asked, {
           onSwitching: (answer) => this.#onSwitching(answer),
-          onSwitched: (upstream) => sink.onSwitched(upstream),
+          onSwitched: (upstream) => this.#sink.onSwitched(upstream),
         })
       : proxy.ask(asked);
     this.#request = request;
     request.on('socket', (socket) => this.#onSocket(socket));
-    request.on('continue', () => this.#onInterim(() => sink.onContinue()));
+    request.on('continue', () => this.#onInterim(() => this.#sink.onContinue()));
     request.on('information', (head) => {
-      if (head.statusCode !== 100) this.#onInterim(() => sink.onInterim(head));
+      if (head.statusCode !== 100) this.#onInterim(() => this.#sink.onInterim(head));
     });
     request.on('response', (answer) => this.#guard(() => this.#onAnswer(answer)));
     request.on('drain', () => this.#guard(() => this.#onDrain()));
@@ -82,6 +82,11 @@ export class UpstreamRequest implements Watched {
     context.deadlines.add(this);
     // http-proxy ends a handshake by itself.
     if (isHandshake) this.#isSent = true;
+  }
+
+  /** Somebody else is told from now on. */
+  handTo(sink: AnswerSink): void {
+    this.#sink = sink;
   }
 
   get isReused(): boolean {

@@ -24,6 +24,11 @@ export function register(registry: Registry, family: Family): void {
   registry.registerMetric(metric as unknown as Metric<string>);
 }
 
+/** Of a family without labels. */
+export function one(value: number): Sample[] {
+  return [{ labels: {}, value }];
+}
+
 /** Counts by upper bound, in seconds; then what is above all bounds, then the sum. */
 export class Buckets {
   readonly #bounds: readonly number[];

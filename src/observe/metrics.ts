@@ -5,8 +5,9 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Status, VersionStatus } from '../core/status.ts';
 import { VERSION_STATES } from '../core/versions.ts';
+import { type AssetNumbers, assetFamilies } from './asset-families.ts';
 import type { ExchangeTotals } from './exchange-totals.ts';
-import { type Family, register, type Sample } from './family.ts';
+import { type Family, one, register, type Sample } from './family.ts';
 import type { WebhookCounts } from './webhooks.ts';
 
 /** What is read of the data plane; its EngineStats have it. */
@@ -25,6 +26,7 @@ export interface MetricsSources {
   readonly status: () => Status;
   readonly accessLogDropped: () => number;
   readonly webhooks: () => WebhookCounts;
+  readonly assets: () => AssetNumbers;
 }
 
 export class Metrics {
@@ -45,7 +47,7 @@ export class Metrics {
   }
 
   #stateFamilies(): Family[] {
-    const { stats, status, accessLogDropped, webhooks } = this.#sources;
+    const { stats, status, accessLogDropped, webhooks, assets } = this.#sources;
     return [
       ...versionFamilies(() => status().versions),
       ...upstreamFamilies(() => status().versions),
@@ -104,6 +106,7 @@ export class Metrics {
         read: () => one(accessLogDropped()),
       },
       ...webhookFamilies(webhooks),
+      ...assetFamilies(assets),
     ];
   }
 }
@@ -332,8 +335,4 @@ function connections(stats: ConnectionStats): Sample[] {
     { labels: { side: 'upstream' }, value: stats.upstreamConnections },
     { labels: { side: 'upstream-idle' }, value: stats.idleUpstreamConnections },
   ];
-}
-
-function one(value: number): Sample[] {
-  return [{ labels: {}, value }];
 }

@@ -2,6 +2,7 @@
 // With `threads: 1` it is made in the main thread; else each worker makes one.
 
 import { randomBytes } from 'node:crypto';
+import type { SeenAsset } from '../core/asset-answer.ts';
 import { type CanaryCount, CanaryTally } from '../core/canary-meter.ts';
 import type { ExchangeRecord } from '../core/exchange.ts';
 import type { ToldExplanation } from '../core/explain.ts';
@@ -36,6 +37,7 @@ export interface LocalPorts {
   readonly wallMs: () => number;
   readonly onFault: EnginePorts['onFault'];
   readonly onUpstreamFault: EnginePorts['onUpstreamFault'];
+  readonly onAsset: (asset: SeenAsset) => void;
   /** A line of the access log; `id` as `lockstep explain --request` takes it. */
   readonly writeLine: (exchange: ExchangeRecord, id: string) => void;
   /** Lines that wait leave. */
@@ -57,7 +59,7 @@ export class LocalDataPlane implements DataPlane {
 
   private constructor(setup: LocalSetup, ports: LocalPorts, createEngine: EngineFactory) {
     const { settings, listen, counts, thread, connections, gauges } = setup;
-    const { wallMs, onFault, onUpstreamFault } = ports;
+    const { wallMs, onFault, onUpstreamFault, onAsset } = ports;
     this.#ports = ports;
     this.#settings = settings;
     this.#steering = createSteering(settings, setup);
@@ -72,6 +74,7 @@ export class LocalDataPlane implements DataPlane {
         wallMs,
         onFault,
         onUpstreamFault,
+        onAsset,
         whyForbidden: whyForbidden(() => this.#own),
         record: (exchange) => this.#record(exchange),
       },

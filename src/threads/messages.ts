@@ -3,6 +3,7 @@
 // shared memory (board.ts and what the setup names).
 
 import { performance } from 'node:perf_hooks';
+import type { SeenAsset } from '../core/asset-answer.ts';
 import type { CanaryCount } from '../core/canary-meter.ts';
 import type { UpstreamFault } from '../core/fault.ts';
 import type { GaugesHandle } from '../core/gauges.ts';
@@ -82,6 +83,7 @@ export type FromThread =
   /** A block of whole lines of the access log. */
   | { readonly told: 'lines'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly told: 'upstream-fault'; readonly fault: UpstreamFault }
+  | { readonly told: 'asset'; readonly asset: SeenAsset }
   /** For the gateway's log; at most a few of a kind. */
   | { readonly told: 'warning'; readonly fields: object; readonly message: string };
 

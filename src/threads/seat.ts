@@ -8,7 +8,8 @@ import { ENDED, Thread, type ThreadPorts } from './thread.ts';
 
 export type Bound = readonly { readonly host: string; readonly port: number }[];
 
-export interface SeatPorts extends Pick<ThreadPorts, 'onLines' | 'onUpstreamFault' | 'onWarning'> {
+export interface SeatPorts
+  extends Pick<ThreadPorts, 'onLines' | 'onUpstreamFault' | 'onAsset' | 'onWarning'> {
   /** As things are now. */
   readonly setup: () => ThreadSetup;
   /** Another number than at the last look: its event loop turns. */
@@ -61,11 +62,11 @@ export class Seat {
 
   /** Takes a thread in, which loads what it needs meanwhile. */
   load(): void {
-    const { onLines, onUpstreamFault, onWarning } = this.#ports;
+    const { onLines, onUpstreamFault, onAsset, onWarning } = this.#ports;
     this.#state = 'loading';
     this.#looks = 0;
     const onEnded = (why: string) => this.#ended(why);
-    this.#thread = new Thread(this.#number, { onLines, onUpstreamFault, onWarning, onEnded });
+    this.#thread = new Thread(this.#number, { onLines, onUpstreamFault, onAsset, onWarning, onEnded });
   }
 
   /** Resolves when it listens. Rejects when it cannot; then it is gone. */

@@ -2,6 +2,7 @@
 // itself, and is never begun again: a successor is another Thread.
 
 import { Worker } from 'node:worker_threads';
+import type { SeenAsset } from '../core/asset-answer.ts';
 import type { UpstreamFault } from '../core/fault.ts';
 import type { Command, FromThread, ToThread } from './messages.ts';
 
@@ -9,6 +10,7 @@ export interface ThreadPorts {
   /** Whole lines of the access log; the thread sends no more before `left`. */
   readonly onLines: (bytes: Buffer, left: () => void) => void;
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
+  readonly onAsset: (asset: SeenAsset) => void;
   readonly onWarning: (fields: object, message: string) => void;
   /** Once. Nothing of it runs any more, so that what it counted can be taken away. */
   readonly onEnded: (why: string) => void;
@@ -96,6 +98,9 @@ export class Thread {
       }
       case 'upstream-fault':
         this.#ports.onUpstreamFault(message.fault);
+        break;
+      case 'asset':
+        this.#ports.onAsset(message.asset);
         break;
       case 'warning':
         this.#ports.onWarning(message.fields, message.message);

@@ -3,6 +3,7 @@
 // Rules: what must hold everywhere is acknowledged by every thread that serves; a thread that is gone serves nobody, and
 // its successor begins with what holds by then. A thread never lets go of its listeners before the end.
 
+import type { SeenAsset } from '../core/asset-answer.ts';
 import type { CanaryCount } from '../core/canary-meter.ts';
 import type { ToldExplanation } from '../core/explain.ts';
 import type { UpstreamFault } from '../core/fault.ts';
@@ -37,6 +38,7 @@ export interface ThreadedPorts {
   /** Whole lines of the access log; `left` is called when they have, or never will. */
   readonly writeLines: (bytes: Buffer, left: () => void) => void;
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
+  readonly onAsset: (asset: SeenAsset) => void;
   readonly onWarning: (fields: object, message: string) => void;
   /** What the thread counted of what is open is to be taken away; it runs no more. */
   readonly zeroThread: (thread: number) => void;
@@ -180,12 +182,13 @@ export class ThreadedEngine implements DataPlane {
 
   #seat(number: number): Seat {
     const { board } = this.#options;
-    const { writeLines, onUpstreamFault, onWarning, zeroThread, ...ports } = this.#ports;
+    const { writeLines, onUpstreamFault, onAsset, onWarning, zeroThread, ...ports } = this.#ports;
     return new Seat(number, {
       setup: () => this.#setup(number),
       beats: () => board.beats(number),
       onLines: writeLines,
       onUpstreamFault,
+      onAsset,
       onWarning,
       onGone: () => {
         board.zeroThread(number);

@@ -2,6 +2,7 @@
 // scratch that it was read into, so that the same head need not be read again: those of a file or an endpoint differ
 // in their Date at most. Recognising one costs 0.2 µs, reading it and writing it anew 2.5 µs.
 
+import { type Lifetime, lifetimeOf, mayBeMissing } from '../core/asset-answer.ts';
 import type { AnswerFacts } from '../core/steering.ts';
 import { readAnswer } from './answer-facts.ts';
 import { type AnswerExtras, AnswerLines, type ClientFraming } from './heads.ts';
@@ -19,6 +20,12 @@ export class AnswerHead {
   readonly facts: AnswerFacts;
   /** What the upstream says it runs; '' for nothing. */
   readonly reported: string;
+  /** See core/asset-answer.ts. */
+  readonly mayBeMissing: boolean;
+  /** Of an answer of the gateway's own: whose it is. */
+  readonly owner: string;
+  readonly #hasSetCookie: boolean;
+  #lifetime: Lifetime | null = null;
   readonly #lines: AnswerLines;
   readonly #hasDate: boolean;
   /** The lines as they went out last, and for what. */
@@ -34,8 +41,17 @@ export class AnswerHead {
     this.keepsAlive = head.keepsAlive;
     this.facts = readAnswer(head);
     this.reported = reportHeader === null ? '' : head.fields.valuesOf(reportHeader);
+    this.mayBeMissing = mayBeMissing(this.facts);
+    this.owner = head.owner;
+    this.#hasSetCookie = head.hasSetCookie;
     this.#hasDate = head.hasDate;
     this.#lines = new AnswerLines(head, cookieName);
+  }
+
+  /** How long it says that it lasts; looked at when somebody wants to know. */
+  get lifetime(): Lifetime {
+    this.#lifetime ??= lifetimeOf({ ...this.facts, hasSetCookie: this.#hasSetCookie });
+    return this.#lifetime;
   }
 
   linesFor(about: AnswerAbout, framing: ClientFraming, closes: boolean): string {

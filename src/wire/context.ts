@@ -1,6 +1,7 @@
 // What connections and exchanges of the wire engine need of the engine that they belong to.
 
 import type { RoutingTable } from '../core/table.ts';
+import type { AssetScout } from '../engine/asset-scout.ts';
 import type { TrustedProxies } from '../engine/client-address.ts';
 import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
@@ -28,6 +29,8 @@ export interface WireContext {
   readonly failures: FailureAnswers;
   readonly trusted: TrustedProxies;
   readonly dates: HttpDate;
+  /** Null: assets are not remembered. */
+  readonly assets: AssetScout | null;
   /** What clients' sockets read into, all of the thread's: good until the end of the turn. */
   readonly scratch: Buffer;
   /** Scratch of the thread: valid until the next head is read. */

@@ -4,6 +4,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
+import { AssetScout } from '../engine/asset-scout.ts';
 import { TrustedProxies } from '../engine/client-address.ts';
 import type {
   Engine,
@@ -51,6 +52,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   #settings: EngineSettings;
   #trusted: TrustedProxies;
   #table: RoutingTable = EMPTY_TABLE;
+  #assets: AssetScout | null;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
   #shutdown: Promise<void> | null = null;
@@ -66,6 +68,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.deadlines = new Deadlines(shortestOf(settings.limits));
     this.pools = new UpstreamPools({ deadlines: this.deadlines, writes: this.writes }, settings, ports);
     this.deadlines.add(this);
+    this.#assets = AssetScout.of(settings, ports, () => this.deadlines.nowMs);
   }
 
   /** In force now: a request reads it as it goes, and what it must read twice alike it keeps. */
@@ -79,6 +82,10 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   get table(): RoutingTable {
     return this.#table;
+  }
+
+  get assets(): AssetScout | null {
+    return this.#assets;
   }
 
   get isShuttingDown(): boolean {
@@ -105,10 +112,12 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.pools.reconfigure(settings);
     this.room.setLimit(settings.limits.upstreamConnections);
     this.knownHeads.forget();
+    this.#assets = AssetScout.of(settings, this.ports, () => this.deadlines.nowMs);
   }
 
   async install(table: RoutingTable): Promise<void> {
     this.#table = table;
+    this.#assets?.forgetMisses();
     this.availabilityChanged();
   }
 

@@ -8,23 +8,23 @@
 //
 // It owns nothing but the upstream connection it asked; bytes of the client come from ClientConnection.
 
-import type { FailureCode } from '../core/errors.ts';
-import { FAILURES } from '../core/errors.ts';
+import { FAILURES, type FailureCode } from '../core/errors.ts';
 import type { Decision } from '../core/route.ts';
 import type { TableUpstream } from '../core/table.ts';
+import { refusedAtOnce } from '../engine/admission.ts';
 import type { EngineSettings } from '../engine/contract.ts';
 import { recordOf, Timings } from '../engine/exchange-record.ts';
 import { refusalOptions } from '../engine/failure-answer.ts';
-import { MAX_HOPS } from '../engine/fixed-bounds.ts';
-import { isKnownHost } from '../engine/host.ts';
 import { Placing, type Step } from '../engine/placing.ts';
 import type { Asked } from '../engine/retry.ts';
 import type { Waiter } from '../engine/waiting-room.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { AnswerWriter } from './answer-writer.ts';
+import { AssetDetour, type Detourist } from './asset-detour.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { WireContext } from './context.ts';
 import { clientInterimHead, clientSwitchingHead } from './heads.ts';
+import type { HeldAnswer } from './held-answer.ts';
 import type { KnownHead } from './known-head.ts';
 import type { BodySink } from './request-body.ts';
 import type { ReadRequest } from './request-facts.ts';
@@ -33,7 +33,7 @@ import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
 import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
 
-export class Exchange implements AnswerSink, BodySink, Waiter {
+export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
   readonly #client: ClientConnection;
   readonly #context: WireContext;
   /** Of the whole request: a reload in its midst is for the next one. */
@@ -49,8 +49,9 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   #upload: RequestWriter | null = null;
   #wasReused = false;
   #isWaiting = false;
-  #isStream = false;
+  isStream = false;
   #tunnel: Tunnel | null = null;
+  #detour: AssetDetour | null = null;
   #isDone = false;
   #bytesIn = 0;
 
@@ -68,10 +69,6 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     return this.#placing?.decision.version?.id ?? '';
   }
 
-  get isStream(): boolean {
-    return this.#isStream;
-  }
-
   get isPinned(): boolean {
     return this.#placing !== null && this.#placing.decision.pin !== null;
   }
@@ -82,23 +79,12 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     const { request } = head;
     this.#head = head;
     this.#request = request;
-    const {
-      limits: { body },
-      hosts,
-    } = this.#settings;
-    if (!isKnownHost(hosts, request.host)) this.refuse('unknown-host');
-    else if (request.hops >= MAX_HOPS) this.refuse('loop');
-    else if (body !== null && request.hasBody && requestHead.contentLength > body)
-      this.refuse('body-too-large');
+    const refused = refusedAtOnce(request, request.hasBody ? requestHead.contentLength : -1, this.#settings);
+    const { wallStartedAt: at } = this.#timings;
+    if (refused !== null) this.refuse(refused);
     else {
-      this.#placing = new Placing(
-        this.#context,
-        this.#settings,
-        request.facts,
-        table,
-        this.#timings.wallStartedAt,
-        head.recollection,
-      );
+      const { facts } = request;
+      this.#placing = new Placing(this.#context, this.#settings, facts, table, at, head.recollection);
       this.#take(this.#placing.next(this.#context.table));
     }
   }
@@ -109,18 +95,18 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     const { status, closes } = FAILURES[failure];
     const { ports, failures } = this.#context;
     const facts = this.#request?.facts ?? null;
-    const mayGoOn =
-      this.#request?.keepsAlive === true && this.#client.isRequestComplete && this.#client.mayServeMore;
-    const close = closes || !mayGoOn;
+    const close = closes || !this.#mayGoOn;
     this.#answer.status = status;
-    const options = refusalOptions(failure, this.#placing?.decision ?? null, facts, {
-      close,
-      reload,
-      wallMs: ports.wallMs(),
-    });
+    const answer = { close, reload, wallMs: ports.wallMs() };
+    const options = refusalOptions(failure, this.#placing?.decision ?? null, facts, answer);
     this.#client.output.write(failures.write(failure, options));
     this.#finish(failure);
     this.#client.exchangeDone(!close);
+  }
+
+  /** This answer need not be the last one on its connection. */
+  get #mayGoOn(): boolean {
+    return this.#request?.keepsAlive === true && this.#client.isRequestComplete && this.#client.mayServeMore;
   }
 
   get isChoosy(): boolean {
@@ -182,24 +168,15 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   #take(step: Step): void {
     const { room } = this.#context;
     const wasWaiting = this.#isWaiting;
-    this.#isWaiting = step.do === 'hold' || step.do === 'queue';
+    if (step.do !== 'ask') this.#detour ??= AssetDetour.before(step, this);
+    const isDetour = this.#detour?.isUnderWay === true;
+    this.#isWaiting = !isDetour && (step.do === 'hold' || step.do === 'queue');
     if (wasWaiting && !this.#isWaiting) room.leave(this);
-    switch (step.do) {
-      case 'ask':
-        this.#ask(step.decision, step.upstream);
-        return;
-      case 'hold':
-        room.hold(this, performance.now() + step.forMs);
-        return;
-      case 'queue':
-        room.queue(this, step.versionSlot, step.untilMs);
-        return;
-      case 'refuse':
-        this.refuse(step.failure, step.reload);
-        return;
-      default:
-        step satisfies never;
-    }
+    if (isDetour) return;
+    if (step.do === 'ask') this.#ask(step.decision, step.upstream);
+    else if (step.do === 'hold') room.hold(this, performance.now() + step.forMs);
+    else if (step.do === 'queue') room.queue(this, step.versionSlot, step.untilMs);
+    else this.refuse(step.failure, step.reload);
   }
 
   #ask(decision: Decision, upstream: TableUpstream): void {
@@ -253,18 +230,19 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   }
 
   onAnswerHead(head: AnswerHead): void {
+    if (head.mayBeMissing && this.#isHeld(head)) return;
     this.#timings.firstByte();
-    const { ports, table } = this.#context;
-    const { facts: asked, minor, keepsAlive } = this.#request!;
+    const { ports, table, assets } = this.#context;
+    const { facts: asked, host, minor } = this.#request!;
     const { facts, framing } = head;
     const decision = this.#placing!.decision;
-    this.#placing!.answered(head.status, this.#upstream!, head.reported);
+    if (this.#upstream !== null) this.#placing!.answered(head.status, this.#upstream, head.reported);
+    assets?.see(asked, host, decision, head.lifetime);
     const wallMs = ports.wallMs();
     const edits = ports.steering.answer(decision, asked, this.#upstream!, facts, table, wallMs);
     if (facts.contentType.startsWith('text/event-stream') && framing !== 'none') this.#beginStream();
-    const closes = !keepsAlive || !this.#client.isRequestComplete || !this.#client.mayServeMore;
     const date = this.#context.dates.at(wallMs);
-    this.#answer.head(head, minor, closes, { version: this.version, edits, date });
+    this.#answer.head(head, minor, !this.#mayGoOn, { version: this.version, edits, date });
   }
 
   onAnswerText(body: string): void {
@@ -290,23 +268,53 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   }
 
   onUpstreamFailed(failure: FailureCode, detail: string): void {
-    const upstream = this.#upstream!;
+    const { hasBody, facts } = this.#request!;
     const wasSilent = this.#connection?.isSilent ?? true;
+    const asked: Asked = { method: facts.method, hasBody, wasReused: this.#wasReused, wasSilent };
     this.#connection = null;
     this.#upload = null;
-    this.#context.ports.onFault(`${this.version} ${upstream.address}: ${FAILURES[failure].title}`, detail);
+    const address = this.#upstream?.address ?? 'asset memory';
+    this.#context.ports.onFault(`${this.version} ${address}: ${FAILURES[failure].title}`, detail);
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
     else if (this.#answer.status !== 0) this.#cutAnswer(failure);
-    else if (this.#placing!.mayRetry(failure, upstream, this.#asked(wasSilent))) {
+    else if (this.#upstream !== null && this.#placing!.mayRetry(failure, this.#upstream, asked)) {
       const left = this.#leave();
       this.#take(this.#placing!.next(this.#context.table));
       this.#context.room.roomAt(left);
     } else this.refuse(failure);
   }
 
-  #asked(wasSilent: boolean): Asked {
-    const { hasBody, facts } = this.#request!;
-    return { method: facts.method, hasBody, wasReused: this.#wasReused, wasSilent };
+  // Asset memory.
+
+  get asking(): Detourist['asking'] {
+    const decision = this.#placing!.decision;
+    return { context: this.#context, request: this.#request!, head: this.#head!, decision };
+  }
+
+  #isHeld(head: AnswerHead): boolean {
+    if (this.#detour !== null) return false;
+    this.#detour = AssetDetour.instead(head, this.#connection!, this);
+    if (this.#detour !== null) this.#connection = null; // not to be woken up
+    return this.#detour !== null;
+  }
+
+  takeOver(connection: UpstreamConnection, decision: Decision, head: AnswerHead): void {
+    const left = this.#leave();
+    this.#connection = connection;
+    connection.handTo(this);
+    this.#placing!.decision = decision;
+    this.onAnswerHead(head);
+    if (left >= 0) this.#context.room.roomAt(left);
+  }
+
+  takeBack(held: HeldAnswer): void {
+    this.#connection = held.connection;
+    held.replay(this);
+  }
+
+  goOn(step: Step): void {
+    if (step.do === 'refuse') this.refuse(step.failure, step.reload);
+    else this.#take(this.#placing!.again(this.#context.table));
   }
 
   // Streams.
@@ -341,7 +349,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   }
 
   #beginStream(): void {
-    this.#isStream = true;
+    this.isStream = true;
     this.#connection!.allowSilence(this.#settings.limits.tunnelIdleMs);
     this.#context.ports.steering.streamOpened(this.#placing!.decision, this.#context.ports.wallMs());
   }
@@ -351,7 +359,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
     if (this.#isDone) return;
     this.#client.guard(() => {
       if (this.#tunnel !== null) this.#tunnel.restart();
-      else if (this.#isStream) {
+      else if (this.isStream) {
         this.#dropConnection();
         this.#answer.closes = true;
         this.onAnswerEnd('');
@@ -361,7 +369,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
 
   /** The version was cut off. */
   cutOff(): void {
-    if (this.#isStream) this.endStream();
+    if (this.isStream) this.endStream();
     else if (!this.#isDone) this.#client.guard(() => this.onRequestFailed('cut-off'));
   }
 
@@ -392,11 +400,12 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
   #finish(failure: FailureCode | null): void {
     if (this.#isDone) return;
     this.#isDone = true;
+    this.#detour?.abandon();
     if (this.#isWaiting) this.#context.room.leave(this);
     const { ports } = this.#context;
     const upstream = this.#upstream?.address ?? '';
     const left = this.#leave();
-    if (this.#isStream) ports.steering.streamClosed(this.#placing!.decision, ports.wallMs());
+    if (this.isStream) ports.steering.streamClosed(this.#placing!.decision, ports.wallMs());
     ports.record(
       recordOf(this.#request, this.#placing?.decision ?? null, this.#timings, {
         status: this.#answer.status,
@@ -406,7 +415,7 @@ export class Exchange implements AnswerSink, BodySink, Waiter {
         peer: this.#client.peer,
         failure,
         retries: this.#placing?.retries ?? 0,
-        isStream: this.#isStream,
+        isStream: this.isStream,
       }),
     );
     if (left >= 0) this.#context.room.roomAt(left);

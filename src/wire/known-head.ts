@@ -87,8 +87,8 @@ export class KnownHead {
     };
   }
 
-  /** What goes up for `request`, which may not be the one that came last any more. */
-  headFor(request: ReadRequest, decision: Decision, upstream: TableUpstream): string {
+  /** What goes up for `request`, which may not be the one that came last any more. `more`: lines for the inner upstream. */
+  headFor(request: ReadRequest, decision: Decision, upstream: TableUpstream, more = ''): string {
     const { facts, host } = request;
     const isToInner = isInner(decision.version!);
     const tail = isToInner ? this.#lines.inside(innerFields(decision, facts)) : this.#tailFor(decision);
@@ -99,7 +99,8 @@ export class KnownHead {
       if (++this.#wholeUses === FLAT_FROM) this.#whole = inOnePiece(this.#whole);
       return this.#whole;
     }
-    const whole = upstreamRequestLine(facts.method, facts.target, host === '' ? upstream.address : '') + tail;
+    const line = upstreamRequestLine(facts.method, facts.target, host === '' ? upstream.address : '');
+    const whole = line + more + tail;
     if (mayRepeat) {
       this.#whole = whole;
       this.#wholeUses = 1;

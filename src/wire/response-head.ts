@@ -25,6 +25,8 @@ export class ResponseHead {
   /** Some field says who may keep the answer. */
   isCaching = false;
   hasSetCookie = false;
+  /** x-lockstep-version: whose answer it is, of the gateway's own. '' for none. */
+  owner = '';
 
   /** Reads `text`, a whole head with its final empty line, as the answer to `method`. Returns null, or why it is refused. */
   read(text: string, method: string, maxFields: number): FailureCode | null {
@@ -76,6 +78,7 @@ export class ResponseHead {
     let upgrades = 0;
     this.isCaching = false;
     this.hasSetCookie = false;
+    this.owner = '';
     for (let i = 0; i < fields.count; i++) {
       switch (fields.ids[i]) {
         case FIELD.CONTENT_LENGTH:
@@ -98,6 +101,9 @@ export class ResponseHead {
           break;
         case FIELD.SET_COOKIE:
           this.hasSetCookie = true;
+          break;
+        case FIELD.X_LOCKSTEP_VERSION:
+          this.owner = fields.value(i);
           break;
         default:
           if (isCaching(fields.ids[i]!)) this.isCaching = true;

@@ -122,6 +122,11 @@ export class UpstreamConnection implements AnswerEvents, Watched {
     }
   }
 
+  /** Somebody else is told from now on. */
+  handTo(sink: AnswerSink): void {
+    if (this.#sink !== null) this.#sink = sink;
+  }
+
   /** Nothing tells when the last octets have gone but the length of what has not. */
   get hasUnsent(): boolean {
     return this.#socket.writableLength > 0;

@@ -76,6 +76,7 @@ export function startThreads({ threads, kind, options, settings, ...rest }: Thre
       },
       onWarning: (_fields, message) => onFault(message),
       onUpstreamFault,
+      onAsset: () => {},
       zeroThread: (thread) => {
         gauges.zeroThread(thread);
         ledger.zeroThread(thread, Date.now());

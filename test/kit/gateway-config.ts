@@ -41,6 +41,8 @@ export function gatewayYaml(settings: GatewaySettings, stateDir: string): string
     // A TCP connect, so that recording upstreams see no requests but the test's own.
     health: { path: null, interval: '200ms', timeout: '1s', rise: 1, fall: 2, ...settings.health },
     log: { access: settings.accessLog ?? 'off', level: 'error' },
+    // Recording upstreams see no requests but the test's own: what is about assets says so.
+    assets: null,
     // Least to start; what is about threads says how many.
     threads: 1,
     ...settings.more,

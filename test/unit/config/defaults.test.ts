@@ -52,6 +52,10 @@ const DEFAULTS: Config = {
     protectedPaths: [],
   },
   deadPin: { navigation: 'newest', safe: 'reload', unsafe: 'reload', patienceMs: 5_000 },
+  assets: {
+    match: ['hashed', 'folders'],
+    memory: { maxBytes: 256 * 1024 * 1024, maxFileBytes: 8 * 1024 * 1024, maxAgeMs: 30 * 24 * 3_600_000 },
+  },
   limits: {
     connections: 10_000,
     sessions: 1_000_000,
@@ -222,6 +226,11 @@ const KEYS = [
     'safe',
     'unsafe',
     'patience',
+    'assets',
+    'match',
+    'memory',
+    'maxBytes',
+    'maxFile',
   ],
   ...Object.keys(DEFAULTS.limits).map((key) => key.replace(/Ms$/, '')),
   ...['limits', 'log', 'access', 'level'],

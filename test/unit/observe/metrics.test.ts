@@ -86,12 +86,26 @@ function start(versions: VersionStatus[]) {
     deniedRetries: 4,
   };
   const webhooks = () => ({ delivered: 5, failed: 4, dropped: 3, retries: 2, pending: 1 });
+  const assets = () => ({
+    hits: { memory: 12, other: 13, live: 14 },
+    misses: 15,
+    asked: 16,
+    copies: { kept: 17, failed: 18 },
+    memory: { bytes: 19, maxBytes: 1_000, assets: 20 },
+  });
   const buffers = [0, 1].map(() => new SharedArrayBuffer(CountCells.BYTE_LENGTH));
   const countIn = (buffer: SharedArrayBuffer) =>
     new ExchangeCounts(buffer, (id) => versions.some((version) => version.id === id));
   const threads = buffers.map(countIn);
   const requests = new ExchangeTotals(buffers);
-  const metrics = new Metrics({ status, requests, stats: () => stats, accessLogDropped: () => 11, webhooks });
+  const metrics = new Metrics({
+    status,
+    requests,
+    stats: () => stats,
+    accessLogDropped: () => 11,
+    webhooks,
+    assets,
+  });
   const lines = async () => (await metrics.render()).body.split('\n');
   const record = (each: ExchangeRecord) => threads[0]!.record(each);
   /** The versions are others now. */
@@ -142,6 +156,15 @@ test('shows what the parts of the gateway say now', async () => {
     'lockstep_webhook_deliveries_total{outcome="dropped"} 3',
     'lockstep_webhook_retries_total 2',
     'lockstep_webhook_pending 1',
+    'lockstep_asset_hits_total{by="memory"} 12',
+    'lockstep_asset_hits_total{by="other"} 13',
+    'lockstep_asset_hits_total{by="live"} 14',
+    'lockstep_asset_misses_total 15',
+    'lockstep_asset_searches_total 16',
+    'lockstep_asset_copies_total{outcome="kept"} 17',
+    'lockstep_asset_copies_total{outcome="failed"} 18',
+    'lockstep_asset_memory_bytes 19',
+    'lockstep_asset_memory_assets 20',
     '# TYPE lockstep_requests_total counter',
     '# TYPE lockstep_request_seconds histogram',
   ]) {

@@ -1,0 +1,169 @@
+// The assets of all versions, as one thing with a lifetime: what is seen of them is kept, and what a version does not have any
+// more is looked for. Made once, configured anew at a reload. Where nothing can be kept, versions are asked all the same.
+
+import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import type { SeenAsset } from '../core/asset-answer.ts';
+import { AssetMatch } from '../core/asset-match.ts';
+import type { AssetPolicy } from '../core/policy.ts';
+import type { AssetAsker } from './asker.ts';
+import { AssetDesk, type Found, type Wanted } from './desk.ts';
+import { Keeper, type KeeperCounts } from './keeper.ts';
+import { AssetMemory } from './memory.ts';
+
+export interface AssetsPorts {
+  readonly asker: AssetAsker;
+  /** Versions that take traffic, the newest first. */
+  readonly liveVersions: () => readonly string[];
+  readonly cutOffVersions: () => readonly string[];
+  /** Servers of a version that can be asked, the best first. */
+  readonly serversOf: (version: string) => readonly string[];
+  readonly wallMs: () => number;
+  /** `lockstep events`: the memory rests, and works again. */
+  readonly tell: (
+    type: 'asset-memory-off' | 'asset-memory-on',
+    detail: Readonly<Record<string, unknown>>,
+  ) => void;
+  readonly warn: (detail: object, message: string) => void;
+}
+
+export interface AssetCounts {
+  readonly hits: Readonly<Record<Exclude<Found, 'missing'>, number>>;
+  readonly misses: number;
+  readonly asked: number;
+  readonly copies: Readonly<KeeperCounts>;
+  /** Null: there is no memory. */
+  readonly memory: {
+    readonly bytes: number;
+    readonly maxBytes: number;
+    readonly assets: number;
+    /** Nothing can be written now. */
+    readonly isResting: boolean;
+  } | null;
+}
+
+const SWEEP_MS = 60_000;
+
+export class Assets {
+  readonly #folder: string;
+  readonly #ports: AssetsPorts;
+  readonly #keeper: Keeper;
+  readonly #desk: AssetDesk;
+  readonly #timer: NodeJS.Timeout;
+  #match: AssetMatch;
+  #memory: AssetMemory | null = null;
+  #changes: Promise<unknown> = Promise.resolve();
+
+  /** Never rejects: a folder that cannot be used is told, and nothing is kept. */
+  static async open(stateDir: string, policy: AssetPolicy | null, ports: AssetsPorts): Promise<Assets> {
+    const assets = new Assets(join(stateDir, 'assets'), ports);
+    await assets.configure(policy);
+    return assets;
+  }
+
+  /** Only `open` makes one. */
+  private constructor(folder: string, ports: AssetsPorts) {
+    this.#folder = folder;
+    this.#ports = ports;
+    this.#match = new AssetMatch([]);
+    const shared = {
+      asker: ports.asker,
+      memory: () => this.#memory,
+      match: () => this.#match,
+      serversOf: ports.serversOf,
+      wallMs: ports.wallMs,
+    };
+    this.#keeper = new Keeper(shared);
+    const onSeen = (asset: SeenAsset) => this.seen(asset);
+    this.#desk = new AssetDesk({ ...shared, liveVersions: ports.liveVersions, onSeen });
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  }
+
+  get counts(): AssetCounts {
+    const { missing, ...hits } = this.#desk.counts;
+    const memory = this.#memory;
+    return {
+      hits,
+      misses: missing,
+      asked: this.#desk.asked,
+      copies: this.#keeper.counts,
+      memory: memory && {
+        bytes: memory.octets,
+        maxBytes: memory.policy.maxBytes,
+        assets: memory.assets,
+        isResting: !memory.isWritable,
+      },
+    };
+  }
+
+  /** In force when it resolves; one after the other. */
+  configure(policy: AssetPolicy | null): Promise<void> {
+    const done = this.#changes.then(() => this.#configure(policy));
+    this.#changes = done;
+    return done;
+  }
+
+  /** A version gave this to a client, and says that it can be kept. */
+  seen(asset: SeenAsset): void {
+    this.#keeper.see(asset);
+  }
+
+  /** Never rejects. */
+  answer(wanted: Wanted, response: ServerResponse): Promise<void> {
+    return this.#desk.answer(wanted, response);
+  }
+
+  /** To be told of each change of versions. */
+  versionsChanged(): void {
+    this.#desk.versionsChanged();
+    this.#sweep();
+  }
+
+  /** Resolves when all that was seen is kept. */
+  settled(): Promise<void> {
+    return this.#keeper.settled();
+  }
+
+  /** Idempotent. Never rejects. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#keeper.stop();
+    await this.#changes;
+    await this.#memory?.close();
+    await this.#ports.asker.close();
+  }
+
+  async #configure(policy: AssetPolicy | null): Promise<void> {
+    this.#match = new AssetMatch(policy?.match ?? []);
+    const wanted = policy?.memory ?? null;
+    if (wanted !== null && this.#memory !== null) this.#memory.configure(wanted);
+    else if (wanted !== null) this.#memory = await this.#open(wanted);
+    else {
+      const old = this.#memory;
+      this.#memory = null;
+      await old?.close();
+    }
+  }
+
+  #open(policy: NonNullable<AssetPolicy['memory']>): Promise<AssetMemory | null> {
+    const { wallMs, tell, warn } = this.#ports;
+    return AssetMemory.open(this.#folder, policy, {
+      wallMs,
+      onTrouble: (err) => {
+        warn({ err, folder: this.#folder }, 'assets cannot be kept for now: the disk does not take them');
+        tell('asset-memory-off', { why: err instanceof Error ? err.message : String(err) });
+      },
+      onWell: () => tell('asset-memory-on', {}),
+      onDamaged: ({ version, target }) =>
+        warn({ version, target }, 'an asset that was kept is damaged; dropped'),
+    }).catch((err: unknown) => {
+      warn({ err, folder: this.#folder }, 'assets are not kept: their folder cannot be used');
+      return null;
+    });
+  }
+
+  #sweep(): void {
+    const { liveVersions, cutOffVersions } = this.#ports;
+    this.#memory?.sweep(new Set(liveVersions()), new Set(cutOffVersions()));
+  }
+}
