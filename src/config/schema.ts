@@ -8,6 +8,8 @@ import { REPORT } from '../core/reported-version.ts';
 import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
+import { ASSETS } from './asset-section.ts';
+import { mapping } from './mapping.ts';
 import { marker } from './markers.ts';
 import {
   count,
@@ -32,7 +34,6 @@ const SECOND_MS = 1_000;
 /** A promote answers when the warm-up has ended; the command line waits for no longer (cli/promote.ts). */
 const LONGEST_WARM_UP_MS = 30 * 60_000;
 const KIB = 1_024;
-const MIB = 1_024 ** 2;
 const GIB = 1_024 ** 3;
 const SAME_SITE_STRICT =
   ': browsers drop Strict on cross-site navigations, so that the page would come from one version and its assets from another';
@@ -52,20 +53,10 @@ const COOKIE_NAME = text(
   "a cookie name: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
   /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/,
 );
-const ASSET_PATTERN = text(
-  'hashed, folders, or a path such as /cdn/* in which * stands for any characters',
-  /^(?:hashed|folders|\/[\x21-\x3e\x40-\x7e]{0,255})$/,
-);
 const FILE_NAME = text('the name of a file', /^[^\0]+$/);
 
 const timer = (minMs: number) => field(duration(minMs, LONGEST_TIMER_MS));
 const life = (minMs: number) => duration(minMs, LONGEST_LIFE_MS);
-
-/** Its message, of which problems.ts makes "did you mean", is the list of the keys that are known. */
-const mapping = <S extends z.ZodRawShape>(shape: S) =>
-  z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
-  });
 
 /** In lower case, as Node gives them. What frames an answer, or is the gateway's own, says nothing of a build. */
 const reportHeader: Reader<string> = (value) => {
@@ -319,34 +310,7 @@ export const SECTIONS = {
   })
     .prefault({})
     .describe('Pages and answers of different versions: what is looked for, and what is done about it.'),
-  assets: mapping({
-    match: z
-      .array(field(ASSET_PATTERN))
-      .min(1)
-      .default(['hashed', 'folders'])
-      .describe(
-        'Requests for assets. hashed: names that hold a hash of the content; folders: where frameworks put assets, such as /assets/.',
-      ),
-    memory: mapping({
-      maxBytes: field(size(MIB, 1_024 * GIB))
-        .prefault('256MiB')
-        .describe('On disk; what was of use longest ago goes first.'),
-      maxFile: field(size(KIB, GIB)).prefault('8MiB').describe('Of one asset.'),
-      maxAge: field(life(60 * SECOND_MS))
-        .prefault('720h')
-        .describe('Since it was last asked for, or its version took traffic.'),
-    })
-      .nullable()
-      .prefault({ maxBytes: '256MiB', maxFile: '8MiB', maxAge: '720h' })
-      .describe(
-        'Assets of past versions, kept in the state directory. null: only versions that take traffic are asked.',
-      ),
-  })
-    .nullable()
-    .prefault({})
-    .describe(
-      'What becomes of a request for an asset that its version does not have, or whose version is gone. null: nothing.',
-    ),
+  assets: ASSETS,
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)
