@@ -19,6 +19,8 @@ import { waitFor } from './wait-for.ts';
 export interface ChromiumOptions {
   /** PEM of certificates that are taken as good, whoever signed them and whatever name they bear. */
   readonly trusts?: readonly string[];
+  /** A folder that is kept, and with it what the browser knows; default: a new one, removed at the end. */
+  readonly profile?: string;
   /** Further switches. */
   readonly args?: readonly string[];
 }
@@ -31,6 +33,10 @@ export interface TestBrowser {
   readonly tabs: readonly Tab[];
   /** Opens in front: the others are hidden from then on. */
   openTab(url?: string): Promise<Tab>;
+  /** As openTab, in a window of its own: such pages are all shown, as on the screens of several people. */
+  openWindow(url: string): Promise<Tab>;
+  /** Another person: a context without the cookies of the first. Its windows are recorded, too. */
+  openStranger(url: string): Promise<Tab>;
   /** The record of a page, for those that pages opened. */
   tabOf(page: Page): Promise<Tab>;
   /** Hides every tab, by bringing an empty one to the front. */
@@ -60,16 +66,17 @@ const SWITCHES = [
 ];
 
 /** For `describe.skipIf(!needsTool('chromium'))`. Takes about 2 s on two cores: start one for a file, not for a test. */
-export async function startChromium({ trusts = [], args = [] }: ChromiumOptions = {}): Promise<TestBrowser> {
+export async function startChromium(options: ChromiumOptions = {}): Promise<TestBrowser> {
   const program = findTool('chromium');
   if (program === null) throw new Error('chromium is not installed');
-  const profile = await temporaryFolder('chromium');
+  const { trusts = [], args = [] } = options;
+  const temporary = options.profile === undefined ? await temporaryFolder('chromium') : null;
   const trusted = trusts.length === 0 ? [] : [`--ignore-certificate-errors-spki-list=${trusts.map(keyHash)}`];
   const process_ = startProcess(program, [
     ...SWITCHES,
     ...trusted,
     ...args,
-    `--user-data-dir=${profile.path}`,
+    `--user-data-dir=${options.profile ?? temporary!.path}`,
     'about:blank',
   ]);
   const killIfLeft = (): void => process_.signal('SIGKILL');
@@ -77,7 +84,7 @@ export async function startChromium({ trusts = [], args = [] }: ChromiumOptions 
   const end = async (): Promise<void> => {
     await process_.stop('SIGTERM', 5_000).catch(() => {});
     process.off('exit', killIfLeft);
-    await profile.remove();
+    await temporary?.remove();
   };
   try {
     const endpoint = await waitFor(
@@ -145,6 +152,21 @@ async function drive(browser: Browser, end: () => Promise<void>): Promise<TestBr
     openTab: async (url) => {
       const tab = await tabOf(await context.newPage());
       if (url !== undefined) await tab.page.goto(url);
+      return tab;
+    },
+    openWindow: async (url) => {
+      const session = await browser.newBrowserCDPSession();
+      const opened = context.waitForEvent('page');
+      await session.send('Target.createTarget', { url: 'about:blank', newWindow: true });
+      const tab = await tabOf(await opened);
+      await tab.page.goto(url);
+      return tab;
+    },
+    openStranger: async (url) => {
+      const stranger = await browser.newContext();
+      const tab = await recordTab(await stranger.newPage(), stranger);
+      tabs.push(tab);
+      await tab.page.goto(url);
       return tab;
     },
     tabOf,

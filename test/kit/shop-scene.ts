@@ -8,7 +8,7 @@ import type { TestBrowser } from './chromium.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import type { GatewaySettings } from './gateway-config.ts';
 import { type Provider, startProvider } from './shop-site/provider.ts';
-import { type Site, startSite } from './shop-site/site.ts';
+import { type Site, type SiteOptions, startSite } from './shop-site/site.ts';
 import type { Tab, TabAnswer, TroubleOptions } from './tab.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -29,33 +29,35 @@ export interface PageRecord {
   readonly failed: readonly string[];
   readonly dead: readonly string[];
   readonly closed: readonly (number | string)[];
+  readonly updates: readonly string[];
   readonly ticks: number;
   readonly restored: number;
 }
 
 export class ShopScene {
   readonly #browser: TestBrowser | null;
-  readonly sites: ReadonlyMap<string, Site>;
+  readonly sites: Map<string, Site>;
+  readonly #options: Omit<SiteOptions, 'build'>;
   readonly #provider: Provider;
   #gateway: TestGateway | null = null;
+  readonly #off = new Set<string>();
   #scheme = 'http';
+  /** Promoted last. */
+  newest = '';
 
-  private constructor(browser: TestBrowser | null, sites: readonly Site[], provider: Provider) {
+  private constructor(browser: TestBrowser | null, hasClient: boolean, provider: Provider) {
     this.#browser = browser;
-    this.sites = new Map(sites.map((site) => [site.build.id, site]));
+    this.sites = new Map();
     this.#provider = provider;
+    const elsewhere = (): string => this.elsewhere('');
+    this.#options = { warehouse: new Warehouse(), hasClient, provider: elsewhere };
   }
 
   static async start({ browser, hasClient = false, builds }: ShopSceneOptions): Promise<ShopScene> {
-    const warehouse = new Warehouse();
     let scene: ShopScene | null = null;
     const provider = await startProvider(() => scene!.origin);
-    const elsewhere = (): string => scene!.elsewhere('');
-    const sites: Site[] = [];
-    for (const build of builds ?? ['v1', 'v2', 'v3']) {
-      sites.push(await startSite({ build, warehouse, hasClient, provider: elsewhere }));
-    }
-    scene = new ShopScene(browser ?? null, sites, provider);
+    scene = new ShopScene(browser ?? null, hasClient, provider);
+    for (const build of builds ?? ['v1', 'v2', 'v3']) await scene.#startSite(build);
     return scene;
   }
 
@@ -82,10 +84,11 @@ export class ShopScene {
     await this.close();
     const files = tls === null ? null : { cert: tls.certFile, key: tls.keyFile };
     const listen = files === null ? {} : { listen: [{ address: '127.0.0.1:0', tls: files }] };
+    this.newest = [...this.sites.keys()][0]!;
     this.#scheme = tls === null ? 'http' : 'https';
     this.#gateway = await startGateway({
       versions: Object.fromEntries([...this.sites].map(([build, { url }]) => [build, [url]])),
-      active: [...this.sites.keys()][0]!,
+      active: this.newest,
       health: { path: '/healthz', timeout: '5s' },
       ...listen,
       ...settings,
@@ -124,11 +127,39 @@ export class ShopScene {
     return tab;
   }
 
+  /** Its servers are stopped. */
+  isOff(build: string): boolean {
+    return this.#off.has(build);
+  }
+
+  /** In a window of its own: the gateway's script reloads no page that somebody looks at. */
+  async openWindow(path: string): Promise<Tab> {
+    const tab = await this.browser.openWindow(this.at(path));
+    await isReady(tab);
+    return tab;
+  }
+
+  /** A new build on a server of its own is put and gets the new sessions. */
+  async deploy(build: string): Promise<void> {
+    const site = await this.#startSite(build);
+    await this.gateway.admin.put(build, [site.url]);
+    await this.gateway.admin.wait(build, 'healthy');
+    await this.promote(build);
+  }
+
+  /** The version is retired, which it must be ready for, and its server is stopped. */
+  async takeAway(build: string): Promise<void> {
+    await this.gateway.admin.retire(build);
+    await this.site(build).stop();
+    this.#off.add(build);
+  }
+
   /** The version becomes the one that new sessions get. */
   async promote(build: string): Promise<void> {
     await waitFor(() => this.gateway.admin.promote(build), { what: `${build} to be promoted` });
     const { active } = await this.gateway.admin.status();
     if (active !== build) throw new Error(`${active} is active, not ${build}`);
+    this.newest = build;
   }
 
   /**
@@ -144,6 +175,12 @@ export class ShopScene {
       except(answer) || (answer.fromCache && new URL(answer.url).pathname.startsWith('/assets/'));
     return [...(this.#browser?.trouble({ except: isExpected }) ?? []), ...seen];
   }
+
+  async #startSite(build: string): Promise<Site> {
+    const site = await startSite({ build, ...this.#options });
+    this.sites.set(build, site);
+    return site;
+  }
 }
 
 /** Waits until the page that the tab shows is one of the shop and has done its first calls. */
@@ -153,9 +190,10 @@ export async function isReady(tab: Tab): Promise<void> {
 
 /** A person clicks a link or button and sees what comes of it. */
 export async function follow(tab: Tab, selector: string): Promise<void> {
-  const left = tab.page.waitForEvent('framenavigated', (frame) => frame === tab.page.mainFrame());
-  await tab.page.click(selector);
-  await left;
+  await Promise.all([
+    tab.page.waitForEvent('framenavigated', (frame) => frame === tab.page.mainFrame()),
+    tab.page.click(selector),
+  ]);
   await isReady(tab);
 }
 

@@ -23,12 +23,25 @@ interface Parts {
 export const PAGES: Readonly<Record<string, (context: PageContext) => Parts>> = {
   '/': () => ({ title: 'Products', body: goods() }),
   '/products': () => ({ title: 'All products', body: goods() }),
-  '/live': () => ({ title: 'Live', body: goods(), attributes: 'data-live' }),
+  '/live': () => ({ title: 'Live', body: goods(), attributes: 'data-live="both"' }),
   '/live-restarting': () => ({
     title: 'Live',
     body: goods(),
-    attributes: 'data-live data-on-restart="reload"',
+    attributes: 'data-live="both" data-on-restart="reload"',
   }),
+  /** It reloads itself before its version ends. */
+  '/live-leaving': () => ({
+    title: 'Live',
+    body: goods(),
+    attributes: 'data-live="both" data-leaves="2000"',
+  }),
+  '/talking': () => ({
+    title: 'Talking',
+    body: goods(),
+    attributes: 'data-live="socket" data-on-restart="reload" data-updates="own"',
+  }),
+  /** Whatever it is told, it stays as it is. */
+  '/staying': () => ({ title: 'Staying', body: goods(), attributes: 'data-updates="own"' }),
   '/profile': ({ build }) => ({ title: 'Profile', body: profileForm(build) }),
   '/cart': ({ lines }) => ({ title: 'Cart', body: `<p id="lines">${lines.join(', ') || 'nothing'}</p>` }),
   '/checkout': ({ build }) => ({ title: 'Checkout', body: checkoutForm(build) }),

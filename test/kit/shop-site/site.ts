@@ -204,7 +204,10 @@ class ShopSite implements Site {
       this.#options.warehouse.add(owner, String(form?.get('id')), Number(form?.get('quantity')));
       this.#sendJson(response, { lines: this.#linesOf(owner) });
     },
-    '/profile': ({ response }) => this.#redirect(response, 303, `/cart?page-build=${this.build.id}`),
+    '/profile': ({ response, form }) => {
+      const query = new URLSearchParams({ 'page-build': this.build.id, name: form?.get('name') ?? '' });
+      this.#redirect(response, 303, `/cart?${query}`);
+    },
     '/checkout/pay': ({ response }) => {
       this.#redirect(response, 303, this.#atProvider('/pay', '/checkout/callback'));
     },

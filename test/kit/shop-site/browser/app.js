@@ -21,6 +21,8 @@ const shop = {
   closed: [],
   /** Events that came by the stream. */
   ticks: 0,
+  /** What the gateway's script told: `soft`, `hard`, `gone URL`. */
+  updates: [],
   /** Times this page came back from the back/forward cache. */
   restored: 0,
   isReady: false,
@@ -138,10 +140,19 @@ shop.connect = () => {
   });
 };
 
-if (page.live !== undefined) {
-  shop.listen();
-  shop.connect();
-}
+if (page.live === 'both') shop.listen();
+if (page.live !== undefined) shop.connect();
+
+/** A page with streams cannot outlive its version: it leaves in time, as far as it is told. */
+globalThis.addEventListener('lockstep:update', (event) => {
+  const { kind, endsAt } = event.detail;
+  shop.updates.push(kind);
+  if (page.updates === 'own') event.preventDefault();
+  if (page.leaves !== undefined && endsAt !== null) {
+    setTimeout(() => location.reload(), Math.max(0, Date.parse(endsAt) - Date.now() - Number(page.leaves)));
+  }
+});
+globalThis.addEventListener('lockstep:reload', ({ detail }) => shop.updates.push(`gone ${detail.url}`));
 
 globalThis.addEventListener('pageshow', ({ persisted }) => {
   if (persisted) shop.restored++;

@@ -1,0 +1,87 @@
+// An afternoon of twenty deploys, at moments that a seed picks, while people use the shop. Somebody with several windows
+// follows links, goes back and forth, reloads, and leaves a tab open until its version's servers are off, to open a lazy part
+// of it then: one session, whose tabs are of different versions. Others fill in forms, and send them after the next deploy;
+// pay and sign in at another site; look at pages with WebSockets and event streams, across promotes and to the end of
+// drains. The operator retires what is drained and stops its servers.
+// No load fails, nothing is said on a console, and nothing is answered by another version than the page's.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Certificate, makeCertificate } from '../kit/certificate.ts';
+import { startChromium, type TestBrowser } from '../kit/chromium.ts';
+import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
+import { between, seededRandom } from '../kit/random.ts';
+import { onlooker, type Person, payer, shopper, visit, writer } from '../kit/shop-people.ts';
+import { ShopScene } from '../kit/shop-scene.ts';
+import { needsTool } from '../kit/tools.ts';
+
+const DEPLOYS = 20;
+const SEED = Number(process.env['PROMOTIONS_SEED'] ?? Math.floor(Math.random() * 1e6));
+
+const hasTools = needsTool('chromium') && needsTool('openssl');
+
+describe.skipIf(!hasTools)('twenty promotions at random moments', () => {
+  let folder: TemporaryFolder;
+  let certificate: Certificate;
+  let browser: TestBrowser;
+  let shop: ShopScene;
+
+  beforeAll(async () => {
+    folder = await temporaryFolder('certificate');
+    certificate = makeCertificate(folder.path);
+    browser = await startChromium({ trusts: [certificate.pem] });
+    shop = await ShopScene.start({ browser, hasClient: true, builds: ['v1'] });
+  });
+  afterAll(async () => {
+    await shop?.stop();
+    await browser?.stop();
+    await folder?.remove();
+  });
+
+  /** What is drained goes: its servers are wanted for the next build. */
+  const clearAway = async (): Promise<void> => {
+    const { versions } = await shop.gateway.admin.status();
+    for (const { id, state } of versions) if (state === 'drained') await shop.takeAway(id);
+  };
+
+  it(`are seen by nobody (seed ${SEED})`, { timeout: 300_000, retry: 0 }, async () => {
+    await shop.open(
+      {
+        cookie: { idle: '6s' },
+        drain: { nudge: '0s', deadline: '25s' },
+        more: { pin: { scope: 'page' } },
+      },
+      certificate,
+    );
+    const random = seededRandom(SEED);
+    let isOver = false;
+    const people: readonly Person[] = [
+      shopper(shop, seededRandom(SEED + 1)),
+      shopper(shop, seededRandom(SEED + 3)),
+      writer(shop),
+
+      payer(shop, seededRandom(SEED + 2)),
+      ...['/live-leaving', '/talking'].map((path) => onlooker(shop, path)),
+    ];
+    const visits: ((isOver: () => boolean) => Promise<number>)[] = [];
+    for (const [index, person] of people.entries())
+      visits.push(await visit(person, seededRandom(SEED + 10 + index)));
+    const lives = visits.map((live) => live(() => isOver));
+    const failed = Promise.all(lives);
+    failed.catch(() => {});
+    const deploys = async (): Promise<void> => {
+      for (let nth = 2; nth <= DEPLOYS + 1; nth++) {
+        await sleep(between(random, 100, 2_500));
+        await shop.deploy(`v${nth}`);
+        await clearAway();
+      }
+    };
+    await Promise.race([deploys(), failed]);
+    isOver = true;
+    const acts = await failed;
+    expect(shop.trouble()).toEqual([]);
+    // Somebody was there for it, and most pools were empty in time.
+    expect(Math.min(...acts)).toBeGreaterThan(0);
+    expect([...shop.sites.keys()].filter((build) => shop.isOff(build)).length).toBeGreaterThan(DEPLOYS / 4);
+  });
+});
