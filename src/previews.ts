@@ -1,9 +1,10 @@
 // Previews of versions (core/preview.ts): makes their links for operators, and answers under /.lockstep/preview, where a link
 // becomes a cookie. It joins parts, so it stands beside main. Rules:
 // - the claim in a link is a secret: audit log and events get its id, and the page that it leads to no Referer with it;
-// - a link leads to a path of its own origin and nowhere else.
+// - a link leads to a path of its own origin and nowhere else;
+// - it is opened, as a page: no picture or frame on another site puts its visitors into a preview, or takes them out of one.
 
-import type { ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { PinCookie } from './core/pin-cookie.ts';
 import type { CookiePolicy } from './core/policy.ts';
 import {
@@ -11,6 +12,7 @@ import {
   PREVIEW_FIELD,
   PREVIEW_ID_BYTES,
   PREVIEW_PATH,
+  PREVIEW_TARGET,
   type Preview,
   PreviewKeys,
   type PreviewScope,
@@ -41,13 +43,6 @@ export interface PreviewPorts {
   readonly note: (by: string, version: string, detail: Readonly<Record<string, unknown>>) => Promise<void>;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly wallMs: () => number;
-}
-
-/** Of this origin, in characters that every browser takes for a path: no `//host`, no backslash, nothing that is stripped. */
-const OWN_TARGET = /^\/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2000}$/;
-
-export function isOwnPath(to: string): boolean {
-  return OWN_TARGET.test(to) && !to.startsWith('/.lockstep');
 }
 
 export class Previews {
@@ -100,9 +95,18 @@ export class Previews {
 
   /** Of GET /.lockstep/preview. */
   readonly serve: OwnHandler = (request, answer) => {
-    const { query, isSecure } = request;
+    const { query, headers, isSecure } = request;
+    if (isWithinForeignPage(headers)) {
+      sendProblem(
+        answer,
+        403,
+        'not-a-page',
+        'Another site may link to a preview, not load it within its page.',
+      );
+      return;
+    }
     const to = query.get('to') ?? '/';
-    if (!isOwnPath(to)) {
+    if (!PREVIEW_TARGET.test(to)) {
       sendProblem(answer, 400, 'bad-target', 'A preview leads to a path of its own site, such as /cart.');
       return;
     }
@@ -131,6 +135,12 @@ export class Previews {
   #cookieFor(maxAgeMs: number): PinCookie {
     return new PinCookie({ ...this.#cookie, name: previewCookieName(this.#cookie.name), maxAgeMs });
   }
+}
+
+/** Who sends no fetch metadata is believed: browsers send it wherever they keep cookies from strangers. */
+function isWithinForeignPage(headers: IncomingHttpHeaders): boolean {
+  const { 'sec-fetch-site': site, 'sec-fetch-dest': dest } = headers;
+  return (site === 'cross-site' || site === 'same-site') && dest !== 'document';
 }
 
 function redirect(answer: ServerResponse, to: string, cookie: string): void {

@@ -7,7 +7,7 @@ import { LONGEST_STEP_MS, MOST_STEPS, SHORTEST_STEP_MS } from '../core/canary.ts
 import { parseDuration } from '../core/duration.ts';
 import { parsePercent } from '../core/percent.ts';
 import { parseUpstreamUrl } from '../core/pool.ts';
-import { LONGEST_PREVIEW_MS, PREVIEW_SCOPES, SHORTEST_PREVIEW_MS } from '../core/preview.ts';
+import { LONGEST_PREVIEW_MS, PREVIEW_SCOPES, PREVIEW_TARGET, SHORTEST_PREVIEW_MS } from '../core/preview.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { badValue, type ValueProblem } from './problem.ts';
@@ -105,7 +105,7 @@ export const previewBody = z
       .describe('browser: a link that sets a cookie; tab: a header for clients that set headers themselves.'),
     to: z
       .string(previewPath)
-      .regex(/^\/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2000}$/, previewPath)
+      .regex(PREVIEW_TARGET, previewPath)
       .default('/')
       .describe('Where the link leads.'),
   })

@@ -32,6 +32,11 @@ export const PREVIEW_PATH = '/.lockstep/preview';
 export const SHORTEST_PREVIEW_MS = 60_000;
 export const LONGEST_PREVIEW_MS = 7 * 86_400_000;
 export const PREVIEW_ID_BYTES = 6;
+/**
+ * Where a link may lead: to the application, of its own origin, in characters that every browser takes for a path: no
+ * `//host`, no backslash, nothing that is stripped.
+ */
+export const PREVIEW_TARGET = /^\/(?!\.lockstep)(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2000}$/;
 
 /** Keeps a MAC made for a preview from ever standing for anything else that the same key signs. */
 const PURPOSE = 'lockstep-preview-1';
@@ -132,11 +137,10 @@ export function previewedVersion(
   return isPreviewable(version) ? version : null;
 }
 
-/** What may be told of a request's target: a link's claim is a secret, for as long as it counts. */
+/** What may be told of a request's target: a link's claim is a secret, for as long as it counts, also where it was damaged. */
 export function tellableTarget(target: string): string {
-  return target.startsWith(PREVIEW_PATH) && target[PREVIEW_PATH.length] === '?'
-    ? `${PREVIEW_PATH}?[secret]`
-    : target;
+  const isSecret = target.length > PREVIEW_PATH.length && target.startsWith(PREVIEW_PATH);
+  return isSecret ? `${PREVIEW_PATH}?[secret]` : target;
 }
 
 function macOf(key: Hmac, fields: readonly string[]): string {

@@ -126,8 +126,25 @@ describe('a preview', () => {
     const answer = await visitor().get(`${link}&to=${encodeURIComponent(to)}`);
     expect([answer.status, answer.headers.location, answer.setCookies]).toEqual([400, undefined, []]);
     const asked = await scene.gateway.admin.call('POST', '/v1/versions/v2/preview', { to });
-    expect(asked.status).toBe(to.startsWith('/.lockstep') ? 200 : 400);
+    expect(asked.status).toBe(400);
   });
+
+  test.each([
+    { site: 'cross-site', dest: 'image', want: 403 },
+    { site: 'same-site', dest: 'iframe', want: 403 },
+    { site: 'cross-site', dest: 'document', want: 303 },
+    { site: 'same-origin', dest: 'iframe', want: 303 },
+  ])(
+    'is opened by people, not by what is loaded within the page of another site: $site $dest',
+    async (from) => {
+      const headers = { 'sec-fetch-site': from.site, 'sec-fetch-dest': from.dest };
+      const guest = visitor();
+      const opened = await guest.get(linkOf(await open()), headers);
+      expect([opened.status, opened.setCookies.length]).toEqual([from.want, from.want === 303 ? 1 : 0]);
+      const ended = await guest.get('/.lockstep/preview?end=1', headers);
+      expect([ended.status, ended.setCookies.length]).toEqual([from.want, from.want === 303 ? 1 : 0]);
+    },
+  );
 
   test.each([{ for: '59s' }, { for: '169h' }, { for: 7200 }, { scope: 'all' }, { x: 1 }])(
     'is not made of %j',

@@ -154,6 +154,9 @@ test.each([
 test.each([
   { given: '/.lockstep/preview?t=secret&to=/', want: '/.lockstep/preview?[secret]' },
   { given: '/.lockstep/preview', want: '/.lockstep/preview' },
+  // Damaged on its way, by a chat or a person, and answered with a 404.
+  { given: '/.lockstep/preview/?t=secret', want: '/.lockstep/preview?[secret]' },
+  { given: '/.lockstep/preview%3Ft=secret', want: '/.lockstep/preview?[secret]' },
   { given: '/?t=x', want: '/?t=x' },
 ])('what is told of $given', ({ given, want }) => {
   expect(tellableTarget(given)).toBe(want);
