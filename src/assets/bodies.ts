@@ -3,7 +3,7 @@
 // - a file is not believed before it was read through once since the start: what does not have its digest is not there;
 // - whoever names a body holds it; with the last one it goes.
 
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type * as fs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,7 +32,6 @@ export class BodyStore {
   readonly #bodies = new Map<string, Body>();
   /** What appears and what goes, one at a time: none goes that has just been named again. */
   #order: Promise<unknown> = Promise.resolve();
-  #writers = 0;
   #octets = 0;
 
   constructor(folder: string, files: BodyFiles) {
@@ -87,8 +86,9 @@ export class BodyStore {
 
   /** Rejects as the disk does. */
   async write(): Promise<BodyWriter> {
-    const path = join(this.#folder, `${++this.#writers}.tmp`);
-    const handle = await this.#files.open(path, 'w', PRIVATE);
+    // A name that nobody had: another store may have been in this folder a moment ago, and be writing still.
+    const path = join(this.#folder, `${randomUUID()}.tmp`);
+    const handle = await this.#files.open(path, 'wx', PRIVATE);
     return new BodyWriter(handle, {
       place: (written) => this.#place(path, written),
       discard: () => this.#files.rm(path, { force: true }),

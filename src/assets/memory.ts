@@ -38,6 +38,10 @@ const ASSET_OCTETS = 2_048;
 const EVICT_TO = 0.95;
 /** Queries of one path: random ones would push everything else out. */
 const MOST_QUERIES = 8;
+/** The same of one path on all hosts together: where `hosts` is not set, clients may say any. */
+const MOST_VARIANTS = 32;
+/** No host holds a space. */
+const ANY_HOST = ' ';
 /** After trouble with the disk. */
 const REST_MS = 60_000;
 /** How often it is written down which versions took traffic. */
@@ -50,8 +54,8 @@ export class AssetMemory {
   #policy: AssetMemoryPolicy;
   /** By host and target, then by version. */
   readonly #entries = new Map<string, Map<string, Entry>>();
-  /** Targets by host, path and version. */
-  readonly #queries = new Map<string, number>();
+  /** Targets by version, host and path, and by version and path. */
+  readonly #variants = new Map<string, number>();
   readonly #liveAt = new Map<string, number>();
   #live: ReadonlySet<string> = new Set();
   #count = 0;
@@ -116,7 +120,9 @@ export class AssetMemory {
 
   /** Whether one more target of that path would be kept. */
   hasRoomFor(version: string, host: string, target: string): boolean {
-    return (this.#queries.get(pathKey(version, host, target)) ?? 0) < MOST_QUERIES;
+    const queries = this.#variants.get(pathKey(version, host, target)) ?? 0;
+    const variants = this.#variants.get(pathKey(version, ANY_HOST, target)) ?? 0;
+    return queries < MOST_QUERIES && variants < MOST_VARIANTS;
   }
 
   /** Null when nothing can be written now. */
@@ -242,7 +248,7 @@ export class AssetMemory {
     }
     if (!versions.has(version)) {
       this.#count++;
-      this.#countQuery(entry.asset, 1);
+      this.#countVariant(entry.asset, 1);
     }
     versions.set(version, entry);
   }
@@ -256,17 +262,19 @@ export class AssetMemory {
     versions.delete(version);
     if (versions.size === 0) this.#entries.delete(key);
     this.#count--;
-    this.#countQuery(asset, -1);
+    this.#countVariant(asset, -1);
     this.#releaseAll(asset);
     void this.#log({ dropped: { version, host, target } });
     return true;
   }
 
-  #countQuery({ version, host, target }: Asset, by: 1 | -1): void {
-    const key = pathKey(version, host, target);
-    const count = (this.#queries.get(key) ?? 0) + by;
-    if (count === 0) this.#queries.delete(key);
-    else this.#queries.set(key, count);
+  #countVariant({ version, host, target }: Asset, by: 1 | -1): void {
+    for (const of of [host, ANY_HOST]) {
+      const key = pathKey(version, of, target);
+      const count = (this.#variants.get(key) ?? 0) + by;
+      if (count === 0) this.#variants.delete(key);
+      else this.#variants.set(key, count);
+    }
   }
 
   #releaseAll({ representations }: Asset): void {

@@ -53,7 +53,13 @@ async function start(policy: Partial<AssetMemoryPolicy> = {}, files?: MemoryFile
 }
 
 /** False when it could not be written. */
-async function keep(memory: AssetMemory, version: string, target: string, content: string): Promise<boolean> {
+async function keep(
+  memory: AssetMemory,
+  version: string,
+  target: string,
+  content: string,
+  host = HOST,
+): Promise<boolean> {
   const writer = await memory.write();
   if (writer === null) return false;
   await writer.write(Buffer.from(content.slice(0, 3)));
@@ -67,7 +73,7 @@ async function keep(memory: AssetMemory, version: string, target: string, conten
     fields: ['Content-Type', 'text/javascript'],
   };
   const representations = [{ ...representation, ...written }];
-  await memory.keep({ version, host: HOST, target, varying: [], keptAt: nowMs, representations });
+  await memory.keep({ version, host, target, varying: [], keptAt: nowMs, representations });
   return true;
 }
 
@@ -127,6 +133,34 @@ describe('what was kept', () => {
     expect(memory.hasRoomFor('v1', HOST, '/a.js?8')).toBe(false);
     expect(memory.hasRoomFor('v2', HOST, '/a.js?8')).toBe(true);
     expect(memory.hasRoomFor('v1', HOST, '/b.js')).toBe(true);
+  });
+
+  it('is not pushed out by hosts that clients make up', async () => {
+    const memory = await start();
+    for (let i = 0; i < 32; i++) {
+      expect(memory.hasRoomFor('v1', `${i}.example`, '/a.js')).toBe(true);
+      await keep(memory, 'v1', '/a.js', 'the same', `${i}.example`);
+    }
+    expect(memory.hasRoomFor('v1', '32.example', '/a.js')).toBe(false);
+    expect(memory.hasRoomFor('v2', '32.example', '/a.js')).toBe(true);
+    expect(memory.hasRoomFor('v1', '32.example', '/b.js')).toBe(true);
+    memory.sweep(new Set(['v2']), new Set(['v1']));
+    expect(memory.hasRoomFor('v1', '32.example', '/a.js')).toBe(true);
+  });
+
+  it('is not mixed up with what a memory that was closed was writing still', async () => {
+    const before = await start();
+    const late = (await before.write())!;
+    await late.write(Buffer.from('late'));
+    await before.close();
+    const memory = await start();
+    const writer = (await memory.write())!;
+    await writer.write(Buffer.from('one'));
+    await late.finish().catch(() => {});
+    const written = await memory.finish(writer);
+    expect(written).not.toBeNull();
+    expect(await readFile(join(folder, 'bodies', written!.body), 'utf8')).toBe('one');
+    expect(troubles).toEqual([]);
   });
 });
 
