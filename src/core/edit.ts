@@ -19,7 +19,6 @@ export function withoutPlan(record: VersionRecord): VersionRecord {
   return rest;
 }
 
-/** What its upstreams say they run; undefined: as it was. Its own id needs no saying. */
 /** What is said of a version besides its pool; what is left out stays as it was. The very record where nothing changes. */
 export function described(
   record: VersionRecord,
@@ -34,6 +33,7 @@ function withAccepted(record: VersionRecord, accepted: readonly string[] | undef
   return accepted.length === 0 ? rest : { ...rest, acceptsClientsOf: accepted };
 }
 
+/** What its upstreams say they run; undefined: as it was. Its own id needs no saying. */
 export function withReports(record: VersionRecord, reports: string | null | undefined): VersionRecord {
   const own = reports === record.id ? null : reports;
   if (own === undefined || own === (record.reports ?? null)) return record;
