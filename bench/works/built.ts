@@ -15,6 +15,8 @@ export async function buildLockstep({ folder }: Pick<Bench, 'folder'>): Promise<
   const to = await folder('built');
   const compiler = join(CLONE, 'node_modules/.bin/tsc');
   await run(compiler, ['-p', join(CLONE, 'tsconfig.build.json'), '--outDir', join(to, 'dist')]);
+  const client = 'client/client.min.js';
+  await cp(join(CLONE, 'src', client), join(to, 'dist', client));
   await cp(join(CLONE, 'bin'), join(to, 'bin'), { recursive: true });
   await cp(join(CLONE, 'package.json'), join(to, 'package.json'));
   await symlink(join(CLONE, 'node_modules'), join(to, 'node_modules'));
