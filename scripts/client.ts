@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 export const CLIENT_FILE = new URL('../src/client/client.min.js', import.meta.url);
 
 /** Properties of our own objects, never of the platform's: they may lose their names. */
-const INTERNAL = ['mayReload', 'isRestored', 'hasInput', 'count', 'saved', 'want', 'attempt', 'sending'];
+const INTERNAL = ['mayReload', 'isRestored', 'hasInput', 'mark', 'want', 'attempt', 'sending'];
 
 export async function buildClient(): Promise<string> {
   const { outputFiles } = await build({

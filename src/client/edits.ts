@@ -5,11 +5,9 @@
 import type { PageOrigin } from './page-origin.ts';
 
 export interface Edits {
-  hasInput(): boolean;
-  /** How many changes there were. */
-  count(): number;
-  /** Something that began after that many changes was saved: what has left the page is safe then. */
-  saved(count: number): void;
+  hasInput(): unknown;
+  /** Something is being saved; called when it has been: what has left the page is safe then, unless more was changed. */
+  mark(): () => void;
 }
 
 /** Of all that can be typed into, or chosen from; some have less. */
@@ -17,7 +15,7 @@ type Field = HTMLInputElement;
 
 export function trackEdits({ isRestored }: PageOrigin): Edits {
   const fields = new Set<Field>();
-  let hasLeft = false;
+  let hasLeft: unknown = false;
   let changes = 0;
   /** Holds on to no field that is not in the page any more, since pages that live long make and drop many. */
   const sweep = (): void => {
@@ -43,17 +41,19 @@ export function trackEdits({ isRestored }: PageOrigin): Edits {
       const restored = document.querySelectorAll<Field>('input,textarea');
       return hasLeft || [...fields].some(isFilled) || (isRestored && [...restored].some(isChanged));
     },
-    count: () => changes,
-    saved: (count) => {
-      sweep();
-      if (count === changes) hasLeft = false;
+    mark: () => {
+      const before = changes;
+      return () => {
+        sweep();
+        if (before === changes) hasLeft = false;
+      };
     },
   };
 }
 
 /** Or was at first. A box to tick always is: that it was touched is what counts. */
-function isFilled({ value, defaultValue, textContent }: Field): boolean {
-  return !!(value || defaultValue || textContent);
+function isFilled({ value, defaultValue, textContent }: Field): unknown {
+  return value || defaultValue || textContent;
 }
 
 function isChanged({ value, defaultValue, checked, defaultChecked }: Field): boolean {

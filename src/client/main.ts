@@ -12,7 +12,7 @@ import { reloader } from './reloader.ts';
 import { followUpdates } from './updates.ts';
 
 /** Asks whether another copy is there, which cancels it. */
-const PRESENCE = 'lockstep:client';
+const PRESENCE = '__lockstep';
 
 if (dispatchEvent(new Event(PRESENCE, { cancelable: true }))) {
   addEventListener(PRESENCE, (event) => event.preventDefault());

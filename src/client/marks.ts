@@ -41,7 +41,7 @@ export function markRequests(
     const ended = isSafe ? null : sending();
     return (url?: string, status?: number, field?: (name: string) => string | null): void => {
       const isOwn = url && own(url);
-      ended?.(!!isOwn && /^2/.test(`${status}`));
+      ended?.(isOwn && /^2/.test(status as Any));
       if (isOwn) answered(url, status!, field!);
     };
   };

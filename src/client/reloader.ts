@@ -15,13 +15,17 @@ export interface Reloader {
   /** This may be one. */
   attempt(): void;
   /** A request that may change something is on its way; called with whether it did when it has ended. */
-  sending(): (isSaved: boolean) => void;
+  sending(): (isSaved: unknown) => void;
 }
 
-/** In the session storage: the version that a reload left. A page that came back as the same one (out of a service worker) stays. */
-const LEFT = '__lockstep';
+/** In the session storage: when the tab was reloaded last. A page that comes back as it was (out of a service worker) rests. */
+const LAST = '__lockstep';
+const REST_MS = 60_000;
 
-export function reloader({ version, mayReload }: PageOrigin, edits: Edits): Reloader {
+/** The gateway keeps a session where it is for so long after it changed something: to reload then brings nothing new. */
+const ROUND_TRIP_MS = 10_000;
+
+export function reloader({ mayReload }: PageOrigin, edits: Edits): Reloader {
   let urgency: Urgency | 0 = 0;
   let onTheWay = 0;
 
@@ -30,10 +34,9 @@ export function reloader({ version, mayReload }: PageOrigin, edits: Edits): Relo
       urgency > (document.hidden ? 0 : 1) && !onTheWay && !edits.hasInput() && !isPlaying();
     if (!mayReload || !isMoment() || !(await askStatus()).moves || !isMoment() || objects()) return;
     try {
-      if (sessionStorage[LEFT] !== version) {
-        sessionStorage[LEFT] = version;
-        location.reload();
-      }
+      if (Date.now() - sessionStorage[LAST] < REST_MS) return;
+      sessionStorage[LAST] = Date.now();
+      location.reload();
     } catch {}
   };
 
@@ -44,12 +47,15 @@ export function reloader({ version, mayReload }: PageOrigin, edits: Edits): Relo
     },
     attempt,
     sending: () => {
-      const since = edits.count();
+      const saved = edits.mark();
       onTheWay++;
-      return (isSaved) => {
+      const ended = (): void => {
         onTheWay--;
-        if (isSaved) edits.saved(since);
         attempt();
+      };
+      return (isSaved) => {
+        if (isSaved) saved();
+        setTimeout(ended, isSaved ? ROUND_TRIP_MS : 0);
       };
     },
   };
@@ -60,8 +66,8 @@ function isPlaying(): boolean {
 }
 
 /** Whether the application would have the user asked before the page is left: it says so to this event, if at all. */
-function objects(): boolean {
+function objects(): unknown {
   const event = document.createEvent('BeforeUnloadEvent') as BeforeUnloadEvent;
   event.initEvent('beforeunload', false, true);
-  return !dispatchEvent(event) || !!event.returnValue;
+  return !dispatchEvent(event) || event.returnValue;
 }

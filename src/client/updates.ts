@@ -36,28 +36,25 @@ export function followUpdates({ version }: PageOrigin, { want, attempt }: Reload
   };
   const look = () => askStatus().then(learn);
 
-  // A hidden page holds no connection, a closed stream is opened anew, and a page in the back/forward cache has none.
-  const tune = ({ type }: Event): void => {
-    const isShown = type !== 'pagehide' && !document.hidden;
-    if (stream && (!isShown || stream.readyState === 2)) {
+  // A hidden page holds no connection, so one in the back/forward cache has none; a stream that was refused is tried anew.
+  const tune = (): void => {
+    if (stream && (document.hidden || stream.readyState === 2)) {
       stream.close();
       stream = null;
     }
-    if (isShown && !stream) {
+    if (!stream && !document.hidden) {
       stream = new EventSource('/.lockstep/events');
       stream.addEventListener('state', ({ data }) => learn(JSON.parse(data)));
     }
     attempt();
   };
-  if (version) {
-    for (const type of ['pageshow', 'pagehide', 'visibilitychange']) addEventListener(type, tune);
-  }
+  if (version) for (const type of ['pageshow', 'visibilitychange']) addEventListener(type, tune);
 
   // Scripts, `import()`, styles and images: their answers are seen by nobody else.
   new PerformanceObserver((list) => {
     const entries = list.getEntries() as PerformanceResourceTiming[];
     if (!isGone && entries.some(({ responseStatus }) => responseStatus === 409)) look();
-  }).observe({ type: 'resource', buffered: true });
+  }).observe({ type: 'resource' });
 
   return (url, status, field) => {
     if (status === 409 && field('x-lockstep-reload')) lose(url);

@@ -5,7 +5,8 @@
 //   /form      fields of several kinds, and a button that posts them to /posted
 //   /cached    fresh for ten minutes
 //   /strict    a Content-Security-Policy that allows scripts and requests of its own origin, and nothing else
-//   /twice     with the script two times; /bare: without
+//   /twice     with the script two times; /bare: without; /saying-v1: its tag says v1
+//   /always-v1 says that it is of v1, whoever serves it, as pages of a service worker might
 //   /away      303 to the other site, which takes simple cross-origin requests alone
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -90,6 +91,19 @@ export async function startClientScene(
 
 const CLIENT = '<script src="/.lockstep/client.js"></script>';
 
+function tagsOf(path: string): string {
+  switch (path) {
+    case '/bare':
+      return '';
+    case '/twice':
+      return CLIENT + CLIENT;
+    case '/saying-v1':
+      return CLIENT.replace('><', ' data-version="v1"><');
+    default:
+      return CLIENT;
+  }
+}
+
 const FORM = `<form method="post" action="/posted">
 <input id="text"> <input id="tick" type="checkbox"> <textarea id="area"></textarea>
 <select id="choice"><option>one<option>two</select> <div id="rich" contenteditable></div> <input id="file" type="file">
@@ -115,10 +129,11 @@ function serve(
       "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:",
     );
   }
+  if (pathname === '/always-v1') response.setHeader('server-timing', 'lockstep;desc="v1"');
   request.resume();
   const version = String(response.getHeader('x-app-version'));
   response.end(`<!doctype html><html data-version="${version}"><head><title>${version}</title>
-<link rel="icon" href="data:,">${pathname === '/bare' ? '' : CLIENT}${pathname === '/twice' ? CLIENT : ''}</head>
+<link rel="icon" href="data:,">${tagsOf(pathname)}</head>
 <body><a id="next" href="/next">next</a>${pathname === '/form' ? FORM : ''}</body></html>`);
   return true;
 }
