@@ -203,13 +203,13 @@ function* remembered(
   { version, host, target }: Wanted,
   kind: AssetKind,
 ): Iterable<Asset> {
-  for (const of of [host, '']) {
-    const own = memory.find(version, of, target);
+  for (const site of [host, '']) {
+    const own = memory.find(version, site, target);
     if (own !== null) yield own;
   }
   if (kind !== 'hashed') return;
-  for (const of of [host, '']) {
-    for (const asset of memory.findAny(of, target)) if (asset.version !== version) yield asset;
+  for (const site of [host, '']) {
+    for (const asset of memory.findAny(site, target)) if (asset.version !== version) yield asset;
   }
 }
 

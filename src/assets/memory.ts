@@ -269,8 +269,8 @@ export class AssetMemory {
   }
 
   #countVariant({ version, host, target }: Asset, by: 1 | -1): void {
-    for (const of of [host, ANY_HOST]) {
-      const key = pathKey(version, of, target);
+    for (const site of [host, ANY_HOST]) {
+      const key = pathKey(version, site, target);
       const count = (this.#variants.get(key) ?? 0) + by;
       if (count === 0) this.#variants.delete(key);
       else this.#variants.set(key, count);
