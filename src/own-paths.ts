@@ -38,6 +38,8 @@ export interface OwnPaths {
 const HEARTBEAT_MS = 15_000;
 /** Of the process's descriptors. A listening page takes three: its own, and both ends of the inner connection. */
 const LISTENERS_SHARE = 1 / 8;
+/** Where nothing says how many there are. */
+const FEW_DESCRIPTORS = 1_024;
 
 export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPorts): Promise<OwnPaths> {
   const faults = new LogLimiter(log);
@@ -47,9 +49,10 @@ export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPort
   const inner = await InnerServer.open([tmpdir(), config.stateDir], {
     onFault: (message, err) => faults.warn(message, { err }),
   });
+  const descriptorsForThem = Math.floor((descriptorLimit() ?? FEW_DESCRIPTORS) * LISTENERS_SHARE);
   const events = new PageEvents({
     state,
-    most: Math.min(limits.connections, Math.floor((descriptorLimit() ?? 1_024) * LISTENERS_SHARE)),
+    most: () => Math.min(limits.connections, descriptorsForThem),
     heartbeatMs: () => Math.min(HEARTBEAT_MS, limits.tunnelIdleMs / 3),
     random: Math.random,
   });

@@ -12,8 +12,8 @@ import type { OwnRequest } from './own-request.ts';
 export interface PageEventsPorts {
   readonly state: (of: PageIdentity) => PageState;
   /** Pages at a time; who comes later is told to ask /.lockstep/version now and then. */
-  readonly most: number;
-  /** Silence is ended after so long, so that nobody on the way takes it for death. Read anew each time. */
+  readonly most: () => number;
+  /** Silence is ended after so long, so that nobody on the way takes it for death. */
   readonly heartbeatMs: () => number;
   /** In [0, 1). */
   readonly random: () => number;
@@ -59,7 +59,7 @@ export class PageEvents {
 
   /** A request for the stream. */
   open(request: OwnRequest, answer: ServerResponse): void {
-    if (this.#listeners.size >= this.#ports.most) {
+    if (this.#listeners.size >= this.#ports.most()) {
       const detail = 'Too many pages listen already. Ask /.lockstep/version instead.';
       sendProblem(answer, 503, 'too-many-listeners', detail, { 'Retry-After': '60' });
       return;

@@ -1,9 +1,10 @@
 // Own paths: which they are, and that such a request has no version, no session and nothing that it could forge.
 import { describe, expect, it, test } from 'vitest';
-import { decideUnavailable } from '../../../src/core/dead-pin.ts';
+import { decideQueued, decideUnavailable } from '../../../src/core/dead-pin.ts';
 import type { Routing } from '../../../src/core/decision.ts';
 import { innerFields, innerOf, isOwnTarget } from '../../../src/core/own.ts';
 import type { Decision, RequestFacts } from '../../../src/core/route.ts';
+import { EMPTY_TABLE } from '../../../src/core/table.ts';
 
 describe('isOwnTarget', () => {
   const rows: readonly [target: string, want: boolean][] = [
@@ -77,4 +78,11 @@ test('an own path whose server is away is refused: no version is asked in its pl
     failure: 'no-upstream',
     holdMs: 0,
   });
+});
+
+test('an own path that waits for its turn keeps it, whatever table comes meanwhile', () => {
+  const { version } = innerOf({ socketPath: '/nowhere', paths: [] });
+  const asked = { action: 'forward', reason: 'own', version, holdMs: 0 } as unknown as Decision;
+  const routing = { table: EMPTY_TABLE, pin: null, kind: 'safe' } as unknown as Routing;
+  expect(decideQueued(asked, routing)).toBe(asked);
 });

@@ -50,7 +50,7 @@ function listening(more: Partial<PageEventsPorts> = {}) {
   };
   const events = new PageEvents({
     state,
-    most: 10_000,
+    most: () => 10_000,
     heartbeatMs: () => 60_000,
     random: () => 0.5,
     ...more,
@@ -124,7 +124,7 @@ describe('a page that listens', () => {
   });
 
   it('is one of so many: who comes later is refused, until one leaves', () => {
-    const { open } = listening({ most: 2 });
+    const { open } = listening({ most: () => 2 });
     const first = open('v1');
     open('v1');
     const late = open('v1');
