@@ -96,7 +96,7 @@ function isLeft({ state }: TableVersion, scope: RoutePolicy['scope']): boolean {
  * fetch, XMLHttpRequest, EventSource, sendBeacon: a page's script says of what version it is, and where it does not, an address
  * that scripts can change (history.pushState) says less than the pin.
  */
-function isOfScript({ secFetchDest: dest }: RequestFacts): boolean {
+export function isOfScript({ secFetchDest: dest }: RequestFacts): boolean {
   return dest === 'empty' || dest === '';
 }
 

@@ -15,7 +15,7 @@ import { isTopLevel, requestKind } from './navigation.ts';
 import type { PinReading } from './pin.ts';
 import type { Affinity, DeadPinPolicy, MarkerPolicy, PinScope } from './policy.ts';
 import type { Reason } from './reasons.ts';
-import { isExpired, isMovable, isPast, keepsAll, type Move, moveOf, pageOf } from './repin.ts';
+import { isExpired, isMovable, isOfScript, isPast, keepsAll, type Move, moveOf, pageOf } from './repin.ts';
 import type { SessionView } from './sessions.ts';
 import type { RoutingTable, TableVersion } from './table.ts';
 
@@ -149,29 +149,33 @@ export function decide(
 
 /**
  * Whether a decision may be remembered for the next GET whose fields, and so its pins, are the same: a session that stays
- * where its pin says. While table and sources are the same ones, nothing changes that but time and a target that names
- * a version: both are asked by `stillStands`.
+ * where its pin says, or a tab that says so itself. While table and sources are the same ones, nothing changes that but time
+ * and a target that names a version: both are asked by `stillStands`.
  */
 export function isLasting(
-  { reason, version, pinAction }: Decision,
-  { method }: RequestFacts,
+  { reason, kind, version, pinAction }: Decision,
+  facts: RequestFacts,
   table: RoutingTable,
   { policy: { scope }, isMixed }: RouteSources,
 ): boolean {
-  if (reason !== 'pinned' || version === null || method !== 'GET' || pinAction !== 'refresh') return false;
-  // Where pages of several versions meet, other requests of the session have a say.
-  return keepsAll(version, scope) && (scope === 'session' || !isMixed(table));
+  if (version === null || facts.method !== 'GET') return false;
+  if (reason === 'tab') return true;
+  if (reason !== 'pinned' || pinAction !== 'refresh') return false;
+  if (!keepsAll(version, kind === 'navigation' ? scope : 'session')) return false;
+  // Where pages of several versions meet, which of them asks has a say, and that other requests of the session change.
+  return scope === 'session' || isOfScript(facts) || !isMixed(table);
 }
 
 /** Whether a lasting decision is what `decide` would say now. */
 export function stillStands(
-  { kind, pin }: Decision,
+  { reason, version, kind, pin }: Decision,
   facts: RequestFacts,
   table: RoutingTable,
   nowMs: number,
   { policy, sessions }: RouteSources,
 ): boolean {
-  // Of a page's script; the fields that came before to the letter had none that counts.
+  // A page's script says it in a field, which was the same then, or in the target.
+  if (reason === 'tab') return facts.tab === version?.id;
   if (facts.tab !== '') return false;
   if (policy.markers !== null && urlMark(facts.target, table, policy.markers) !== null) return false;
   if (kind !== 'navigation' || !isTopLevel(facts) || pin === null) return true;

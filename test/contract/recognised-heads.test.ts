@@ -166,6 +166,23 @@ const SEQUENCES: readonly Sequence[] = [
     ],
   },
   {
+    name: 'tabs, by a field and by the query',
+    fields: `${pin('v1')}X-Lockstep-Version: v2\r\n`,
+    steps: [
+      {},
+      { line: 'GET /html HTTP/1.1' },
+      { line: 'POST /plain HTTP/1.1' },
+      { line: 'GET /plain?__lockstep=v1 HTTP/1.1' },
+      { fields: pin('v1') },
+      { fields: pin('v1'), line: 'GET /plain?__lockstep=v2 HTTP/1.1' },
+      { fields: pin('v1'), line: 'GET /plain?__lockstep=v9 HTTP/1.1' },
+      { fields: `${pin('v1')}X-Lockstep-Version: v9\r\n` },
+      { fields: `X-Lockstep-Version: v2\r\n` },
+      { before: (scene) => scene.activate('v1', ['v2']) },
+      { before: (scene) => scene.activate('v2') },
+    ],
+  },
+  {
     name: 'markers, in targets and in fields that are the same',
     fields: `${pin('v1')}X-Build: v9\r\n`,
     settings: {

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { askingPage } from '../../../src/core/page-lookup.ts';
 import type { PinReading } from '../../../src/core/pin.ts';
-import { decide, isLasting, type RequestFacts } from '../../../src/core/route.ts';
+import { decide, isLasting, type RequestFacts, stillStands } from '../../../src/core/route.ts';
 import {
   frame,
   IDLE,
@@ -246,10 +246,26 @@ describe('what is remembered of a head', () => {
   it.each([
     { name: 'lasts while pages of one version are served', reading: onV2, isMixed: false, want: true },
     { name: 'does not while other tabs may be of another one', reading: onV2, isMixed: true, want: false },
-    { name: 'does not while page loads are to move', reading: onV1, isMixed: false, want: false },
   ])('$name', ({ reading, isMixed, want }) => {
-    expect(asked(ajax, reading, {}, isMixed)).toBe(want);
-    expect(asked(ajax, reading, { policy: { scope: 'session' } }, isMixed)).toBe(true);
+    expect(asked(script, reading, {}, isMixed)).toBe(want);
+    expect(asked(script, reading, { policy: { scope: 'session' } }, isMixed)).toBe(true);
+  });
+
+  it('lasts for what scripts ask for: the page has no say in that', () => {
+    expect(asked(ajax, onV2, {}, true)).toBe(true);
+    expect(asked(ajax, onV1, {}, true)).toBe(true);
+    expect(asked(navigation, onV1, { lastBusyMs: NOW }, false)).toBe(false);
+  });
+
+  it('lasts for a tab that says of what version it is, as long as it says so', () => {
+    const around = sources();
+    const tab = { ...ajax, tab: 'v1' };
+    const decision = decide(tab, table, onV2, NOW, around);
+    expect(isLasting(decision, tab, table, around)).toBe(true);
+    expect(stillStands(decision, { ...tab, target: '/other' }, table, NOW, around)).toBe(true);
+    for (const other of ['', 'v2', 'v9']) {
+      expect(stillStands(decision, { ...tab, tab: other }, table, NOW, around)).toBe(false);
+    }
   });
 });
 
