@@ -60,6 +60,7 @@ function page({ version, upstream, edition, assets }: PageContext, title: string
 <title>${escapeHtml(title)} · ${name} ${v}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="${assets.style.path}">
+<script src="/.lockstep/client.js"></script>
 <script defer src="${assets.script.path}"></script>
 </head>
 <body>
