@@ -25,6 +25,7 @@ import { ExchangeTotals } from './observe/exchange-totals.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { LogLimiter } from './observe/log-limiter.ts';
 import { Metrics } from './observe/metrics.ts';
+import { SkewedRequests } from './observe/skewed-requests.ts';
 import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
 import { type AssetSurroundings, openAssets } from './open-assets.ts';
@@ -132,6 +133,7 @@ interface Parts extends Given {
   readonly control: Controller;
   readonly webhooks: Webhooks;
   readonly previews: Previews;
+  readonly skewed: SkewedRequests;
   /** What the parts ask of the gateway as a whole. */
   readonly life: Life;
 }
@@ -154,6 +156,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const { keys: pinKeys, isNew: isPinKeyNew } = await pinKeysOf(config, state);
   const shared = openShared(config, await threadsFor(config, log));
   const totals = new ExchangeTotals(shared.counts);
+  const skewed = skewedOf(log, () => control);
   const previews = previewsOf(config, pinKeys, () => control);
   const assets = await openAssets(
     config,
@@ -173,6 +176,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     log,
     onUpstreamFault: (fault) => control.upstreamFault(fault),
     onAsset: (asset) => assets.seen(asset),
+    onSkewed: (paths) => skewed.add(paths),
     onThreadDied: (thread, why) => control.tell('thread-died', { thread, why }),
     onThreadReplaced: (thread) => control.tell('thread-replaced', { thread }),
   });
@@ -180,27 +184,14 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const unknownPins = unknownPinsOf(totals, (found) => tellUnknownPins(found, control, log));
   undo.push(async () => unknownPins.stop());
   const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
-  const control = controlOf(config, { state, dataPlane, own, shared, life, log }, { meter, isPinKeyNew });
+  const controlled = { state, dataPlane, own, shared, skewed, life, log };
+  const control = controlOf(config, controlled, { meter, isPinKeyNew });
   control.onEvent(() => assets.versionsChanged());
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
-  const metrics = metricsOf(totals, { shared, dataPlane, control, accessLog, webhooks, assets });
-  return {
-    ...given,
-    pinKeys,
-    state,
-    accessLog,
-    metrics,
-    unknownPins,
-    shared,
-    own,
-    assets,
-    dataPlane,
-    control,
-    webhooks,
-    previews,
-    life,
-  };
+  const metrics = metricsOf(totals, { shared, dataPlane, control, accessLog, webhooks, assets, skewed });
+  const made = { pinKeys, state, accessLog, metrics, unknownPins, shared, own, assets, dataPlane };
+  return { ...given, ...made, control, webhooks, previews, skewed, life };
 }
 
 async function run(file: string | null, parts: Parts, undo: Undo): Promise<RunningGateway> {
@@ -249,6 +240,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     config: reloader,
     explainer,
     previews: parts.previews,
+    skew: parts.skewed,
     metrics: render,
     log,
   });
@@ -284,10 +276,10 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
 
 function controlOf(
   config: Config,
-  parts: Pick<Parts, 'state' | 'dataPlane' | 'own' | 'shared' | 'life' | 'log'>,
+  parts: Pick<Parts, 'state' | 'dataPlane' | 'own' | 'shared' | 'skewed' | 'life' | 'log'>,
   { meter, isPinKeyNew }: { readonly meter: CanaryMeter; readonly isPinKeyNew: boolean },
 ): Controller {
-  const { state, dataPlane, own, shared, life, log } = parts;
+  const { state, dataPlane, own, shared, skewed, life, log } = parts;
   return new Controller({
     state,
     plane: dataPlane,
@@ -299,6 +291,7 @@ function controlOf(
     isPinKeyNew,
     isListening: () => life.isListening && dataPlane.threads.serving > 0,
     threads: () => dataPlane.threads,
+    skewed: () => skewed.totals,
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
     whyForbidden: whyForbidden(() => life.listeners),
     onPublished: () => own.changed(),
@@ -337,6 +330,17 @@ function previewsOf({ cookie }: Config, pinKeys: readonly string[], control: () 
   });
 }
 
+function skewedOf(log: Log, control: () => Controller): SkewedRequests {
+  return new SkewedRequests({
+    wallMs: systemClock.wallMs,
+    onSkew: ({ page, version, path, request }) => {
+      const seen = { page, answeredBy: version, path, request };
+      log.warn(seen, "a request was answered by another version than its page's");
+      control().tell('skew', seen, page);
+    },
+  });
+}
+
 function openState({ stateDir }: Config, log: Log, life: Life): Promise<StateFolder> {
   return StateFolder.open(stateDir, {
     clock: systemClock,
@@ -372,13 +376,14 @@ function reconfigure(
 
 function metricsOf(
   requests: ExchangeTotals,
-  parts: Pick<Parts, 'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks' | 'assets'>,
+  parts: Pick<Parts, 'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks' | 'assets' | 'skewed'>,
 ): Metrics {
-  const { shared, dataPlane, control, accessLog, webhooks, assets } = parts;
+  const { shared, dataPlane, control, accessLog, webhooks, assets, skewed } = parts;
   return new Metrics({
     requests,
     stats: () => dataPlane.stats(),
     status: () => control.status(),
+    skewed: () => skewed.samples(),
     accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
     webhooks: () => webhooks.counts,
     assets: () => assets.counts,

@@ -17,6 +17,7 @@ import type { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { CountCells } from './observe/count-cells.ts';
 import type { Log } from './observe/log.ts';
 import { LogLimiter } from './observe/log-limiter.ts';
+import type { SkewedPath } from './observe/skew-tally.ts';
 import { Board } from './threads/board.ts';
 import { canShare } from './threads/claim.ts';
 import type { DataPlane, DataPlaneSettings } from './threads/data-plane.ts';
@@ -43,6 +44,7 @@ export interface DataPlaneSurroundings {
   /** In a turn of its own: a request does not wait for what it leads to. */
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
   readonly onAsset: (asset: SeenAsset) => void;
+  readonly onSkewed: (paths: readonly SkewedPath[]) => void;
   readonly onThreadDied: (thread: number, why: string) => void;
   readonly onThreadReplaced: (thread: number) => void;
 }
@@ -114,6 +116,7 @@ export function settingsOf(
     protectedPaths: drain.protectedPaths,
     markers,
     scope: pin.scope,
+    detectsSkew: skew.detect,
     hasAccessLog: log.access !== 'off',
     inner,
   };
@@ -123,7 +126,7 @@ function openLocal(
   { engine: kind }: Config,
   settings: DataPlaneSettings,
   { ledger, gauges, connections, counts }: Shared,
-  { listen, accessLog, log, onUpstreamFault, onAsset }: DataPlaneSurroundings,
+  { listen, accessLog, log, onUpstreamFault, onAsset, onSkewed }: DataPlaneSurroundings,
 ): Promise<DataPlane> {
   const faults = new LogLimiter(log);
   return LocalDataPlane.create(
@@ -134,6 +137,7 @@ function openLocal(
       // As a message from another thread would come.
       onUpstreamFault: (fault) => void setImmediate(onUpstreamFault, fault),
       onAsset: (asset) => void setImmediate(onAsset, asset),
+      onSkewed,
       writeLine: (exchange, id) => accessLog.write(exchange, id),
       flushLines: () => Promise.resolve(),
     },
@@ -144,7 +148,16 @@ function openThreads(
   { engine: kind }: Config,
   settings: DataPlaneSettings,
   { ledger, gauges, connections, board, counts }: Shared,
-  { listen, accessLog, log, onUpstreamFault, onAsset, onThreadDied, onThreadReplaced }: DataPlaneSurroundings,
+  {
+    listen,
+    accessLog,
+    log,
+    onUpstreamFault,
+    onAsset,
+    onSkewed,
+    onThreadDied,
+    onThreadReplaced,
+  }: DataPlaneSurroundings,
 ): DataPlane {
   const copies = copiesFor(listen, counts.length, log);
   const handlesOf = (thread: number) => ({
@@ -161,6 +174,7 @@ function openThreads(
       writeLines: (bytes, left) => accessLog.append(bytes, left),
       onUpstreamFault,
       onAsset,
+      onSkewed,
       onWarning: (fields, message) => log.warn(fields, message),
       zeroThread: (thread) => {
         gauges.zeroThread(thread);

@@ -18,6 +18,7 @@ import {
   type GatewayEvent,
   type PreviewReport,
   type SessionHistogram,
+  type SkewReport,
   type Status,
   type UpstreamStatus,
   type VersionStatus,
@@ -134,6 +135,9 @@ const StatusAnswer = z.object({
       restarts: count.describe('Of threads that died or hung.'),
     })
     .describe('Threads that move requests.'),
+  skew: z
+    .object({ requests: count, lastAt: time.nullable() })
+    .describe("Requests that were answered by another version than their page's, since the start."),
   versions: z.array(Version),
 }) satisfies z.ZodType<Status>;
 
@@ -170,6 +174,25 @@ const Sessions = z.object({
     .array(z.object({ le: z.number().nullable().describe('Seconds; null: all beyond.'), count }))
     .describe('Sessions by how long ago they were last seen.'),
 }) satisfies z.ZodType<SessionHistogram>;
+
+const Skew = z.object({
+  since: time,
+  requests: count,
+  lastAt: time.nullable(),
+  versions: z.array(z.object({ page: id, version: id.describe('That answered.'), requests: count })),
+  paths: z
+    .array(
+      z.object({
+        page: id,
+        version: id.describe('That answered.'),
+        path: z.string(),
+        requests: count,
+        lastAt: time,
+        request: z.string().describe('Id of the latest, in the access log.'),
+      }),
+    )
+    .describe('Most requests first.'),
+}) satisfies z.ZodType<SkewReport>;
 
 const PreviewAnswer = z.object({
   id: z.string().describe('As the audit log has it.'),
@@ -319,6 +342,7 @@ export const ANSWERS = {
   ReloadReport: Reloaded,
   Sessions,
   Preview: PreviewAnswer,
+  Skew,
   Waited,
   AuditEntry: AuditLine,
   AuditLog: z.object({ entries: z.array(AuditLine).describe('Latest first.') }),

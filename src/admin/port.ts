@@ -11,6 +11,7 @@ import type {
   GatewayEvent,
   PreviewReport,
   SessionHistogram,
+  SkewReport,
   Status,
   VersionStatus,
 } from '../core/status.ts';
@@ -69,7 +70,7 @@ export type ReloadOutcome =
   | { readonly ok: true; readonly report: ReloadReport }
   | { readonly ok: false; readonly problem: Problem; readonly errors: readonly FileProblem[] };
 
-/** Src/previews.ts has this shape. */
+/** Previews has this shape. */
 export interface PreviewPort {
   open(wish: {
     readonly version: string;
@@ -80,6 +81,11 @@ export interface PreviewPort {
   }): Promise<
     { readonly ok: true; readonly preview: PreviewReport } | { readonly ok: false; readonly problem: Problem }
   >;
+}
+
+/** What is seen of skew. */
+export interface SkewPort {
+  report(): SkewReport;
 }
 
 export interface ExplainPort {

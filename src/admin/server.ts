@@ -14,12 +14,13 @@ import { IdempotentChanges } from './idempotency.ts';
 import { parseStrictJson } from './json-body.ts';
 import { type ListenAt, type Listening, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
-import type { ConfigPort, ControlPort, ExplainPort, PreviewPort } from './port.ts';
+import type { ConfigPort, ControlPort, ExplainPort, PreviewPort, SkewPort } from './port.ts';
 import { previewRoutes } from './preview-routes.ts';
 import { probeRoutes } from './probe-routes.ts';
 import { ApiProblem, fromClientError, fromFrameworkError, PROBLEM_TYPE, problemDocument } from './problem.ts';
 import { Api } from './route.ts';
 import type { AdminLog, RouteContext } from './routes.ts';
+import { skewRoutes } from './skew-routes.ts';
 import { statusRoutes, stopping } from './status-routes.ts';
 import { versionRoutes } from './version-routes.ts';
 
@@ -29,6 +30,7 @@ export interface AdminSettings {
   readonly config: ConfigPort;
   readonly explainer: ExplainPort;
   readonly previews: PreviewPort;
+  readonly skew: SkewPort;
   readonly metrics: RouteContext['metrics'];
   readonly log: AdminLog;
   readonly heartbeatMs?: number;
@@ -72,6 +74,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     config: options.config,
     explainer: options.explainer,
     previews: options.previews,
+    skew: options.skew,
     metrics: options.metrics,
     log: options.log,
     changes: new IdempotentChanges(),
@@ -88,6 +91,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     statusRoutes,
     versionRoutes,
     previewRoutes,
+    skewRoutes,
     eventRoutes,
     explainRoutes,
     probeRoutes,

@@ -22,6 +22,7 @@ import { retire } from './retire.ts';
 import { rollback } from './rollback.ts';
 import { serve } from './serve.ts';
 import { sessions } from './sessions.ts';
+import { skew } from './skew.ts';
 import { status } from './status.ts';
 import { renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
@@ -48,6 +49,7 @@ const VERBS: readonly Verb[] = [
   disable,
   enable,
   sessions,
+  skew,
   events,
   explain,
   config,

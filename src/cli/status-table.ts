@@ -149,7 +149,7 @@ function tellEnd({ emptyAt, deadline }: DrainStatus, { nowMs, timeZone }: Now): 
 }
 
 function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now): string[] {
-  const { sessionOverflow, countingSince, state, threads } = status;
+  const { sessionOverflow, countingSince, state, threads, skew } = status;
   const lines = versions.flatMap((version) => tellWrongVersion(version, now));
   if (!state.writable) {
     const why = printable(state.error ?? 'it is not known why');
@@ -159,6 +159,13 @@ function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now)
     const died = threads.count - threads.serving;
     const are = died === 1 ? 'it is' : 'they are';
     lines.push(`${died} of ${threads.count} threads died; ${are} being replaced`);
+  }
+  if (skew.requests > 0) {
+    const answered = skew.requests === 1 ? 'request was' : 'requests were';
+    const last = tellSince(skew.lastAt, now).replace(' since', ', the latest');
+    lines.push(
+      `${skew.requests} ${answered} answered by another version than the page's${last}: lockstep skew`,
+    );
   }
   if (sessionOverflow > 0) {
     const since = tellClock(Date.parse(countingSince), now.nowMs, now.timeZone);

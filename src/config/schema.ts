@@ -302,6 +302,11 @@ export const SECTIONS = {
       .describe(
         'Answer header in which servers say which build they run; compared to the letter with versions.ID.reports. null: it is not read.',
       ),
+    detect: field(flag)
+      .prefault(true)
+      .describe(
+        'Look for requests that are answered by another version than that of their page: lockstep skew.',
+      ),
     quarantine: field(flag)
       .prefault(false)
       .describe(

@@ -12,6 +12,7 @@ import type {
   ChangeReport,
   DrainStatus,
   SessionHistogram,
+  SkewStatus,
   StateStatus,
   Status,
   ThreadsStatus,
@@ -38,6 +39,7 @@ export interface ReportSources {
   readonly wrongReport: (version: string, address: string) => string | null;
   readonly state: () => StateStatus;
   readonly threads: () => ThreadsStatus;
+  readonly skew: () => SkewStatus;
   /** When the pool should be empty; ms since the Unix epoch. */
   readonly emptyAtMs: (version: string) => number | null;
   /** What is measured in the step of a canary; null when nothing is. */
@@ -54,6 +56,7 @@ export function describeAll(deployment: Deployment, sources: ReportSources, nowM
     sessionOverflow: ledger.overflow,
     state: sources.state(),
     threads: sources.threads(),
+    skew: sources.skew(),
     versions: deployment.versions.map((record) => describeVersion(deployment, record, sources, nowMs)),
   };
 }

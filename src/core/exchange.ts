@@ -38,6 +38,8 @@ export interface ExchangeRecord {
   /** What was routed, and how; null when it did not come to that. For explanations: secrets may be in them. */
   readonly facts: RequestFacts | null;
   readonly decision: Decision | null;
+  /** Version of the page that asked, where another one answered; '' otherwise. Written by who looks for skew. */
+  page?: string;
 }
 
 /** Called once for each request, whatever became of it. Must not throw, must not block. */

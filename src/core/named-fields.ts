@@ -6,13 +6,24 @@ import type { SteeringPolicy } from './steering-contract.ts';
 
 export const REFERER = 'referer';
 
-/** Those of markers come first: core/markers.ts and core/repin.ts know their places. */
+export interface NamedFields {
+  /** Those of markers come first: core/markers.ts and core/repin.ts know their places. */
+  readonly names: readonly string[];
+  /** Of x-lockstep-preview among them; -1 for nowhere. */
+  readonly previewAt: number;
+  /** Which version answered which page is asked for, with the next request of that page. */
+  readonly remembersPages: boolean;
+}
+
 export function namedFieldsOf({
   markers,
   scope,
   previews,
-}: Pick<SteeringPolicy, 'markers' | 'scope' | 'previews'>): readonly string[] {
+  detectsSkew = false,
+}: Pick<SteeringPolicy, 'markers' | 'scope' | 'previews' | 'detectsSkew'>): NamedFields {
+  const remembersPages = scope === 'page' || detectsSkew;
   const headers = markers?.headers ?? NO_NAMED;
-  const more = [...(scope === 'page' ? [REFERER] : []), ...(previews == null ? [] : [PREVIEW_FIELD])];
-  return more.length === 0 ? headers : [...headers, ...more];
+  const more = [...(remembersPages ? [REFERER] : []), ...(previews == null ? [] : [PREVIEW_FIELD])];
+  const names = more.length === 0 ? headers : [...headers, ...more];
+  return { names, previewAt: names.indexOf(PREVIEW_FIELD), remembersPages };
 }

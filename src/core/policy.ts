@@ -75,6 +75,8 @@ export interface SkewPolicy {
   readonly header: string | null;
   /** One that says it runs another build is taken out. */
   readonly quarantine: boolean;
+  /** Answers of another version than the page's are looked for. */
+  readonly detect: boolean;
 }
 
 /** Warm-up before a version gets its first new sessions. */

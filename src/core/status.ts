@@ -112,6 +112,37 @@ export interface ThreadsStatus {
   readonly restarts: number;
 }
 
+/** Requests that were answered by another version than that of their page, since the start. */
+export interface SkewStatus {
+  readonly requests: number;
+  /** ISO 8601: the latest; null when there is none. */
+  readonly lastAt: string | null;
+}
+
+/** GET /v1/skew */
+export interface SkewReport extends SkewStatus {
+  /** ISO 8601. */
+  readonly since: string;
+  readonly versions: readonly {
+    readonly page: string;
+    readonly version: string;
+    readonly requests: number;
+  }[];
+  /** Most requests first. */
+  readonly paths: readonly {
+    readonly page: string;
+    /** That answered. */
+    readonly version: string;
+    /** Without its query. */
+    readonly path: string;
+    readonly requests: number;
+    /** ISO 8601: the latest. */
+    readonly lastAt: string;
+    /** Of the latest, as `lockstep explain --request` takes it. */
+    readonly request: string;
+  }[];
+}
+
 export interface Status {
   readonly epoch: number;
   readonly active: string | null;
@@ -122,6 +153,7 @@ export interface Status {
   readonly sessionOverflow: number;
   readonly state: StateStatus;
   readonly threads: ThreadsStatus;
+  readonly skew: SkewStatus;
   readonly versions: readonly VersionStatus[];
 }
 
@@ -208,6 +240,7 @@ export const EVENT_TYPES = [
   'unhealthy',
   'preview',
   'previews-ended',
+  'skew',
   'version-mismatch',
   'version-matches',
   'ladder-step',

@@ -97,6 +97,8 @@ export interface SteeringPolicy {
   /** Null: nothing marks. */
   readonly markers: MarkerPolicy | null;
   readonly scope: PinScope;
+  /** Pages are remembered for that (core/skew.ts). Default: no. */
+  readonly detectsSkew?: boolean;
   /** Requests at one upstream at once; null: no limit. */
   readonly upstreamConnections: number | null;
   /** Serves own paths; null: nobody does. */

@@ -11,12 +11,12 @@ import { Choice } from './choice.ts';
 import { decideQueued, decideUnavailable } from './dead-pin.ts';
 import { isFollowed } from './decision.ts';
 import { type Explanation, explain } from './explain.ts';
-import { namedFieldsOf } from './named-fields.ts';
+import { type NamedFields, namedFieldsOf } from './named-fields.ts';
 import { decideOwn, isInner, isOwnTarget } from './own.ts';
 import { PageLookup } from './page-lookup.ts';
 import { NO_PIN, newSessionId, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
-import { PREVIEW_FIELD, type Preview, readPreview } from './preview.ts';
+import { type Preview, readPreview } from './preview.ts';
 import { decidePreview, previewEdits } from './preview-routing.ts';
 import type { Recollection } from './recollection.ts';
 import { pageOf } from './repin.ts';
@@ -71,10 +71,8 @@ export class GatewaySteering implements Steering {
   #options: SteeringOptions;
   #pinCookie: PinCookie;
   #sources: RouteSources;
-  #namedFields: readonly string[];
+  #named: NamedFields;
   readonly #pages: PageLookup;
-  /** Of x-lockstep-preview among them. */
-  #previewAt: number;
   #limit: number;
 
   constructor(options: SteeringOptions) {
@@ -83,8 +81,7 @@ export class GatewaySteering implements Steering {
     this.#limit = options.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#pinCookie = new PinCookie(options.cookie);
     this.#sources = sourcesOf(options, this.#choice, this.#pages);
-    this.#namedFields = namedFieldsOf(options);
-    this.#previewAt = this.#namedFields.indexOf(PREVIEW_FIELD);
+    this.#named = namedFieldsOf(options);
   }
 
   /** Holds for every decision and answer from now on; a pin signed with a key that is gone verifies no more. */
@@ -93,12 +90,11 @@ export class GatewaySteering implements Steering {
     this.#options = { ...this.#options, ...policy };
     this.#limit = policy.upstreamConnections ?? Number.POSITIVE_INFINITY;
     this.#sources = sourcesOf(this.#options, this.#choice, this.#pages);
-    this.#namedFields = namedFieldsOf(policy);
-    this.#previewAt = this.#namedFields.indexOf(PREVIEW_FIELD);
+    this.#named = namedFieldsOf(policy);
   }
 
   get namedFields(): readonly string[] {
-    return this.#namedFields;
+    return this.#named.names;
   }
 
   decide(
@@ -172,7 +168,9 @@ export class GatewaySteering implements Steering {
 
   #preview({ cookie, named }: RequestFacts): Preview | null {
     const { previews, cookie: policy } = this.#options;
-    return previews == null ? null : readPreview(previews, cookie, policy.name, named[this.#previewAt] ?? '');
+    return previews == null
+      ? null
+      : readPreview(previews, cookie, policy.name, named[this.#named.previewAt] ?? '');
   }
 
   decideUnavailable(
@@ -208,7 +206,7 @@ export class GatewaySteering implements Steering {
   ): AnswerEdits {
     const { version, session } = decision;
     if (version === null || isInner(version)) return NO_EDITS;
-    const { ledger, scope } = this.#options;
+    const { ledger } = this.#options;
     const update = updateFor(version, table);
     const isDocument = isDocumentAnswer(facts, answer);
     const isPosted = isDocument && facts.method !== 'GET';
@@ -216,7 +214,7 @@ export class GatewaySteering implements Steering {
       return { ...NO_EDITS, ...previewEdits(this.#preview(facts), version), isDocument, isPosted };
     }
     if (isRedirect(answer.status) && isConfirmed(decision)) this.#busy(decision, version, table, nowMs);
-    if (isDocument && session !== '' && scope === 'page' && isPage(answer))
+    if (isDocument && session !== '' && this.#named.remembersPages && isPage(answer))
       this.#pages.keepPage(session, facts.target, version);
     const plan = this.#plan(decision, facts, answer, nowMs);
     if (plan === 'none' && decision.pinAction === 'repin') this.#touchPage(decision, table, nowMs);

@@ -103,6 +103,7 @@ export function recordOf(
     isStream: outcome.isStream,
     facts: request?.facts ?? null,
     decision,
+    page: '',
   };
 }
 

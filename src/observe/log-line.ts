@@ -6,7 +6,7 @@ import type { ExchangeRecord } from '../core/exchange.ts';
 import { type LineBlock, octetsOf } from './line-block.ts';
 
 /** Names, numbers and punctuation of a line, and what has a bound of its own. */
-const FIXED = 1_200;
+const FIXED = 1_300;
 /** Of one character: \uXXXX. */
 const LONGEST_ESCAPE = 6;
 
@@ -57,7 +57,7 @@ export function longestLine({
 
 /** `id` holds nothing that needs an escape. */
 export function writeExchange(line: LineBlock, exchange: ExchangeRecord, id: string): void {
-  const { failure } = exchange;
+  const { failure, page } = exchange;
   line.constant(TIME);
   line.integer(exchange.startedAt);
   line.constant(ID);
@@ -97,6 +97,10 @@ export function writeExchange(line: LineBlock, exchange: ExchangeRecord, id: str
   else line.quoted(failure);
   line.constant(RETRIES);
   line.integer(exchange.retries);
+  if (page !== undefined && page !== '') {
+    line.text(',"page":');
+    line.quoted(page);
+  }
   line.constant(exchange.isStream ? STREAM : NO_STREAM);
 }
 

@@ -24,6 +24,7 @@ export interface MetricsSources {
   readonly requests: ExchangeTotals;
   readonly stats: () => ConnectionStats;
   readonly status: () => Status;
+  readonly skewed: () => readonly Sample[];
   readonly accessLogDropped: () => number;
   readonly webhooks: () => WebhookCounts;
   readonly assets: () => AssetNumbers;
@@ -47,7 +48,7 @@ export class Metrics {
   }
 
   #stateFamilies(): Family[] {
-    const { stats, status, accessLogDropped, webhooks, assets } = this.#sources;
+    const { stats, status, skewed, accessLogDropped, webhooks, assets } = this.#sources;
     return [
       ...versionFamilies(() => status().versions),
       ...upstreamFamilies(() => status().versions),
@@ -104,6 +105,12 @@ export class Metrics {
         help: 'Lines of the access log that were dropped.',
         type: 'counter',
         read: () => one(accessLogDropped()),
+      },
+      {
+        name: 'lockstep_skewed_requests_total',
+        help: 'Requests that were answered by another version than that of their page.',
+        type: 'counter',
+        read: skewed,
       },
       ...webhookFamilies(webhooks),
       ...assetFamilies(assets),

@@ -25,6 +25,8 @@ export interface DataPlaneSettings {
   /** Null: nothing marks. */
   readonly markers: MarkerPolicy | null;
   readonly scope: PinScope;
+  /** Default: no. */
+  readonly detectsSkew?: boolean;
   /** Each request leaves a line. */
   readonly hasAccessLog: boolean;
   /** Serves own paths; null: nobody does. */

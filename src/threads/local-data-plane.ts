@@ -19,9 +19,11 @@ import type {
 } from '../engine/contract.ts';
 import { ExchangeCounts } from '../observe/exchange-counts.ts';
 import { RequestTrail } from '../observe/request-trail.ts';
+import { type SkewedPath, SkewTally } from '../observe/skew-tally.ts';
 import type { DataPlane, DataPlaneSettings, EngineKind, SharedCounts } from './data-plane.ts';
 import { type OwnListeners, whyForbidden } from './forbidden.ts';
 import { explainPast } from './past-requests.ts';
+import { SkewDetector } from './skew-detector.ts';
 import { createSteering, steeringPolicy } from './steering.ts';
 
 export interface LocalSetup extends SharedCounts {
@@ -38,6 +40,7 @@ export interface LocalPorts {
   readonly onFault: EnginePorts['onFault'];
   readonly onUpstreamFault: EnginePorts['onUpstreamFault'];
   readonly onAsset: (asset: SeenAsset) => void;
+  readonly onSkewed: (paths: readonly SkewedPath[]) => void;
   /** A line of the access log; `id` as `lockstep explain --request` takes it. */
   readonly writeLine: (exchange: ExchangeRecord, id: string) => void;
   /** Lines that wait leave. */
@@ -50,6 +53,8 @@ export class LocalDataPlane implements DataPlane {
   readonly #steering: GatewaySteering;
   readonly #counts: ExchangeCounts;
   readonly #tally: CanaryTally;
+  readonly #skew: SkewDetector;
+  readonly #skewed: SkewTally;
   /** Its own prefix: ids of two threads are never the same. */
   readonly #trail = new RequestTrail({ prefix: randomBytes(4).toString('hex') });
   readonly #ports: LocalPorts;
@@ -65,6 +70,9 @@ export class LocalDataPlane implements DataPlane {
     this.#steering = createSteering(settings, setup);
     this.#counts = new ExchangeCounts(counts, (id) => this.#table.versions.get(id)?.isDeleted === false);
     this.#tally = new CanaryTally(thread);
+    this.#skew = new SkewDetector(setup.ledger);
+    this.#skew.configure(this.#steering.namedFields);
+    this.#skewed = new SkewTally(ports.onSkewed);
     this.#engine = createEngine(
       { ...settings.engine, listen },
       {
@@ -92,6 +100,7 @@ export class LocalDataPlane implements DataPlane {
   configure(settings: DataPlaneSettings): void {
     this.#settings = settings;
     this.#steering.reconfigure(steeringPolicy(settings));
+    this.#skew.configure(this.#steering.namedFields);
     this.#engine.reconfigure(settings.engine);
   }
 
@@ -126,7 +135,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   shutdown(graceMs: number): Promise<void> {
-    return this.#engine.shutdown(graceMs);
+    return this.#engine.shutdown(graceMs).then(() => this.#skewed.flush());
   }
 
   async explainPast(request: string): Promise<ToldExplanation | null> {
@@ -148,7 +157,12 @@ export class LocalDataPlane implements DataPlane {
   #record(exchange: ExchangeRecord): void {
     this.#counts.record(exchange);
     this.#tally.record(exchange);
+    const page = this.#settings.detectsSkew === true ? this.#skew.pageOf(exchange, this.#table) : '';
     const id = this.#trail.add(exchange, this.#table);
+    if (page !== '') {
+      exchange.page = page;
+      this.#skewed.add(page, exchange, id);
+    }
     if (this.#settings.hasAccessLog) this.#ports.writeLine(exchange, id);
   }
 }

@@ -10,6 +10,7 @@ import type { GaugesHandle } from '../core/gauges.ts';
 import type { LedgerHandle } from '../core/sessions.ts';
 import type { RoutingTable } from '../core/table.ts';
 import type { ListenAddress } from '../engine/contract.ts';
+import type { SkewedPath } from '../observe/skew-tally.ts';
 import type { DataPlaneSettings, EngineKind } from './data-plane.ts';
 import type { OwnListeners } from './forbidden.ts';
 
@@ -84,6 +85,7 @@ export type FromThread =
   | { readonly told: 'lines'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly told: 'upstream-fault'; readonly fault: UpstreamFault }
   | { readonly told: 'asset'; readonly asset: SeenAsset }
+  | { readonly told: 'skewed'; readonly paths: readonly SkewedPath[] }
   /** For the gateway's log; at most a few of a kind. */
   | { readonly told: 'warning'; readonly fields: object; readonly message: string };
 

@@ -9,7 +9,7 @@ import { ENDED, Thread, type ThreadPorts } from './thread.ts';
 export type Bound = readonly { readonly host: string; readonly port: number }[];
 
 export interface SeatPorts
-  extends Pick<ThreadPorts, 'onLines' | 'onUpstreamFault' | 'onAsset' | 'onWarning'> {
+  extends Pick<ThreadPorts, 'onLines' | 'onUpstreamFault' | 'onAsset' | 'onSkewed' | 'onWarning'> {
   /** As things are now. */
   readonly setup: () => ThreadSetup;
   /** Another number than at the last look: its event loop turns. */
@@ -62,11 +62,18 @@ export class Seat {
 
   /** Takes a thread in, which loads what it needs meanwhile. */
   load(): void {
-    const { onLines, onUpstreamFault, onAsset, onWarning } = this.#ports;
+    const { onLines, onUpstreamFault, onAsset, onSkewed, onWarning } = this.#ports;
     this.#state = 'loading';
     this.#looks = 0;
     const onEnded = (why: string) => this.#ended(why);
-    this.#thread = new Thread(this.#number, { onLines, onUpstreamFault, onAsset, onWarning, onEnded });
+    this.#thread = new Thread(this.#number, {
+      onLines,
+      onUpstreamFault,
+      onAsset,
+      onSkewed,
+      onWarning,
+      onEnded,
+    });
   }
 
   /** Resolves when it listens. Rejects when it cannot; then it is gone. */

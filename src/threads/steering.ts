@@ -29,5 +29,6 @@ export function steeringPolicy(settings: DataPlaneSettings): SteeringPolicy {
   const keys = new PinKeys(pinKeys, cookie.name, cookie.domain);
   const previews = new PreviewKeys(pinKeys, cookie.name, cookie.domain);
   const pins = { cookie, keys, previews, affinity, deadPin, protectedPaths };
-  return { ...pins, markers, scope, upstreamConnections, inner };
+  const { detectsSkew = false } = settings;
+  return { ...pins, markers, scope, detectsSkew, upstreamConnections, inner };
 }

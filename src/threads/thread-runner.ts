@@ -72,6 +72,7 @@ async function start(
       wallMs: wallClock(setup.clock),
       onUpstreamFault: (fault) => tell({ told: 'upstream-fault', fault }),
       onAsset: (asset) => tell({ told: 'asset', asset }),
+      onSkewed: (paths) => tell({ told: 'skewed', paths }),
       onFault: (message, error) => warnings.warn(message, { detail: tellable(error) }),
       writeLine: (exchange, id) => lines.write(exchange, id),
       flushLines: () => lines.flush(),

@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import type { SeenAsset } from '../core/asset-answer.ts';
 import type { UpstreamFault } from '../core/fault.ts';
+import type { SkewedPath } from '../observe/skew-tally.ts';
 import type { Command, FromThread, ToThread } from './messages.ts';
 
 export interface ThreadPorts {
@@ -11,6 +12,7 @@ export interface ThreadPorts {
   readonly onLines: (bytes: Buffer, left: () => void) => void;
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
   readonly onAsset: (asset: SeenAsset) => void;
+  readonly onSkewed: (paths: readonly SkewedPath[]) => void;
   readonly onWarning: (fields: object, message: string) => void;
   /** Once. Nothing of it runs any more, so that what it counted can be taken away. */
   readonly onEnded: (why: string) => void;
@@ -101,6 +103,9 @@ export class Thread {
         break;
       case 'asset':
         this.#ports.onAsset(message.asset);
+        break;
+      case 'skewed':
+        this.#ports.onSkewed(message.paths);
         break;
       case 'warning':
         this.#ports.onWarning(message.fields, message.message);

@@ -11,6 +11,7 @@ import type { ThreadsStatus } from '../core/status.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
 import type { ConnectionCount } from '../engine/connection-count.ts';
 import type { EngineSettings, EngineStats, ListenAddress } from '../engine/contract.ts';
+import type { SkewedPath } from '../observe/skew-tally.ts';
 import { BEAT_MS, type Board } from './board.ts';
 import { claim } from './claim.ts';
 import type { DataPlane, DataPlaneSettings, EngineKind } from './data-plane.ts';
@@ -39,6 +40,7 @@ export interface ThreadedPorts {
   readonly writeLines: (bytes: Buffer, left: () => void) => void;
   readonly onUpstreamFault: (fault: UpstreamFault) => void;
   readonly onAsset: (asset: SeenAsset) => void;
+  readonly onSkewed: (paths: readonly SkewedPath[]) => void;
   readonly onWarning: (fields: object, message: string) => void;
   /** What the thread counted of what is open is to be taken away; it runs no more. */
   readonly zeroThread: (thread: number) => void;
@@ -182,13 +184,14 @@ export class ThreadedEngine implements DataPlane {
 
   #seat(number: number): Seat {
     const { board } = this.#options;
-    const { writeLines, onUpstreamFault, onAsset, onWarning, zeroThread, ...ports } = this.#ports;
+    const { writeLines, onUpstreamFault, onAsset, onSkewed, onWarning, zeroThread, ...ports } = this.#ports;
     return new Seat(number, {
       setup: () => this.#setup(number),
       beats: () => board.beats(number),
       onLines: writeLines,
       onUpstreamFault,
       onAsset,
+      onSkewed,
       onWarning,
       onGone: () => {
         board.zeroThread(number);

@@ -77,6 +77,7 @@ export function startThreads({ threads, kind, options, settings, ...rest }: Thre
       onWarning: (_fields, message) => onFault(message),
       onUpstreamFault,
       onAsset: () => {},
+      onSkewed: () => {},
       zeroThread: (thread) => {
         gauges.zeroThread(thread);
         ledger.zeroThread(thread, Date.now());

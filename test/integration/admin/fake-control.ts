@@ -7,6 +7,7 @@ import type {
   ControlPort,
   ExplainPort,
   PreviewPort,
+  SkewPort,
   WaitOutcome,
 } from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
@@ -150,6 +151,25 @@ export function fakeExplainer(asked: AskedRequest[] = []): ExplainPort {
   };
 }
 
+export const fakeSkew: SkewPort = {
+  report: () => ({
+    since: '2026-03-01T01:12:00.000Z',
+    requests: 13,
+    lastAt: '2026-03-01T03:05:00.000Z',
+    versions: [{ page: 'v1', version: 'v2', requests: 13 }],
+    paths: [
+      {
+        page: 'v1',
+        version: 'v2',
+        path: '/api/cart',
+        requests: 12,
+        lastAt: '2026-03-01T03:05:00.000Z',
+        request: '0f3a-1z',
+      },
+    ],
+  }),
+};
+
 export const fakePreviews: PreviewPort = {
   open: async ({ version, scope, to }) => ({
     ok: true,
@@ -188,6 +208,7 @@ export async function startAdmin(
     config: fakeConfig(),
     explainer: fakeExplainer(),
     previews: fakePreviews,
+    skew: fakeSkew,
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'lockstep_up 1\n' }),
     log,
     ...more,

@@ -8,7 +8,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createAdmin } from '../../../src/admin/server.ts';
 import { run } from '../../../src/cli/run.ts';
 import { statusOf, version } from '../../unit/cli/status-fixtures.ts';
-import { type FakeControl, fakeConfig, fakeControl, fakeExplainer, fakePreviews } from './fake-control.ts';
+import {
+  type FakeControl,
+  fakeConfig,
+  fakeControl,
+  fakeExplainer,
+  fakePreviews,
+  fakeSkew,
+} from './fake-control.ts';
 import { fakeTerminal } from './fake-terminal.ts';
 
 let folder: string;
@@ -37,6 +44,7 @@ async function start(
     config: fakeConfig(),
     explainer: fakeExplainer(),
     previews: fakePreviews,
+    skew: fakeSkew,
     metrics,
     log,
     ...more,

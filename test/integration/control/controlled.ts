@@ -83,7 +83,7 @@ export async function openBench(): Promise<Bench> {
         },
         warm: null,
         analysis: null,
-        skew: { header: null, quarantine: false },
+        skew: { header: null, quarantine: false, detect: false },
         meter: new CanaryMeter(1, () => {}),
         health: {
           path: null,

@@ -30,7 +30,7 @@ const controller = new Controller({
   },
   warm: null,
   analysis: null,
-  skew: { header: null, quarantine: false },
+  skew: { header: null, quarantine: false, detect: false },
   meter: new CanaryMeter(1, () => {}),
   health: {
     path: null,

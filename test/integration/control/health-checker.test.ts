@@ -58,7 +58,7 @@ function checking(addresses: readonly string[], policy: Partial<HealthPolicy> = 
       onComeback: ({ version }) => told.push(`close ${version} while ${gauges.health(0)}`),
       onChange: ({ version }, { health, error }) => told.push(`${version} ${health}: ${error}`),
       onConfirmed: () => told.push('confirmed'),
-      skew: () => ({ header: null, quarantine: false }),
+      skew: () => ({ header: null, quarantine: false, detect: false }),
       onReport: ({ address }, wrong) => told.push(`${address} says ${wrong}`),
     },
   );

@@ -53,7 +53,7 @@ async function checking(addresses: readonly string[], policy: Partial<HealthPoli
       onComeback: ({ slot }) => void told.push(`${slot} comes back`),
       onChange: ({ slot }, { health, error, by }) => void told.push(`${slot} ${health} by ${by}: ${error}`),
       onConfirmed: () => void told.push('confirmed'),
-      skew: () => ({ header: null, quarantine: false }),
+      skew: () => ({ header: null, quarantine: false, detect: false }),
       onReport: () => {},
     },
   );

@@ -45,7 +45,7 @@ function wanted(more: Partial<Reload> = {}): Reload & { applied: number } {
       },
       warm: null,
       analysis: null,
-      skew: { header: null, quarantine: false },
+      skew: { header: null, quarantine: false, detect: false },
     },
     detail: { changed: ['drain.deadline'] },
     isChange: true,

@@ -45,6 +45,7 @@ const status = (...versions: VersionStatus[]): Status => ({
   sessionOverflow: 0,
   state: { writable: true, since: '2026-01-01T00:00:00.000Z', error: null },
   threads: { count: 1, serving: 1, restarts: 0 },
+  skew: { requests: 0, lastAt: null },
   versions,
 });
 

@@ -42,7 +42,7 @@ const DEFAULTS: Config = {
   },
   warm: null,
   analysis: { errors: 0.01, p95: 1.5, min: 500 },
-  skew: { header: 'x-app-version', quarantine: false },
+  skew: { header: 'x-app-version', detect: true, quarantine: false },
   drain: {
     graceMs: 0,
     nudgeMs: 0,
@@ -215,6 +215,7 @@ const KEYS = [
     'min',
     'skew',
     'header',
+    'detect',
     'quarantine',
     'drain',
     'grace',

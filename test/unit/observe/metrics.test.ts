@@ -76,6 +76,7 @@ function start(versions: VersionStatus[]) {
     sessionOverflow: 6,
     state: { writable: true, since: '2026-01-01T00:00:00.000Z', error: null },
     threads: { count: 2, serving: 2, restarts: 3 },
+    skew: { requests: 0, lastAt: null },
     versions,
   });
   const stats = {
@@ -98,6 +99,7 @@ function start(versions: VersionStatus[]) {
     new ExchangeCounts(buffer, (id) => versions.some((version) => version.id === id));
   const threads = buffers.map(countIn);
   const requests = new ExchangeTotals(buffers);
+  const skewed = () => [{ labels: { page: 'old', version: 'new' }, value: 12 }];
   const metrics = new Metrics({
     status,
     requests,
@@ -105,6 +107,7 @@ function start(versions: VersionStatus[]) {
     accessLogDropped: () => 11,
     webhooks,
     assets,
+    skewed,
   });
   const lines = async () => (await metrics.render()).body.split('\n');
   const record = (each: ExchangeRecord) => threads[0]!.record(each);
