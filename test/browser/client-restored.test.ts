@@ -81,4 +81,16 @@ describe.skipIf(!needsTool('chromium'))('a page that comes back', () => {
     await goOnInV2(tab, '/saying-v1');
     expect(await answeredBy(tab)).toBe('v1');
   });
+
+  it('marks nothing of what its tag leaves out', async () => {
+    const tab = await scene.openOldTab('/excepting');
+    const answers = await tab.page.evaluate(() =>
+      Promise.all(
+        ['/api/left', '/api/alone/too', '/api/x/api/left'].map(
+          async (url) => (await (await fetch(url)).json()).version,
+        ),
+      ),
+    );
+    expect(answers).toEqual(['v2', 'v2', 'v1']);
+  });
 });

@@ -6,6 +6,7 @@
 //   /cached    fresh for ten minutes
 //   /strict    a Content-Security-Policy that allows scripts and requests of its own origin, and nothing else
 //   /twice     with the script two times; /bare: without; /saying-v1: its tag says v1
+//   /excepting its tag leaves out /api/left and /api/alone
 //   /always-v1 says that it is of v1, whoever serves it, as pages of a service worker might
 //   /away      303 to the other site, which takes simple cross-origin requests alone
 
@@ -97,6 +98,8 @@ function tagsOf(path: string): string {
       return '';
     case '/twice':
       return CLIENT + CLIENT;
+    case '/excepting':
+      return CLIENT.replace('><', ' data-except="^/api/(left|alone)"><');
     case '/saying-v1':
       return CLIENT.replace('><', ' data-version="v1"><');
     default:
