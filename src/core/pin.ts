@@ -47,11 +47,16 @@ const REMEMBERED = 32_768;
  * would otherwise be forgotten just before it comes back, and all be remembered anew for nothing (3 of 7.5 µs).
  */
 const ADMITTED_ONE_IN = 16;
+/** One that was sent so much earlier has most likely been sent anew since (a quarter of `cookie.idle`), and comes no more. */
+const REPLACED_MS = 600_000;
 
 export class PinKeys {
   readonly #keys: readonly Hmac[];
   /** By their text, to the letter. They go with the keys, so that a key that is removed takes its pins along. */
   readonly #verified = new Map<string, Pin>();
+  /** In the order in which they came. One walk for all times: a new one would pass all that have gone before (10 µs). */
+  readonly #byAge = this.#verified.entries();
+  #oldest: readonly [string, Pin] | null = null;
   #turnedAway = 0;
 
   /** At least one secret; the first signs, all verify. */
@@ -86,8 +91,11 @@ export class PinKeys {
   /** `text` and the strings of `pin` are kept: they must not be slices of a request's head. */
   remember(text: string, pin: Pin): void {
     if (this.#verified.size >= REMEMBERED) {
-      if (++this.#turnedAway % ADMITTED_ONE_IN !== 0) return;
-      this.#verified.delete(this.#verified.keys().next().value!);
+      this.#oldest ??= this.#byAge.next().value!;
+      const isReplaced = pin.seen - this.#oldest[1].seen > REPLACED_MS;
+      if (!isReplaced && ++this.#turnedAway % ADMITTED_ONE_IN !== 0) return;
+      this.#verified.delete(this.#oldest[0]);
+      this.#oldest = null;
     }
     this.#verified.set(text, pin);
   }

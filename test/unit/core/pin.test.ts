@@ -162,6 +162,16 @@ describe('a pin that verified before', () => {
     expect(known).toBeGreaterThan(20_000);
   });
 
+  test('is known at once, where those that are remembered have been sent anew since', () => {
+    const keys = new PinKeys(['first secret'], 'lockstep', null);
+    for (let i = 0; i < 32_768; i++) keys.remember(`yesterday ${i}`, PIN);
+    const later = { ...PIN, seen: PIN.seen + 3_600_000 };
+    for (let i = 0; i < 1_000; i++) keys.remember(`today ${i}`, later);
+    for (let i = 0; i < 1_000; i++) expect(keys.recall(`today ${i}`)).toBe(later);
+    expect(keys.recall('yesterday 0')).toBeUndefined();
+    expect(keys.recall('yesterday 1000')).toBe(PIN);
+  });
+
   test('does not lend its verdict to a text that differs in one character', () => {
     const keys = new PinKeys(['first secret'], 'lockstep', null);
     const text = signPin(keys, PIN);
