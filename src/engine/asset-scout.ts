@@ -81,7 +81,7 @@ export class AssetScout {
   }
 
   #isOpen({ target }: RequestFacts, host: string, decision: Decision, hashedOnly: boolean): boolean {
-    const kind = decision.reason === 'own' ? null : this.#match.kindOf(target);
+    const kind = isOnlyOfItsOwn(decision) ? null : this.#match.kindOf(target);
     if (kind === null || (hashedOnly && kind !== 'hashed')) return false;
     if (this.#misses.size === 0) return true;
     const name = nameOf(wantedVersion(decision), host, target);
@@ -120,6 +120,11 @@ export class AssetScout {
 
 function isSafe({ method, isWebSocket }: RequestFacts): boolean {
   return (method === 'GET' || method === 'HEAD') && !isWebSocket;
+}
+
+/** What others have is no answer: the gateway's own paths, and previews, where a file that is missing must be seen to be. */
+function isOnlyOfItsOwn({ reason }: Decision): boolean {
+  return reason === 'own' || reason === 'preview';
 }
 
 function nameOf(version: string, host: string, target: string): string {

@@ -341,6 +341,15 @@ describe('a flood of requests for made-up names', () => {
     await goOn(scene);
     expect((await get(scene, CHUNK)).text()).toBe(SECRET);
   });
+
+  it('takes nothing from what a version is known to have', async () => {
+    const scene = await openWithTwo('wire', 1, { assets: { memory: null } });
+    const elsewhere = '/assets/chunk-77aa88bb.js';
+    expect((await get(scene, elsewhere)).status).toBe(200);
+    const names = Array.from({ length: 120 }, (_, i) => `/assets/x-${100 + i}a0b1c2d3.js`);
+    await Promise.all(names.map((name) => get(scene, name)));
+    expect((await get(scene, elsewhere)).status).toBe(200);
+  });
 });
 
 describe('without memory', () => {
