@@ -171,6 +171,22 @@ const ALERT_TESTS: readonly AlertTest[] = [
   },
   { alert: 'LockstepStateUnwritable', series: { lockstep_state_writable: '1x9' }, at: '7m', want: [] },
   {
+    alert: 'LockstepSkew',
+    series: { lockstep_skewed_requests_total: '0x5 1+2x10' },
+    at: '12m',
+    want: [G],
+  },
+  { alert: 'LockstepSkew', series: { lockstep_skewed_requests_total: '7x30' }, at: '12m', want: [] },
+  {
+    alert: 'LockstepOtherBuild',
+    series: {
+      'lockstep_upstream_version_mismatch{version="v1",address="a:1"}': '0x5 1x5',
+      'lockstep_upstream_version_mismatch{version="v1",address="b:1"}': '0x5 1 0x5',
+    },
+    at: '8m',
+    want: [{ ...G, version: 'v1', address: 'a:1' }],
+  },
+  {
     alert: 'LockstepThreadsDie',
     series: { lockstep_thread_restarts_total: '0x5 1x20' },
     at: '8m',
