@@ -28,7 +28,7 @@ import { Metrics } from './observe/metrics.ts';
 import { SkewedRequests } from './observe/skewed-requests.ts';
 import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
-import { type AssetSurroundings, openAssets } from './open-assets.ts';
+import { type AssetSurroundings, aheadOf, openAssets } from './open-assets.ts';
 import {
   openDataPlane,
   openShared,
@@ -220,7 +220,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
       admin.setTokens(next.admin.tokens);
       webhooks.configure(next.hooks);
       parts.previews.configure(keys, next.cookie);
-      void parts.assets.configure(next.assets);
+      void parts.assets.configure(next.assets, aheadOf(next));
       log.level = next.log.level;
     },
     log,

@@ -2,7 +2,7 @@
 
 import { connect } from 'node:net';
 import { createAssetAsker } from './assets/asker.ts';
-import { Assets, type AssetsPorts } from './assets/assets.ts';
+import { type AheadSettings, Assets, type AssetsPorts } from './assets/assets.ts';
 import type { Wanted } from './assets/desk.ts';
 import type { Config } from './config/config.ts';
 import { systemClock } from './control/clock.ts';
@@ -22,18 +22,30 @@ export interface AssetSurroundings {
 }
 
 export function openAssets(
-  { stateDir, assets: policy }: Config,
+  config: Config,
   { table, gauges, whyForbidden, tell, log }: AssetSurroundings,
 ): Promise<Assets> {
-  return Assets.open(stateDir, policy, {
+  return Assets.open(config.stateDir, config.assets, aheadOf(config), {
     asker: createAssetAsker((host, port) => connect(connectOptions({ host, port }, whyForbidden))),
     liveVersions: () => liveVersions(table()).map(({ id }) => id),
     cutOffVersions: () => [...table().versions.values()].filter(isCutOff).map(({ id }) => id),
+    healthyVersions: () => {
+      const isUp = ({ upstreams }: TableVersion) =>
+        upstreams.some(({ enabled, slot }) => enabled && gauges.health(slot) === 'up');
+      return [...table().versions.values()].filter(isUp).map(({ id }) => id);
+    },
     serversOf: (version) => serversOf(table().versions.get(version), gauges),
     wallMs: systemClock.wallMs,
     tell,
     warn: (detail, message) => log.warn(detail, message),
   });
+}
+
+/** Where TLS is spoken, here or by a proxy in front, the application is asked as over TLS: else it would redirect. */
+export function aheadOf({ listen, trustedProxies, hosts, warm }: Config): AheadSettings {
+  const isSecure = listen.some(({ tls }) => tls !== null) || trustedProxies.length > 0;
+  const paths = [...new Set(['/', ...(warm?.paths ?? [])])];
+  return { paths, hosts, scheme: isSecure ? 'https' : 'http' };
 }
 
 /** The newest first: what new sessions get, then who gets some of them, then the others, the last put first. */

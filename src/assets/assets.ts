@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { SeenAsset } from '../core/asset-answer.ts';
 import { AssetMatch } from '../core/asset-match.ts';
 import type { AssetPolicy } from '../core/policy.ts';
+import { Ahead } from './ahead.ts';
 import type { AssetAsker } from './asker.ts';
 import { AssetDesk, type Found, type Wanted } from './desk.ts';
 import { Keeper, type KeeperCounts } from './keeper.ts';
@@ -16,6 +17,8 @@ export interface AssetsPorts {
   /** Versions that take traffic, the newest first. */
   readonly liveVersions: () => readonly string[];
   readonly cutOffVersions: () => readonly string[];
+  /** Found healthy, staged ones among them. */
+  readonly healthyVersions: () => readonly string[];
   /** Servers of a version that can be asked, the best first. */
   readonly serversOf: (version: string) => readonly string[];
   readonly wallMs: () => number;
@@ -25,6 +28,14 @@ export interface AssetsPorts {
     detail: Readonly<Record<string, unknown>>,
   ) => void;
   readonly warn: (detail: object, message: string) => void;
+}
+
+/** Where assets are looked for ahead. */
+export interface AheadSettings {
+  readonly paths: readonly string[];
+  /** Null: any; those that clients named so far are used. */
+  readonly hosts: readonly string[] | null;
+  readonly scheme: 'http' | 'https';
 }
 
 export interface AssetCounts {
@@ -43,21 +54,31 @@ export interface AssetCounts {
 }
 
 const SWEEP_MS = 60_000;
+/** Names under which assets are fetched ahead. */
+const MOST_HOSTS = 4;
 
 export class Assets {
   readonly #folder: string;
   readonly #ports: AssetsPorts;
   readonly #keeper: Keeper;
   readonly #desk: AssetDesk;
+  readonly #ahead: Ahead;
   readonly #timer: NodeJS.Timeout;
   #match: AssetMatch;
+  /** Null: nothing is fetched ahead. */
+  #aheadOf: AheadSettings | null = null;
   #memory: AssetMemory | null = null;
   #changes: Promise<unknown> = Promise.resolve();
 
   /** Never rejects: a folder that cannot be used is told, and nothing is kept. */
-  static async open(stateDir: string, policy: AssetPolicy | null, ports: AssetsPorts): Promise<Assets> {
+  static async open(
+    stateDir: string,
+    policy: AssetPolicy | null,
+    ahead: AheadSettings,
+    ports: AssetsPorts,
+  ): Promise<Assets> {
     const assets = new Assets(join(stateDir, 'assets'), ports);
-    await assets.configure(policy);
+    await assets.configure(policy, ahead);
     return assets;
   }
 
@@ -76,6 +97,7 @@ export class Assets {
     this.#keeper = new Keeper(shared);
     const onSeen = (asset: SeenAsset) => this.seen(asset);
     this.#desk = new AssetDesk({ ...shared, liveVersions: ports.liveVersions, onSeen });
+    this.#ahead = new Ahead({ ...shared, onFound: onSeen });
     this.#timer = setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
@@ -97,7 +119,8 @@ export class Assets {
   }
 
   /** In force when it resolves; one after the other. */
-  configure(policy: AssetPolicy | null): Promise<void> {
+  configure(policy: AssetPolicy | null, ahead: AheadSettings): Promise<void> {
+    this.#aheadOf = policy?.warm === true && policy.memory !== null ? ahead : null;
     const done = this.#changes.then(() => this.#configure(policy));
     this.#changes = done;
     return done;
@@ -117,6 +140,7 @@ export class Assets {
   versionsChanged(): void {
     this.#desk.versionsChanged();
     this.#sweep();
+    this.#lookAhead();
   }
 
   /** Resolves when all that was seen is kept. */
@@ -127,6 +151,7 @@ export class Assets {
   /** Idempotent. Never rejects. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#ahead.stop();
     await this.#keeper.stop();
     await this.#changes;
     await this.#memory?.close();
@@ -160,6 +185,13 @@ export class Assets {
       warn({ err, folder: this.#folder }, 'assets are not kept: their folder cannot be used');
       return null;
     });
+  }
+
+  #lookAhead(): void {
+    const wish = this.#aheadOf;
+    if (wish === null || this.#memory === null) return;
+    const hosts = (wish.hosts ?? this.#memory.hosts()).slice(0, MOST_HOSTS);
+    this.#ahead.look(this.#ports.healthyVersions(), { ...wish, hosts });
   }
 
   #sweep(): void {

@@ -112,6 +112,14 @@ export class AssetMemory {
     return all.map(({ asset }) => asset).sort((a, b) => b.keptAt - a.keptAt);
   }
 
+  /** Of what is kept, those with most assets first. */
+  hosts(): readonly string[] {
+    const counts = new Map<string, number>();
+    for (const { asset } of this.#all()) counts.set(asset.host, (counts.get(asset.host) ?? 0) + 1);
+    counts.delete('');
+    return [...counts].sort(([, a], [, b]) => b - a).map(([host]) => host);
+  }
+
   /** It was of use: given to a client, or seen in its version. */
   used({ version, host, target }: Pick<Asset, 'version' | 'host' | 'target'>): void {
     const entry = this.#entry(version, host, target);

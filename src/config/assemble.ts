@@ -78,10 +78,10 @@ function healthPolicy(health: Sections['health']): Config['health'] {
 
 function assetPolicy(assets: Sections['assets']): Config['assets'] {
   if (assets === null) return null;
-  const { match, memory } = assets;
-  if (memory === null) return { match, memory };
+  const { match, memory, warm } = assets;
+  if (memory === null) return { match, memory, warm };
   const { maxBytes, maxFile, maxAge } = memory;
-  return { match, memory: { maxBytes, maxFileBytes: maxFile, maxAgeMs: maxAge } };
+  return { match, memory: { maxBytes, maxFileBytes: maxFile, maxAgeMs: maxAge }, warm };
 }
 
 function warmPolicy(warm: Sections['warm']): Config['warm'] {

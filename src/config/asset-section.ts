@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { mapping } from './mapping.ts';
-import { duration, field, size, text } from './readers.ts';
+import { duration, field, flag, size, text } from './readers.ts';
 
 const KIB = 1_024;
 const MIB = 1_024 ** 2;
@@ -36,6 +36,11 @@ export const ASSETS = mapping({
     .prefault({ maxBytes: '256MiB', maxFile: '8MiB', maxAge: '720h' })
     .describe(
       'Assets of past versions, kept in the state directory. null: only versions that take traffic are asked.',
+    ),
+  warm: field(flag)
+    .prefault(false)
+    .describe(
+      'Read the documents of a version (/, and warm.paths) when it is found healthy, and keep what they load, so that it is there before anybody has asked for it.',
     ),
 })
   .nullable()

@@ -114,6 +114,8 @@ export interface AssetPolicy {
   readonly match: readonly string[];
   /** Null: nothing is kept; versions that take traffic are asked. */
   readonly memory: AssetMemoryPolicy | null;
+  /** What a version's documents load is kept before anybody asks for it. */
+  readonly warm: boolean;
 }
 
 export interface Limits {

@@ -352,6 +352,54 @@ describe('a flood of requests for made-up names', () => {
   });
 });
 
+describe('assets that nobody has asked for yet', () => {
+  const page =
+    '<link rel="stylesheet" href="/assets/app-aa11bb22.css"><script type="module" src="/assets/app-3f2a9c01.js"></script>';
+  const files = {
+    '/assets/app-3f2a9c01.js': 'import("./lazy-77aa88bb.js"); const page = "/assets/not-there-00aa11bb.js";',
+    '/assets/lazy-77aa88bb.js': 'export default "late";',
+    '/assets/app-aa11bb22.css': 'a { background: url(./paper-cc33dd44.png) }',
+    '/assets/paper-cc33dd44.png': 'not really',
+  };
+
+  async function openWarm(hosts: readonly string[] | null): Promise<Scene> {
+    const v1 = await startUpstream({
+      version: 'v1',
+      handle: (request, response) => {
+        if (request.url !== '/') return serveFile(files, request, response);
+        response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+        return true;
+      },
+    });
+    cleanUp.push(() => v1.stop());
+    const v2 = await startVersion('v2', {});
+    const state = await temporaryFolder('state');
+    cleanUp.push(() => state.remove());
+    const gateway = await startGateway({
+      ...settings('wire', 1, { assets: { warm: true }, hosts }),
+      versions: { v1: [v1.url], v2: [v2.url] },
+      active: 'v1',
+      stateDir: state.path,
+    });
+    cleanUp.push(() => gateway.stop());
+    const { headers } = await httpRequest(gateway.url, {
+      headers: { host: 'shop.example', accept: 'text/html' },
+    });
+    return { v1, v2, stateDir: state.path, gateway, cookie: String(headers['set-cookie']).split(';')[0]! };
+  }
+
+  it.each([[null], [['shop.example']]])('are fetched ahead with warm: true, as %j', async (hosts) => {
+    const scene = await openWarm(hosts);
+    await kept(scene, Object.keys(files).length);
+    await goOn(scene);
+    for (const [path, content] of Object.entries(files)) {
+      const answer = await get(scene, path);
+      expect([path, answer.status, answer.text()]).toEqual([path, 200, content]);
+    }
+    expect((await get(scene, '/assets/not-there-00aa11bb.js')).status).toBe(409);
+  });
+});
+
 describe('without memory', () => {
   it('versions that take traffic are asked all the same', async () => {
     const scene = await openWithTwo('wire', 1, { assets: { memory: null } });

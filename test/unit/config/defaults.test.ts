@@ -55,6 +55,7 @@ const DEFAULTS: Config = {
   assets: {
     match: ['hashed', 'folders'],
     memory: { maxBytes: 256 * 1024 * 1024, maxFileBytes: 8 * 1024 * 1024, maxAgeMs: 30 * 24 * 3_600_000 },
+    warm: false,
   },
   limits: {
     connections: 10_000,
