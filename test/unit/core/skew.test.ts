@@ -101,6 +101,7 @@ describe('by the address of the page', () => {
       pages: [...CART.pages, ['/cart', v2]],
       want: null,
     },
+    { name: 'nothing, when page and pin disagree', ...CART, pages: [['/cart', v3]], want: null },
     { name: 'nothing, when nobody remembers the page', ...CART, pages: [['/other', v1]], want: null },
     { name: 'nothing, from another site', ...CART, facts: { secFetchSite: 'cross-site' }, want: null },
     { name: 'nothing, without Sec-Fetch fields', ...CART, facts: { secFetchSite: '' }, want: null },
