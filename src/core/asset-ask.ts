@@ -3,11 +3,15 @@
 
 import type { FailureCode } from './errors.ts';
 import type { Inner } from './own.ts';
+import type { Reason } from './reasons.ts';
 import type { Decision } from './route.ts';
 import type { RoutingTable } from './table.ts';
 
 /** A refusal that says no more than that nobody of its version is there to answer. */
 const NOBODY_THERE: ReadonlySet<FailureCode> = new Set(['dead-pin', 'version-unavailable', 'no-upstream']);
+
+/** Forwarded for one of these, it goes to another version than that of its page. */
+const MOVED: ReadonlySet<Reason> = new Set(['pin-gone', 'failover', 'accepted']);
 
 export function isNobodyThere(failure: FailureCode): boolean {
   return NOBODY_THERE.has(failure);
@@ -16,7 +20,7 @@ export function isNobodyThere(failure: FailureCode): boolean {
 /** The version that the page is of, as far as that is known: its assets are wanted. '' for none. */
 export function wantedVersion({ action, reason, version, pin }: Decision): string {
   // Sent to the newest in place of its own.
-  const isMoved = action === 'forward' && (reason === 'pin-gone' || reason === 'failover');
+  const isMoved = action === 'forward' && MOVED.has(reason);
   if (isMoved && pin !== null) return pin.version;
   return version?.id ?? pin?.version ?? '';
 }

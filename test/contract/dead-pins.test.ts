@@ -6,7 +6,7 @@ import type { DeadPinPolicy } from '../../src/core/policy.ts';
 import { NAVIGATION, onlyValue, pinsSent, rawRequest } from '../kit/raw-request.ts';
 import { startUpstream, type Upstream, VERSION_FIELD } from '../kit/upstream.ts';
 import { onEveryEngine } from './engines.ts';
-import { type Scene, startScene } from './scene.ts';
+import { recorded, type Scene, startScene } from './scene.ts';
 
 const PATIENCE_MS = 60;
 const WEBSOCKET = [
@@ -79,8 +79,7 @@ onEveryEngine((engine) => {
       }
       expect(pinsSent(answer)).toEqual([]);
       expect(v2.requests.length).toBe(before);
-      await scene.settled();
-      expect(scene.records.at(-1)).toMatchObject({ reason: want.reason, version: 'v1', failure: want.error });
+      await recorded(scene, { version: 'v1', reason: want.reason, failure: want.error });
     });
   });
 
@@ -124,8 +123,7 @@ onEveryEngine((engine) => {
         expect(onlyValue(answer, 'x-lockstep-version')).toBe('v2');
         expect(pinsSent(answer)).toEqual([]);
         if (kind === 'unsafe') expect(v2.requests.at(-1)!.method).toBe('POST');
-        await scene.settled();
-        expect(scene.records.at(-1)).toMatchObject({ version: 'v2', reason: 'accepted' });
+        await recorded(scene, { version: 'v2', reason: 'accepted' });
       },
     );
 

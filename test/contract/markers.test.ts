@@ -6,7 +6,7 @@ import { rawClient } from '../kit/raw-client.ts';
 import { onlyValue, pinsSent, rawRequest } from '../kit/raw-request.ts';
 import { startUpstream, type Upstream, VERSION_FIELD } from '../kit/upstream.ts';
 import { onEveryEngine } from './engines.ts';
-import { type Scene, startScene } from './scene.ts';
+import { recorded, type Scene, startScene } from './scene.ts';
 
 const MARKERS = {
   headers: ['x-deployment-id', 'x-build'],
@@ -54,8 +54,7 @@ onEveryEngine((engine) => {
       const answer = await rawRequest(scene, fields, { target });
       expect(onlyValue(answer, VERSION_FIELD)).toBe('v1');
       expect(onlyValue(answer, 'x-lockstep-version')).toBe('v1');
-      await scene.settled();
-      expect(scene.records.at(-1)).toMatchObject({ version: 'v1', reason: 'marker' });
+      await recorded(scene, { version: 'v1', reason: 'marker' });
     });
 
     test('in the query of a page from the site itself moves the session', async () => {
@@ -115,8 +114,7 @@ onEveryEngine((engine) => {
       const fields = [...FROM_THE_SITE, 'Cookie: __vdpl=v1', 'X-Build: v1', 'X-Deployment-Id: v1'];
       const answer = await rawRequest(plain, fields, { target: '/app/v1/x?dpl=v1' });
       expect(onlyValue(answer, VERSION_FIELD)).toBe('v2');
-      await plain.settled();
-      expect(plain.records.at(-1)).toMatchObject({ version: 'v2', reason: 'new' });
+      await recorded(plain, { version: 'v2', reason: 'new' });
     });
   });
 });

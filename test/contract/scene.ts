@@ -15,6 +15,7 @@ import { GatewaySteering, type SteeringPolicy } from '../../src/core/steering.ts
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
 import { ConnectionCount } from '../../src/engine/connection-count.ts';
 import type { Engine, EngineOptions, EnginePorts } from '../../src/engine/contract.ts';
+import { waitFor } from '../kit/wait-for.ts';
 import { startThreads } from './threads.ts';
 
 export type EngineUnderTest = { readonly name: 'wire' | 'http-proxy' } & (
@@ -241,6 +242,20 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
     settled: async () => inThreads?.settled(),
     stop: (graceMs = 0) => engine.shutdown(graceMs),
   };
+}
+
+/** Waits for the record of such a request: threads tell of theirs soon, and each in its own time. */
+export async function recorded(
+  scene: Scene,
+  { version, reason, failure = null }: Pick<ExchangeRecord, 'version' | 'reason'> & Partial<ExchangeRecord>,
+): Promise<void> {
+  await waitFor(
+    () =>
+      scene.records.some(
+        (one) => one.version === version && one.reason === reason && one.failure === failure,
+      ),
+    { what: `the record of a request to ${version}, ${reason}` },
+  );
 }
 
 /** Threads tell of their own requests in order, and of those of another one before or after. */
