@@ -44,7 +44,7 @@ describe.skipIf(!needsTool('chromium'))('a session that stays with its version',
     await tab.page.click('button[data-part=details]');
     await tab.page.getByText('details of v1').waitFor();
     await tab.page.click('text=Add');
-    await follow(tab, 'text=cart');
+    await follow(tab, 'header [href="/cart"]');
     expect(await tab.page.textContent('#lines')).toBe('1 mug');
     await expectStayed(tab);
   });
@@ -62,7 +62,7 @@ describe.skipIf(!needsTool('chromium'))('a session that stays with its version',
 
   it('goes on as it was when it comes out of the back/forward cache', async () => {
     const tab = await openThenPromote('/products');
-    await follow(tab, 'text=profile');
+    await follow(tab, 'header [href="/profile"]');
     await tab.page.goBack({ waitUntil: 'commit' });
     await waitFor(async () => (await recordOf(tab)).restored === 1, { what: 'the page to be restored' });
     await tab.page.evaluate("shop.open('extras')");

@@ -42,7 +42,7 @@ describe.skipIf(!hasTools)('where each page has its version', () => {
   const expectWhole = async (tab: Tab, build: string): Promise<void> => {
     await isReady(tab);
     expect(tab.version()).toBe(build);
-    for (const script of ["call('/api/stock')", "xhr('/api/stock')", "addToCart('mug')"]) {
+    for (const script of ["open('details')", "call('/api/stock')", "xhr('/api/stock')", "addToCart('mug')"]) {
       await tab.page.evaluate(`shop.${script}`);
     }
     expect(await recordOf(tab)).toMatchObject({ build, skewed: [], failed: [], dead: [] });
@@ -58,7 +58,7 @@ describe.skipIf(!hasTools)('where each page has its version', () => {
 
   it('a link and a reload get the newest', async () => {
     const tab = await openThenPromote('/products');
-    await follow(tab, 'text=profile');
+    await follow(tab, 'header [href="/profile"]');
     await expectWhole(tab, 'v2');
     const other = await shop.openWindow('/products');
     await shop.promote('v3');
@@ -69,7 +69,7 @@ describe.skipIf(!hasTools)('where each page has its version', () => {
 
   it('a page that comes out of the back/forward cache goes on as what it is', async () => {
     const tab = await openThenPromote('/products');
-    await follow(tab, 'text=profile');
+    await follow(tab, 'header [href="/profile"]');
     expect(tab.version()).toBe('v2');
     await tab.page.goBack({ waitUntil: 'commit' });
     await waitFor(async () => (await recordOf(tab)).restored === 1, { what: 'the page to be restored' });
@@ -106,7 +106,7 @@ describe.skipIf(!hasTools)('where each page has its version', () => {
 
   it('a service worker is of the version of the pin', async () => {
     const tab = await openThenPromote('/products');
-    await follow(tab, 'text=cart');
+    await follow(tab, 'header [href="/cart"]');
     await tab.page.evaluate("shop.work('/service-worker.js')");
     expect(await tab.page.evaluate("shop.call('/api/by-worker')")).toMatchObject({ build: 'v2' });
     expect(requestsOf('/service-worker.js', 'v1')).toEqual([]);
@@ -176,9 +176,9 @@ describe.skipIf(!hasTools)('where each page has its version', () => {
 
   it('a page out of the HTTP cache is of the version that answered it', async () => {
     const tab = await shop.openWindow('/kept');
-    await follow(tab, 'text=profile');
+    await follow(tab, 'header [href="/profile"]');
     await shop.promote('v2');
-    await follow(tab, 'text=products');
+    await follow(tab, 'header [href="/products"]');
     expect(tab.version()).toBe('v2');
     await go(tab, '/kept');
     expect(requestsOf('/kept', 'v2')).toEqual([]);

@@ -61,6 +61,7 @@ describe.skipIf(!needsTool('chromium'))('a restored tab', () => {
     try {
       const tab = await restored(after);
       await tab.page.evaluate("shop.call('/api/stock')");
+      await tab.page.evaluate("shop.open('extras')");
       expect(await recordOf(tab)).toMatchObject({ build: 'v1', skewed: [], failed: [], dead: [] });
       // The page itself was asked of nobody.
       expect(seen('v1')).toContain('/api/stock');
