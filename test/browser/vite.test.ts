@@ -96,6 +96,27 @@ describe.skipIf(!needsTool('chromium'))('a static Vite build with the script tag
     expect(tab.skewed()).toEqual([]);
   });
 
+  it('still loads a chunk that nobody asked for before, when its pool is gone: assets.warm', async () => {
+    await start({ assets: { warm: true } });
+    const chunk = `/assets/${await chunkName(sites[0]!)}`;
+    await waitFor(() => sites[0]!.asked.some((target) => target === chunk), {
+      what: 'the chunk to be fetched ahead',
+      timeoutMs: 20_000,
+    });
+    const tab = await openShop('v1');
+    // A page with nothing typed into it would take the next build as soon as its own is gone.
+    await tab.page.fill('#note', 'tea, no sugar');
+    await gateway.admin.promote('v2');
+    await gateway.admin.retire('v1', true);
+    await sites[0]!.stop();
+
+    await openDetails(tab, 'v1');
+    expect(tab.trouble()).toEqual([]);
+    expect(tab.answers.filter(({ url }) => url.endsWith(chunk)).map(({ version }) => version)).toEqual([
+      'v1',
+    ]);
+  });
+
   async function openShop(build: string): Promise<Tab> {
     const tab = await browser.openTab(gateway.url);
     await expectText(tab, '#page-build', build);
