@@ -12,8 +12,8 @@ export interface Person {
   readonly name: string;
   /** Comes in; one after the other. */
   enter(): Promise<Tab>;
-  /** One thing that this person does, from a page that is ready to one that is. */
-  act(): Promise<void>;
+  /** One thing that this person does, from a page that is ready to one that is. Once it is over, no version is waited for. */
+  act(isOver: () => boolean): Promise<void>;
 }
 
 /** For 10 s after what changes something no page load moves: who does such things all the time stays to the bitter end. */
@@ -27,10 +27,18 @@ export function shopper(shop: ShopScene, random: Random): Person {
     await tab.page.evaluate(script);
   };
   const habits: readonly (() => Promise<void>)[] = [
-    () => follow(tab, oneOf(random, ['text=products', 'text=cart', 'text=profile'])),
-    () => follow(tab, oneOf(random, ['text=products', 'text=cart', 'text=profile'])),
+    () =>
+      follow(
+        tab,
+        oneOf(random, ['header [href="/products"]', 'header [href="/cart"]', 'header [href="/profile"]']),
+      ),
+    () =>
+      follow(
+        tab,
+        oneOf(random, ['header [href="/products"]', 'header [href="/cart"]', 'header [href="/profile"]']),
+      ),
     async () => {
-      await follow(tab, 'text=profile');
+      await follow(tab, 'header [href="/profile"]');
       await leaf(tab, 'back', 'profile');
       await call("shop.call('/api/stock')");
       await leaf(tab, 'forward', 'profile');
@@ -40,6 +48,8 @@ export function shopper(shop: ShopScene, random: Random): Person {
       await tab.page.reload();
       await isReady(tab);
     },
+    () => call("shop.open('details')"),
+    () => call("shop.open('extras')"),
     async () => {
       if (performance.now() - cartAtMs < CART_EVERY_MS) return;
       cartAtMs = performance.now();
@@ -67,7 +77,7 @@ export function writer(shop: ShopScene): Person {
       tab = await shop.browser.openStranger(shop.at('/profile'));
       return tab;
     },
-    act: async () => {
+    act: async (isOver) => {
       await enterAnew(shop, tab, '/profile');
       const { newest } = shop;
       const name = `Ann${nth++}`;
@@ -75,7 +85,7 @@ export function writer(shop: ShopScene): Person {
       await waitFor(
         async () => {
           await tab.page.evaluate("shop.call('/api/stock')");
-          return shop.newest !== newest;
+          return isOver() || shop.newest !== newest;
         },
         { what: 'the next version', everyMs: 400, timeoutMs: 60_000 },
       );
@@ -95,9 +105,12 @@ export function reader(shop: ShopScene): Person {
       tab = await shop.openTab('/staying');
       return tab;
     },
-    act: async () => {
+    act: async (isOver) => {
       const { build } = await recordOf(tab);
-      await waitFor(() => shop.isOff(build), { what: `${build} to be taken away`, timeoutMs: 60_000 });
+      await waitFor(() => isOver() || shop.isOff(build), {
+        what: `${build} to be taken away`,
+        timeoutMs: 150_000,
+      });
       await tab.page.evaluate("shop.open('extras')");
       await tab.page.evaluate("shop.open('details')");
       await tab.page.reload();
@@ -139,15 +152,21 @@ export function onlooker(shop: ShopScene, path: string): Person {
       await isReady(tab);
       return tab;
     },
-    act: async () => {
+    act: async (isOver) => {
       const { newest } = shop;
-      await waitFor(() => tab.version() === newest || shop.newest !== newest, {
+      await waitFor(() => isOver() || tab.version() === newest || shop.newest !== newest, {
         what: `${path} to become one of ${newest}`,
         timeoutMs: 60_000,
         everyMs: 100,
       });
     },
   };
+}
+
+/** The operator's smoke test of a version that was promoted: all of its parts are loaded by somebody. */
+export async function lookAtAll(shop: ShopScene, tab: Tab): Promise<void> {
+  await enterAnew(shop, tab, '/products');
+  for (const part of ['details', 'extras']) await tab.page.evaluate(`shop.open('${part}')`);
 }
 
 /** Comes in, and acts until it is over, and then to the end of what is being done. Resolves with how much that was. */
@@ -160,7 +179,7 @@ export async function visit(
     let acts = 0;
     try {
       while (!isOver()) {
-        await person.act();
+        await person.act(isOver);
         acts++;
         await sleep(between(random, 50, 400));
       }
@@ -176,7 +195,9 @@ export async function visit(
 /** Somebody else in the same place. */
 async function enterAnew(shop: ShopScene, tab: Tab, path: string): Promise<void> {
   await tab.page.context().clearCookies();
-  await tab.page.goto(shop.at(path));
+  // The page that is left may be reloading itself just then.
+  const go = (): Promise<unknown> => tab.page.goto(shop.at(path));
+  await waitFor(go, { what: `${path} to be entered`, timeoutMs: 30_000 });
   await isReady(tab);
 }
 

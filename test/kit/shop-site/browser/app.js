@@ -21,7 +21,7 @@ const shop = {
   closed: [],
   /** Events that came by the stream. */
   ticks: 0,
-  /** What the gateway's script told: `soft`, `hard`, `gone URL`. */
+  /** What the gateway's script told: `soft`, `hard`, `gone`. */
   updates: [],
   /** Times this page came back from the back/forward cache. */
   restored: 0,
@@ -152,7 +152,10 @@ globalThis.addEventListener('lockstep:update', (event) => {
     setTimeout(() => location.reload(), Math.max(0, Date.parse(endsAt) - Date.now() - Number(page.leaves)));
   }
 });
-globalThis.addEventListener('lockstep:reload', ({ detail }) => shop.updates.push(`gone ${detail.url}`));
+globalThis.addEventListener('lockstep:reload', (event) => {
+  shop.updates.push('gone');
+  if (page.updates === 'own') event.preventDefault();
+});
 
 globalThis.addEventListener('pageshow', ({ persisted }) => {
   if (persisted) shop.restored++;
