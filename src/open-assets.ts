@@ -69,7 +69,7 @@ function isCutOff({ state }: TableVersion): boolean {
 }
 
 /** What the data plane asks the inner upstream for, in place of a version. */
-export function wantedBy({ method, headers, isSecure, message }: OwnRequest): Wanted {
+export function wantedBy({ method, headers, client, isSecure, message }: OwnRequest): Wanted {
   const version = headers['x-lockstep-wanted'];
   return {
     method: method === 'HEAD' ? 'HEAD' : 'GET',
@@ -77,6 +77,7 @@ export function wantedBy({ method, headers, isSecure, message }: OwnRequest): Wa
     host: (headers.host ?? '').toLowerCase(),
     target: message.url ?? '/',
     scheme: isSecure ? 'https' : 'http',
+    client,
     headers,
   };
 }

@@ -3,7 +3,7 @@
 // the one that had it last. Rules:
 // - nothing of the client but what it accepts and its origin goes to another version, and nothing for one client comes back;
 // - versions are asked for one name once at a time; what none has is not looked for again for a while, and what can be looked
-//   for in vain is rationed, so that requests for made-up names lead to few others;
+//   for in vain is rationed by the networks of clients, so that requests for made-up names lead to few others, and stop nobody else's;
 // - an answer says whose it is. Not found is an empty 404: the data plane has a better one.
 
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
@@ -14,10 +14,12 @@ import type { AssetAnswer, AssetAsker } from './asker.ts';
 import type { Asset } from './asset.ts';
 import { headOf } from './keeper.ts';
 import type { AssetMemory } from './memory.ts';
-import { Misses, Ration } from './misses.ts';
+import { Misses, SharedRation } from './misses.ts';
 import { reply } from './representing.ts';
 
 export interface Wanted extends SeenAsset {
+  /** Textual IPv4 or IPv6. */
+  readonly client: string;
   readonly method: 'GET' | 'HEAD';
   readonly headers: IncomingHttpHeaders;
 }
@@ -42,8 +44,9 @@ const MOST_ASKED = 4;
 const MOST_SEARCHES = 32;
 const MISS_MS = 10_000;
 /** Searches in vain: a page of another build has some dozen names at most that nobody has. */
-const VAIN_AT_ONCE = 50;
-const VAIN_PER_SECOND = 10;
+const VAIN = { atOnce: 50, perSecond: 10 };
+/** Of one network's clients. */
+const VAIN_OF_ONE = { atOnce: 25, perSecond: 2 };
 const MOST_OWNERS = 4_096;
 /** Of all that a search waits for. */
 const SEARCH_MS = 8_000;
@@ -61,7 +64,7 @@ export class AssetDesk {
   asked = 0;
   readonly #ports: DeskPorts;
   readonly #misses = new Misses(MISS_MS);
-  readonly #ration = new Ration(VAIN_AT_ONCE, VAIN_PER_SECOND);
+  readonly #ration = new SharedRation(VAIN, VAIN_OF_ONE);
   /** Under way, by name: the version that has it. */
   readonly #searches = new Map<string, Promise<string | null>>();
   readonly #owners = new Map<string, string>();
@@ -112,7 +115,8 @@ export class AssetDesk {
     if (this.#misses.has(name, nowMs) || this.#searches.size >= MOST_SEARCHES) return false;
     const versions = this.#candidates(wanted, name);
     // Who had it last is not asked in vain: a flood of made-up names takes nothing from what is known to be there.
-    if (versions.length === 0 || !(this.#owners.has(name) || this.#ration.isLeft(nowMs))) return false;
+    if (versions.length === 0 || !(this.#owners.has(name) || this.#ration.isLeft(wanted.client, nowMs)))
+      return false;
     const search = Promise.withResolvers<string | null>();
     this.#searches.set(name, search.promise);
     const end = (owner: string | null) => {
@@ -124,7 +128,7 @@ export class AssetDesk {
       if (owner !== null) this.#remember(name, owner);
       else {
         this.#misses.add(name, this.#ports.wallMs());
-        this.#ration.take(this.#ports.wallMs());
+        this.#ration.take(wanted.client, this.#ports.wallMs());
       }
       return owner !== null;
     } finally {

@@ -342,6 +342,16 @@ describe('a flood of requests for made-up names', () => {
     expect((await get(scene, CHUNK)).text()).toBe(SECRET);
   });
 
+  it("takes nothing from another client's searches", async () => {
+    const scene = await openWithTwo('wire', 2, { trustedProxies: ['127.0.0.0/8'] });
+    const from = (client: string) => ({ 'x-forwarded-for': client });
+    for (let i = 0; i < 60; i++) await get(scene, `/assets/x-${100 + i}a0b1c2d3.js`, from('192.0.2.7'));
+    const asked = scene.v2.requests.filter(({ url }) => url.startsWith('/assets/')).length;
+    expect(asked).toBeLessThan(60);
+    const answer = await get(scene, '/assets/chunk-77aa88bb.js', from('198.51.100.1'));
+    expect([answer.status, answer.text()]).toEqual([200, 'export default 2;']);
+  });
+
   it('takes nothing from what a version is known to have', async () => {
     const scene = await openWithTwo('wire', 1, { assets: { memory: null } });
     const elsewhere = '/assets/chunk-77aa88bb.js';
