@@ -6,6 +6,9 @@
 /** hashed: another file would have another name. folder: it is where assets are, and may be another file in another version. */
 export type AssetKind = 'hashed' | 'folder';
 
+/** Octets of a target: no build tool writes longer ones, and what is remembered of clients' requests is bounded in number. */
+export const LONGEST_ASSET = 2_048;
+
 /** Words that stand for more than one pattern. */
 export const ASSET_PRESETS = ['hashed', 'folders'] as const;
 
@@ -51,6 +54,7 @@ export class AssetMatch {
 
   /** Null: it is no asset. `target` in origin form, with its query. */
   kindOf(target: string): AssetKind | null {
+    if (target.length > LONGEST_ASSET) return null;
     const query = target.indexOf('?');
     const path = query === -1 ? target : target.slice(0, query);
     const name = path.slice(path.lastIndexOf('/') + 1);

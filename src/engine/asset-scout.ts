@@ -5,7 +5,7 @@
 import { isAssetRequest } from '../core/answer.ts';
 import { isKeepable, type Lifetime, type SeenAsset } from '../core/asset-answer.ts';
 import { isNobodyThere, wantedVersion } from '../core/asset-ask.ts';
-import { AssetMatch } from '../core/asset-match.ts';
+import { AssetMatch, LONGEST_ASSET } from '../core/asset-match.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
 import type { EnginePorts, EngineSettings } from './contract.ts';
 import type { Step } from './placing.ts';
@@ -73,6 +73,7 @@ export class AssetScout {
   see(facts: RequestFacts, host: string, { reason, version }: Decision, lifetime: Lifetime): void {
     const { target } = facts;
     if (lifetime === 'none' || facts.method !== 'GET' || host === '') return;
+    if (target.length > LONGEST_ASSET) return;
     if (version === null || reason === 'asset' || !this.#isFirst(version.id, host, target)) return;
     const kind = this.#match.kindOf(target);
     if (kind === null || !isKeepable(lifetime, kind)) return;

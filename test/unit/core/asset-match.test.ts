@@ -4,6 +4,20 @@ import { AssetMatch } from '../../../src/core/asset-match.ts';
 
 const byDefault = new AssetMatch(['hashed', 'folders']);
 
+describe('a target of more than 2 KiB', () => {
+  const withQuery = (length: number) => '/assets/main.3f2a9c01.js?'.padEnd(length, 'x');
+
+  it.each([
+    { patterns: ['hashed'], kind: 'hashed' },
+    { patterns: ['folders'], kind: 'hashed' },
+    { patterns: ['/assets/*'], kind: 'hashed' },
+  ])('is no asset, whatever it is like: $patterns', ({ patterns, kind }) => {
+    const match = new AssetMatch(patterns);
+    expect(match.kindOf(withQuery(2_048))).toBe(kind);
+    expect(match.kindOf(withQuery(2_049))).toBeNull();
+  });
+});
+
 describe('names with a hash of the content', () => {
   const hashed = new AssetMatch(['hashed']);
 

@@ -26,6 +26,16 @@ describe('an asset that lasts', () => {
     for (let i = 0; i < 2; i++) one.see(request({ target: CHUNK }), HOST, decisionFor('pinned'), 'immutable');
     expect(told).toEqual([{ version: 'v1', host: HOST, target: CHUNK, scheme: 'http' }]);
   });
+
+  // Else 8,192 of them, of 8 KiB each: 64 MiB a thread.
+  test('is not remembered with a target of more than 2 KiB', () => {
+    const { scout: one, told } = scout();
+    const see = (target: string) => one.see(request({ target }), HOST, decisionFor('pinned'), 'immutable');
+    see(CHUNK);
+    for (let i = 0; i < 8_192; i++) see(`${CHUNK}?${i}`.padEnd(2_049, 'x'));
+    see(CHUNK); // told anew if they had filled the set
+    expect(told).toHaveLength(1);
+  });
 });
 
 describe('an asset that its version does not have', () => {
