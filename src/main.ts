@@ -166,6 +166,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const own = await openOwnPaths(config, log, {
     assets,
     state: (of, scope) => control.pageState(of, scope),
+    isKnown: (version) => control.table().versions.has(version),
     preview: previews.serve,
   });
   undo.push(() => own.close());

@@ -19,6 +19,7 @@ import { wantedBy } from './open-assets.ts';
 export interface OwnPathsPorts {
   readonly assets: Assets;
   readonly state: (of: PageIdentity, scope: PinScope) => PageState;
+  readonly isKnown: (version: string) => boolean;
   /** Where the links of previews lead. */
   readonly preview: OwnHandler;
 }
@@ -52,6 +53,7 @@ export async function openOwnPaths(config: Config, log: Log, ports: OwnPathsPort
   const descriptorsForThem = Math.floor((descriptorLimit() ?? FEW_DESCRIPTORS) * LISTENERS_SHARE);
   const events = new PageEvents({
     state,
+    isKnown: ports.isKnown,
     most: () => Math.min(limits.connections, descriptorsForThem),
     heartbeatMs: () => Math.min(HEARTBEAT_MS, limits.tunnelIdleMs / 3),
     random: Math.random,

@@ -1,6 +1,7 @@
 // Pages that want to hear at once what becomes of their version: /.lockstep/events, server-sent. Each gets its state when
 // it comes, and again whenever that changes. Rules:
-// - what is said is made once for all pages of one version and session, not for each;
+// - what is said is made once for all pages of one version and session, not for each; a version that is not known is none, or
+//   each stream could have a version of its own;
 // - so many that it takes a while are written to in several turns: this is the control plane's thread;
 // - who does not read is dropped, and so is nobody's memory: an event says all, none is ever repeated.
 
@@ -11,6 +12,8 @@ import type { OwnRequest } from './own-request.ts';
 
 export interface PageEventsPorts {
   readonly state: (of: PageIdentity) => PageState;
+  /** There is, or was, a version of that id. */
+  readonly isKnown: (version: string) => boolean;
   /** Pages at a time; who comes later is told to ask /.lockstep/version now and then. */
   readonly most: () => number;
   /** Silence is ended after so long, so that nobody on the way takes it for death. */
@@ -73,7 +76,8 @@ export class PageEvents {
       answer.end();
       return;
     }
-    const group = this.#join({ page: request.page, session: request.pin });
+    const { page, pin: session } = request;
+    const group = this.#join({ page: page !== null && this.#ports.isKnown(page) ? page : null, session });
     const listener = { answer, group, told: group.event, since: performance.now() };
     this.#listeners.add(listener);
     answer.on('close', () => this.#leave(listener));

@@ -50,6 +50,7 @@ function listening(more: Partial<PageEventsPorts> = {}) {
   };
   const events = new PageEvents({
     state,
+    isKnown: (version) => /^v\d$/.test(version),
     most: () => 10_000,
     heartbeatMs: () => 60_000,
     random: () => 0.5,
@@ -97,6 +98,15 @@ describe('a page that listens', () => {
     expect(asked()).toBe(2);
     activate('v3');
     expect(asked()).toBe(4);
+  });
+
+  it('of a version that is not known counts as one that says none, so that ids cannot be made up for each', () => {
+    const { open, activate, asked } = listening();
+    const pages = Array.from({ length: 100 }, (_, i) => open(`made-up-${i}`));
+    activate('v2');
+    expect(asked()).toBe(2);
+    expect(pages.every(({ written }) => written.length === 2)).toBe(true);
+    expect(pages[0]!.written[1]).toContain('"page":null,"session":null,"newest":"v2"');
   });
 
   it('hears the latest, be there ever so many and change things ever so fast', async () => {
