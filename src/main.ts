@@ -160,7 +160,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const previews = previewsOf(config, pinKeys, () => control);
   const assets = await openAssets(
     config,
-    assetPorts({ shared, life, log }, () => control),
+    assetPorts({ state, shared, life, log }, () => control),
   );
   undo.push(() => assets.close());
   const own = await openOwnPaths(config, log, {
@@ -303,10 +303,11 @@ function controlOf(
 
 /** Made before the control plane, asked when that has started. */
 function assetPorts(
-  { shared, life, log }: Pick<Parts, 'shared' | 'life' | 'log'>,
+  { state, shared, life, log }: Pick<Parts, 'state' | 'shared' | 'life' | 'log'>,
   control: () => Controller,
 ): AssetSurroundings {
   return {
+    holder: state,
     table: () => control().table(),
     gauges: shared.gauges,
     whyForbidden: whyForbidden(() => life.listeners),

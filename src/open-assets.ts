@@ -13,6 +13,7 @@ import type { OwnRequest } from './inner/own-request.ts';
 import type { Log } from './observe/log.ts';
 
 export interface AssetSurroundings {
+  readonly holder: AssetsPorts['holder'];
   /** In force now; asked when the control plane has started. */
   readonly table: () => RoutingTable;
   readonly gauges: Gauges;
@@ -23,10 +24,11 @@ export interface AssetSurroundings {
 
 export function openAssets(
   config: Config,
-  { table, gauges, whyForbidden, tell, log }: AssetSurroundings,
+  { holder, table, gauges, whyForbidden, tell, log }: AssetSurroundings,
 ): Promise<Assets> {
   return Assets.open(config.stateDir, config.assets, aheadOf(config), {
     asker: createAssetAsker((host, port) => connect(connectOptions({ host, port }, whyForbidden))),
+    holder,
     liveVersions: () => liveVersions(table()).map(({ id }) => id),
     cutOffVersions: () => [...table().versions.values()].filter(isCutOff).map(({ id }) => id),
     healthyVersions: () => {

@@ -10,10 +10,12 @@ import { Ahead } from './ahead.ts';
 import type { AssetAsker } from './asker.ts';
 import { AssetDesk, type Found, type Wanted } from './desk.ts';
 import { Keeper, type KeeperCounts } from './keeper.ts';
-import { AssetMemory } from './memory.ts';
+import { AssetMemory, type Holder } from './memory.ts';
 
 export interface AssetsPorts {
   readonly asker: AssetAsker;
+  /** Of the state directory. */
+  readonly holder: Holder;
   /** Versions that take traffic, the newest first. */
   readonly liveVersions: () => readonly string[];
   readonly cutOffVersions: () => readonly string[];
@@ -171,8 +173,9 @@ export class Assets {
   }
 
   #open(policy: NonNullable<AssetPolicy['memory']>): Promise<AssetMemory | null> {
-    const { wallMs, tell, warn } = this.#ports;
+    const { holder, wallMs, tell, warn } = this.#ports;
     return AssetMemory.open(this.#folder, policy, {
+      holder,
       wallMs,
       onTrouble: (err) => {
         warn({ err, folder: this.#folder }, 'assets cannot be kept for now: the disk does not take them');

@@ -2,7 +2,8 @@
 // - bounded by octets, number and age; what was of use longest ago goes first, and assets of versions that take traffic last:
 //   they will be asked for when those have gone;
 // - age counts from the last use, or from when the version last took traffic;
-// - what is damaged is dropped, never given; what cannot be written is not kept, and the gateway goes on.
+// - what is damaged is dropped, never given; what cannot be written is not kept, and the gateway goes on;
+// - nothing is written or removed once another gateway has taken the state directory.
 
 import * as disk from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +15,16 @@ import { type IndexFiles, type IndexLine, IndexLog } from './index-log.ts';
 
 export type MemoryFiles = BodyFiles & IndexFiles;
 
+/** Who may write to the state directory. */
+export interface Holder {
+  /** As far as it is known. */
+  readonly isLost: boolean;
+  /** Looks. May reject. */
+  isHeld(): Promise<boolean>;
+}
+
 export interface MemoryPorts {
+  readonly holder: Holder;
   readonly wallMs: () => number;
   /** The disk did not do what it was told: nothing is kept for a while. Told once for each time. */
   readonly onTrouble: (error: unknown) => void;
@@ -94,7 +104,7 @@ export class AssetMemory {
 
   /** It can keep something now. */
   get isWritable(): boolean {
-    return !this.#isClosed && this.#ports.wallMs() >= this.#troubleUntil;
+    return !this.#isClosed && !this.#ports.holder.isLost && this.#ports.wallMs() >= this.#troubleUntil;
   }
 
   configure(policy: AssetMemoryPolicy): void {
@@ -158,7 +168,8 @@ export class AssetMemory {
 
   /** A body that `finish` gave is not wanted after all. */
   async release(body: string): Promise<void> {
-    await this.#orTrouble(() => this.#bodies.release(body));
+    // Its successor may have it.
+    if (!this.#ports.holder.isLost) await this.#orTrouble(() => this.#bodies.release(body));
   }
 
   /** Takes the caller's hold of each body over. In place of what was kept under that name. */
@@ -204,7 +215,7 @@ export class AssetMemory {
   /** Idempotent. Never rejects. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    if (this.isWritable) await this.#orTrouble(() => this.#index.rewrite(() => this.#lines()));
+    await this.#rewrite();
     this.#isClosed = true;
     await this.#index.close().catch(() => {});
   }
@@ -310,8 +321,13 @@ export class AssetMemory {
   async #log(line: IndexLine): Promise<void> {
     if (!this.isWritable) return;
     await this.#orTrouble(() => this.#index.append(line));
-    if (this.#index.isLong(this.#count))
-      await this.#orTrouble(() => this.#index.rewrite(() => this.#lines()));
+    if (this.#index.isLong(this.#count)) await this.#rewrite();
+  }
+
+  /** In place of all that is there, which may be a successor's by now, and this process not have run since. */
+  async #rewrite(): Promise<void> {
+    if (!this.isWritable || !(await this.#ports.holder.isHeld().catch(() => false))) return;
+    await this.#orTrouble(() => this.#index.rewrite(() => this.#lines()));
   }
 
   async #orTrouble<T>(step: () => Promise<T>): Promise<T | null> {

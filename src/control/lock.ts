@@ -103,6 +103,11 @@ export class StateLock {
     return isMine;
   }
 
+  /** As of the last look. */
+  get isLost(): boolean {
+    return this.#state === 'lost';
+  }
+
   /** Idempotent. */
   async release(): Promise<void> {
     const wasHeld = this.#state === 'held';

@@ -84,6 +84,16 @@ export class StateFolder {
     return this.#audit.read(limit);
   }
 
+  /** Another gateway has taken the directory, as far as that is known here. */
+  get isLost(): boolean {
+    return this.#lock.isLost;
+  }
+
+  /** Looks. Rejects when it cannot be seen. */
+  isHeld(): Promise<boolean> {
+    return this.#lock.isHeld();
+  }
+
   /** Idempotent. */
   close(): Promise<void> {
     return this.#lock.release();

@@ -17,6 +17,7 @@ const HOST = 'shop.example';
 
 let folder: string;
 let nowMs: number;
+let holder: { isLost: boolean; isHeld: () => Promise<boolean> };
 let troubles: unknown[];
 let recoveries: number;
 let damaged: string[];
@@ -25,6 +26,7 @@ let open: AssetMemory[];
 beforeEach(async () => {
   folder = join(await mkdtemp(join(tmpdir(), 'assets-')), 'assets');
   nowMs = Date.parse('2026-01-01T00:00:00Z');
+  holder = { isLost: false, isHeld: async () => true };
   troubles = [];
   recoveries = 0;
   damaged = [];
@@ -41,6 +43,7 @@ async function start(policy: Partial<AssetMemoryPolicy> = {}, files?: MemoryFile
     folder,
     { ...POLICY, ...policy },
     {
+      holder,
       wallMs: () => nowMs,
       onTrouble: (error) => troubles.push(error),
       onWell: () => recoveries++,
@@ -407,6 +410,41 @@ describe('a disk that is full', () => {
     await keep(memory, 'v1', '/b.js', 'two');
     const after = await start();
     expect(after.assets).toBe(2);
+  });
+});
+
+describe('a gateway that lost the state directory to another', () => {
+  it('writes nothing over what its successor keeps, when it ends before it has noticed', async () => {
+    holder = { isLost: false, isHeld: async () => false };
+    const before = await start();
+    await keep(before, 'v1', '/a.js', 'one');
+    holder = { isLost: false, isHeld: async () => true };
+    const successor = await start();
+    await keep(successor, 'v1', '/b.js', 'two');
+    await before.close();
+    await successor.close();
+    const after = await start();
+    expect(await content(after, after.find('v1', HOST, '/a.js'))).toBe('one');
+    expect(await content(after, after.find('v1', HOST, '/b.js'))).toBe('two');
+  });
+
+  it('neither keeps nor removes anything once it knows, and gives what it has', async () => {
+    const lost = { isLost: false, isHeld: async () => true };
+    holder = lost;
+    const before = await start();
+    await keep(before, 'v1', '/a.js', 'one');
+    await keep(before, 'v2', '/b.js', 'two');
+    holder = { isLost: false, isHeld: async () => true };
+    const successor = await start();
+    const written = await readFile(index(), 'utf8');
+    Object.assign(lost, { isLost: true, isHeld: async () => false });
+    before.sweep(new Set(), new Set(['v1']));
+    expect(await keep(before, 'v1', '/c.js', 'three')).toBe(false);
+    expect(await content(before, before.find('v2', HOST, '/b.js'))).toBe('two');
+    await before.close();
+    expect(await readFile(index(), 'utf8')).toBe(written);
+    expect(await bodies()).toHaveLength(2);
+    expect(await content(successor, successor.find('v1', HOST, '/a.js'))).toBe('one');
   });
 });
 
