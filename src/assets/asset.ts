@@ -1,4 +1,6 @@
-// What is remembered of an asset: one version's answer to one host and path, in each content coding that was to be had.
+// What is remembered of an asset: one version's answer to one scheme, host and path, in each content coding that was to be had.
+
+import type { SeenAsset } from '../core/asset-answer.ts';
 
 /** One coding of it: the octets, by their digest, and the fields that go with them. */
 export interface Representation {
@@ -15,12 +17,7 @@ export interface Representation {
   readonly fields: readonly string[];
 }
 
-export interface Asset {
-  readonly version: string;
-  /** As the client wrote it, in small letters; '' where no client has asked yet. */
-  readonly host: string;
-  /** Path and query. */
-  readonly target: string;
+export interface Asset extends SeenAsset {
   /** It is right for requests without any of these fields. */
   readonly varying: readonly string[];
   /** Ms since the Unix epoch. */

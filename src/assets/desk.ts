@@ -8,7 +8,14 @@
 
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { isKeepable, isShareable, lifetimeOf, type SeenAsset, varyingBy } from '../core/asset-answer.ts';
+import {
+  assetName,
+  isKeepable,
+  isShareable,
+  lifetimeOf,
+  type SeenAsset,
+  varyingBy,
+} from '../core/asset-answer.ts';
 import type { AssetKind, AssetMatch } from '../core/asset-match.ts';
 import type { AssetAnswer, AssetAsker } from './asker.ts';
 import type { Asset } from './asset.ts';
@@ -105,7 +112,7 @@ export class AssetDesk {
   }
 
   async #fromLive(wanted: Wanted, kind: AssetKind, response: ServerResponse): Promise<boolean> {
-    const name = `${wanted.version} ${wanted.host} ${wanted.target}`;
+    const name = assetName(wanted);
     const underWay = this.#searches.get(name);
     if (underWay !== undefined) {
       const owner = await underWay;
@@ -205,16 +212,17 @@ export class AssetDesk {
 /** Without a host: what was fetched before anybody asked. */
 function* remembered(
   memory: AssetMemory,
-  { version, host, target }: Wanted,
+  { version, scheme, host, target }: Wanted,
   kind: AssetKind,
 ): Iterable<Asset> {
   for (const site of [host, '']) {
-    const own = memory.find(version, site, target);
+    const own = memory.find({ version, scheme, host: site, target });
     if (own !== null) yield own;
   }
   if (kind !== 'hashed') return;
   for (const site of [host, '']) {
-    for (const asset of memory.findAny(site, target)) if (asset.version !== version) yield asset;
+    const all = memory.findAny({ scheme, host: site, target });
+    for (const asset of all) if (asset.version !== version) yield asset;
   }
 }
 

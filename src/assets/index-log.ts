@@ -5,13 +5,14 @@
 import type * as fs from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import type { SeenAsset } from '../core/asset-answer.ts';
 import type { Asset } from './asset.ts';
 
 export type IndexFiles = Pick<typeof fs, 'open' | 'rename' | 'readFile'>;
 
 export type IndexLine =
   | { readonly kept: Asset; readonly usedAt: number }
-  | { readonly dropped: Pick<Asset, 'version' | 'host' | 'target'> }
+  | { readonly dropped: SeenAsset }
   /** When versions took traffic last; ms since the Unix epoch. */
   | { readonly live: Readonly<Record<string, number>> };
 
@@ -24,7 +25,13 @@ const REPRESENTATION = z.object({
   fields: z.array(z.string()),
 });
 
-const NAME = { version: z.string(), host: z.string(), target: z.string() };
+/** Lines of before the scheme was told are as damaged. */
+const NAME = {
+  version: z.string(),
+  scheme: z.enum(['http', 'https']),
+  host: z.string(),
+  target: z.string(),
+};
 
 const LINE = z.union([
   z.object({

@@ -6,6 +6,7 @@
 
 import {
   type AssetHead,
+  assetName,
   isKeepable,
   lifetimeOf,
   type SeenAsset,
@@ -57,16 +58,15 @@ export class Keeper {
 
   /** It is kept soon, unless it is there already or there is no place for it. */
   see(asset: SeenAsset): void {
-    const { version, host, target } = asset;
     const memory = this.#ports.memory();
     if (memory === null || this.#stop.signal.aborted) return;
-    if (memory.find(version, host, target) !== null) {
+    if (memory.find(asset) !== null) {
       memory.used(asset);
       return;
     }
-    const name = `${version} ${host} ${target}`;
+    const name = assetName(asset);
     if (this.#waiting.size >= MOST_WAITING || this.#underWay.has(name)) return;
-    if (!memory.isWritable || !memory.hasRoomFor(version, host, target)) return;
+    if (!memory.isWritable || !memory.hasRoomFor(asset)) return;
     this.#waiting.set(name, asset);
     this.#next();
   }
@@ -110,9 +110,17 @@ export class Keeper {
       if (coding === '' && found.length === 0) return;
     }
     const varying = [...new Set(found.flatMap(({ vary }) => varyingBy(vary) ?? []))];
-    const { version, host, target } = asset;
+    const { version, scheme, host, target } = asset;
     const representations = found.map(({ representation }) => representation);
-    const kept: Asset = { version, host, target, varying, keptAt: this.#ports.wallMs(), representations };
+    const kept: Asset = {
+      version,
+      scheme,
+      host,
+      target,
+      varying,
+      keptAt: this.#ports.wallMs(),
+      representations,
+    };
     await memory.keep(kept);
     this.counts.kept++;
   }

@@ -1,4 +1,4 @@
-// Asset memory: assets of versions, kept on disk, found by version, host and path. Rules:
+// Asset memory: assets of versions, kept on disk, found by version, scheme, host and path. Rules:
 // - bounded by octets, number and age; what was of use longest ago goes first, and assets of versions that take traffic last:
 //   they will be asked for when those have gone;
 // - age counts from the last use, or from when the version last took traffic;
@@ -8,6 +8,7 @@
 import * as disk from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { assetName, type SeenAsset } from '../core/asset-answer.ts';
 import type { AssetMemoryPolicy } from '../core/policy.ts';
 import type { Asset, Representation } from './asset.ts';
 import { type BodyFiles, BodyStore, type BodyWriter } from './bodies.ts';
@@ -62,7 +63,7 @@ export class AssetMemory {
   readonly #index: IndexLog;
   readonly #ports: MemoryPorts;
   #policy: AssetMemoryPolicy;
-  /** By host and target, then by version. */
+  /** By scheme, host and target, then by version. */
   readonly #entries = new Map<string, Map<string, Entry>>();
   /** Targets by version, host and path, and by version and path. */
   readonly #variants = new Map<string, number>();
@@ -112,13 +113,13 @@ export class AssetMemory {
     this.#makeRoom();
   }
 
-  find(version: string, host: string, target: string): Asset | null {
-    return this.#entry(version, host, target)?.asset ?? null;
+  find(name: SeenAsset): Asset | null {
+    return this.#entry(name)?.asset ?? null;
   }
 
   /** Of any version, the latest kept first. For names that hold a hash of the content. */
-  findAny(host: string, target: string): readonly Asset[] {
-    const all = [...(this.#entries.get(keyOf(host, target))?.values() ?? [])];
+  findAny(name: Omit<SeenAsset, 'version'>): readonly Asset[] {
+    const all = [...(this.#entries.get(keyOf(name))?.values() ?? [])];
     return all.map(({ asset }) => asset).sort((a, b) => b.keptAt - a.keptAt);
   }
 
@@ -131,13 +132,13 @@ export class AssetMemory {
   }
 
   /** It was of use: given to a client, or seen in its version. */
-  used({ version, host, target }: Pick<Asset, 'version' | 'host' | 'target'>): void {
-    const entry = this.#entry(version, host, target);
+  used(name: SeenAsset): void {
+    const entry = this.#entry(name);
     if (entry !== undefined) entry.usedAt = this.#ports.wallMs();
   }
 
   /** Whether one more target of that path would be kept. */
-  hasRoomFor(version: string, host: string, target: string): boolean {
+  hasRoomFor({ version, host, target }: Omit<SeenAsset, 'scheme'>): boolean {
     const queries = this.#variants.get(pathKey(version, host, target)) ?? 0;
     const variants = this.#variants.get(pathKey(version, ANY_HOST, target)) ?? 0;
     return queries < MOST_QUERIES && variants < MOST_VARIANTS;
@@ -174,7 +175,7 @@ export class AssetMemory {
 
   /** Takes the caller's hold of each body over. In place of what was kept under that name. */
   async keep(asset: Asset): Promise<void> {
-    const before = this.#entry(asset.version, asset.host, asset.target);
+    const before = this.#entry(asset);
     const usedAt = this.#ports.wallMs();
     this.#insert({ asset, usedAt });
     if (before !== undefined) this.#releaseAll(before.asset);
@@ -226,8 +227,8 @@ export class AssetMemory {
     for (const line of lines) {
       if ('live' in line)
         for (const [version, at] of Object.entries(line.live)) this.#liveAt.set(version, at);
-      else if ('dropped' in line) loaded.delete(nameOf(line.dropped));
-      else loaded.set(nameOf(line.kept), { asset: line.kept, usedAt: line.usedAt });
+      else if ('dropped' in line) loaded.delete(assetName(line.dropped));
+      else loaded.set(assetName(line.kept), { asset: line.kept, usedAt: line.usedAt });
     }
     const named = new Map<string, number>();
     for (const { asset } of loaded.values())
@@ -253,13 +254,13 @@ export class AssetMemory {
     return [...kept, { live: Object.fromEntries(this.#liveAt) }];
   }
 
-  #entry(version: string, host: string, target: string): Entry | undefined {
-    return this.#entries.get(keyOf(host, target))?.get(version);
+  #entry(name: SeenAsset): Entry | undefined {
+    return this.#entries.get(keyOf(name))?.get(name.version);
   }
 
   #insert(entry: Entry): void {
-    const { version, host, target } = entry.asset;
-    const key = keyOf(host, target);
+    const { version } = entry.asset;
+    const key = keyOf(entry.asset);
     let versions = this.#entries.get(key);
     if (versions === undefined) {
       versions = new Map();
@@ -274,8 +275,8 @@ export class AssetMemory {
 
   /** False when it was not there. */
   #drop(asset: Asset): boolean {
-    const { version, host, target } = asset;
-    const key = keyOf(host, target);
+    const { version, scheme, host, target } = asset;
+    const key = keyOf(asset);
     const versions = this.#entries.get(key);
     if (versions?.get(version)?.asset !== asset) return false;
     versions.delete(version);
@@ -283,7 +284,7 @@ export class AssetMemory {
     this.#count--;
     this.#countVariant(asset, -1);
     this.#releaseAll(asset);
-    void this.#log({ dropped: { version, host, target } });
+    void this.#log({ dropped: { version, scheme, host, target } });
     return true;
   }
 
@@ -346,12 +347,8 @@ export class AssetMemory {
 }
 
 /** Neither a host nor a target holds a space. */
-function keyOf(host: string, target: string): string {
-  return `${host} ${target}`;
-}
-
-function nameOf({ version, host, target }: Pick<Asset, 'version' | 'host' | 'target'>): string {
-  return `${version} ${host} ${target}`;
+function keyOf({ scheme, host, target }: Omit<SeenAsset, 'version'>): string {
+  return `${scheme} ${host} ${target}`;
 }
 
 function pathKey(version: string, host: string, target: string): string {

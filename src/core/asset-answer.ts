@@ -11,14 +11,20 @@ import type { AssetKind } from './asset-match.ts';
 /** immutable: whatever its name. long: if its name has a hash. */
 export type Lifetime = 'none' | 'long' | 'immutable';
 
-/** What the data plane tells of an asset that a version gave to a client. */
+/** An asset as one version has it. Over TLS it may be another than without. */
 export interface SeenAsset {
   readonly version: string;
-  /** As the client wrote it, in small letters. */
+  /** As the client wrote it, in small letters; '' where no client has asked yet. */
   readonly host: string;
   /** Path and query. */
   readonly target: string;
+  /** Of the client's side. */
   readonly scheme: 'http' | 'https';
+}
+
+/** Neither a version, a host nor a target holds a space. */
+export function assetName({ version, scheme, host, target }: SeenAsset): string {
+  return `${version} ${scheme} ${host} ${target}`;
 }
 
 export interface AssetHead {

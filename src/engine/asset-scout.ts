@@ -3,7 +3,7 @@
 // looked at once; all that clients can fill is bounded, and forgotten after a while.
 
 import { isAssetRequest } from '../core/answer.ts';
-import { isKeepable, type Lifetime, type SeenAsset } from '../core/asset-answer.ts';
+import { assetName, isKeepable, type Lifetime, type SeenAsset } from '../core/asset-answer.ts';
 import { isNobodyThere, wantedVersion } from '../core/asset-ask.ts';
 import { AssetMatch, LONGEST_ASSET } from '../core/asset-match.ts';
 import type { Decision, RequestFacts } from '../core/route.ts';
@@ -17,14 +17,17 @@ const MOST_TOLD = 8_192;
 /** Then all is told anew: memory may have lost it, and learns that it is of use. */
 const TELL_AGAIN_MS = 10 * 60_000;
 
+/** Targets by version and host. */
+type Told = Map<string, Map<string, Set<string>>>;
+
 export class AssetScout {
   readonly #match: AssetMatch;
   readonly #tell: (asset: SeenAsset) => void;
   readonly #nowMs: () => number;
   /** Until when, in the order in which they were added. */
   readonly #misses = new Map<string, number>();
-  /** Targets by version and host. */
-  #told = new Map<string, Map<string, Set<string>>>();
+  /** Without TLS, and with it. */
+  #told = { http: new Map() as Told, https: new Map() as Told };
   #toldCount = 0;
   #toldSince: number;
 
@@ -57,8 +60,8 @@ export class AssetScout {
     return step.do === 'refuse' && isNobodyThere(step.failure) && this.#isOpen(facts, host, decision, false);
   }
 
-  missed({ target }: RequestFacts, host: string, decision: Decision): void {
-    const name = nameOf(wantedVersion(decision), host, target);
+  missed(facts: RequestFacts, host: string, decision: Decision): void {
+    const name = nameOf(facts, host, decision);
     this.#misses.delete(name);
     if (this.#misses.size >= MOST_MISSES) this.#misses.delete(this.#misses.keys().next().value!);
     this.#misses.set(name, this.#nowMs() + MISS_MS);
@@ -72,20 +75,20 @@ export class AssetScout {
   /** An answer that lasts is told of, if it is an asset's, and not memory's own, and was not told yet. */
   see(facts: RequestFacts, host: string, { reason, version }: Decision, lifetime: Lifetime): void {
     const { target } = facts;
+    const scheme = schemeOf(facts);
     if (lifetime === 'none' || facts.method !== 'GET' || host === '') return;
     if (target.length > LONGEST_ASSET) return;
-    if (version === null || reason === 'asset' || !this.#isFirst(version.id, host, target)) return;
+    if (version === null || reason === 'asset' || !this.#isFirst(scheme, version.id, host, target)) return;
     const kind = this.#match.kindOf(target);
     if (kind === null || !isKeepable(lifetime, kind)) return;
-    const scheme = facts.isSecure ? 'https' : 'http';
     this.#tell({ version: version.id, host: host.toLowerCase(), target, scheme });
   }
 
-  #isOpen({ target }: RequestFacts, host: string, decision: Decision, hashedOnly: boolean): boolean {
-    const kind = isOnlyOfItsOwn(decision) ? null : this.#match.kindOf(target);
+  #isOpen(facts: RequestFacts, host: string, decision: Decision, hashedOnly: boolean): boolean {
+    const kind = isOnlyOfItsOwn(decision) ? null : this.#match.kindOf(facts.target);
     if (kind === null || (hashedOnly && kind !== 'hashed')) return false;
     if (this.#misses.size === 0) return true;
-    const name = nameOf(wantedVersion(decision), host, target);
+    const name = nameOf(facts, host, decision);
     const until = this.#misses.get(name);
     if (until === undefined) return true;
     if (until > this.#nowMs()) return false;
@@ -93,10 +96,10 @@ export class AssetScout {
     return true;
   }
 
-  /** No string is made of the three: this is on the way of every asset. */
-  #isFirst(version: string, host: string, target: string): boolean {
+  /** No string is made of them: this is on the way of every asset. */
+  #isFirst(scheme: SeenAsset['scheme'], version: string, host: string, target: string): boolean {
     if (this.#toldCount >= MOST_TOLD || this.#nowMs() - this.#toldSince > TELL_AGAIN_MS) this.#forgetTold();
-    const targets = this.#told.get(version)?.get(host) ?? this.#addHost(version, host);
+    const targets = this.#told[scheme].get(version)?.get(host) ?? addHost(this.#told[scheme], version, host);
     const before = targets.size;
     targets.add(target);
     if (targets.size === before) return false;
@@ -104,16 +107,8 @@ export class AssetScout {
     return true;
   }
 
-  #addHost(version: string, host: string): Set<string> {
-    const targets = new Set<string>();
-    const hosts = this.#told.get(version);
-    if (hosts === undefined) this.#told.set(version, new Map([[host, targets]]));
-    else hosts.set(host, targets);
-    return targets;
-  }
-
   #forgetTold(): void {
-    this.#told = new Map();
+    this.#told = { http: new Map(), https: new Map() };
     this.#toldCount = 0;
     this.#toldSince = this.#nowMs();
   }
@@ -128,6 +123,18 @@ function isOnlyOfItsOwn({ reason }: Decision): boolean {
   return reason === 'own' || reason === 'preview';
 }
 
-function nameOf(version: string, host: string, target: string): string {
-  return `${version} ${host} ${target}`;
+function nameOf(facts: RequestFacts, host: string, decision: Decision): string {
+  return assetName({ version: wantedVersion(decision), scheme: schemeOf(facts), host, target: facts.target });
+}
+
+function schemeOf({ isSecure }: RequestFacts): SeenAsset['scheme'] {
+  return isSecure ? 'https' : 'http';
+}
+
+function addHost(told: Told, version: string, host: string): Set<string> {
+  const targets = new Set<string>();
+  const hosts = told.get(version);
+  if (hosts === undefined) told.set(version, new Map([[host, targets]]));
+  else hosts.set(host, targets);
+  return targets;
 }

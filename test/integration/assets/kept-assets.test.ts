@@ -194,6 +194,36 @@ describe.each([
     expect(head.headers['content-length']).toBe(String(SECRET.length));
   });
 
+  it('are with TLS what they were with it, and without it what they were without', async () => {
+    const v1 = await startUpstream({
+      version: 'v1',
+      handle: ({ url, headers }, response) => {
+        if (url !== CHUNK) return false;
+        const body = `load("${String(headers['x-forwarded-proto'])}://cdn.example/");`;
+        const length = String(body.length);
+        response.writeHead(200, { 'cache-control': IMMUTABLE, 'content-length': length }).end(body);
+        return true;
+      },
+    });
+    cleanUp.push(() => v1.stop());
+    const v2 = await startVersion('v2', {});
+    const gateway = await startGateway({
+      ...settings(engine, threads, { trustedProxies: ['127.0.0.0/8'] }),
+      versions: { v1: [v1.url], v2: [v2.url] },
+      active: 'v1',
+    });
+    cleanUp.push(() => gateway.stop());
+    const scene = { v1, v2, gateway, stateDir: '', cookie: await newSession(gateway) };
+    const schemes = ['http', 'https'];
+    for (const scheme of schemes) await get(scene, CHUNK, { 'x-forwarded-proto': scheme });
+    await kept(scene, 2);
+    await goOn(scene);
+    for (const scheme of schemes) {
+      const answer = await get(scene, CHUNK, { 'x-forwarded-proto': scheme });
+      expect(answer.text()).toBe(`load("${scheme}://cdn.example/");`);
+    }
+  });
+
   it('are no help to what is no asset, and to what nobody has: the page is told to reload', async () => {
     const scene = await open(engine, threads);
     await get(scene, CHUNK);

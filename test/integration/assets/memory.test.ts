@@ -5,6 +5,7 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Asset } from '../../../src/assets/asset.ts';
 import { AssetMemory, type MemoryFiles } from '../../../src/assets/memory.ts';
@@ -55,6 +56,13 @@ async function start(policy: Partial<AssetMemoryPolicy> = {}, files?: MemoryFile
   return memory;
 }
 
+const named = (version: string, target: string, host = HOST, scheme: Asset['scheme'] = 'https') => ({
+  version,
+  scheme,
+  host,
+  target,
+});
+
 /** False when it could not be written. */
 async function keep(
   memory: AssetMemory,
@@ -62,6 +70,7 @@ async function keep(
   target: string,
   content: string,
   host = HOST,
+  scheme: Asset['scheme'] = 'https',
 ): Promise<boolean> {
   const writer = await memory.write();
   if (writer === null) return false;
@@ -76,7 +85,7 @@ async function keep(
     fields: ['Content-Type', 'text/javascript'],
   };
   const representations = [{ ...representation, ...written }];
-  await memory.keep({ version, host, target, varying: [], keptAt: nowMs, representations });
+  await memory.keep({ ...named(version, target, host, scheme), varying: [], keptAt: nowMs, representations });
   return true;
 }
 
@@ -94,10 +103,23 @@ describe('what was kept', () => {
   it('is found by version, host and target, and by no other', async () => {
     const memory = await start();
     await keep(memory, 'v1', '/a.js', 'one');
-    expect(await content(memory, memory.find('v1', HOST, '/a.js'))).toBe('one');
-    expect(memory.find('v2', HOST, '/a.js')).toBeNull();
-    expect(memory.find('v1', 'other.example', '/a.js')).toBeNull();
-    expect(memory.find('v1', HOST, '/a.js?1')).toBeNull();
+    expect(await content(memory, memory.find(named('v1', '/a.js')))).toBe('one');
+    expect(memory.find(named('v2', '/a.js'))).toBeNull();
+    expect(memory.find(named('v1', '/a.js', 'other.example'))).toBeNull();
+    expect(memory.find(named('v1', '/a.js?1'))).toBeNull();
+  });
+
+  it('is another with TLS than without', async () => {
+    const memory = await start();
+    await keep(memory, 'v1', '/a.js', 'with', HOST, 'https');
+    const without = named('v1', '/a.js', HOST, 'http');
+    expect(memory.find(without)).toBeNull();
+    await keep(memory, 'v1', '/a.js', 'without', HOST, 'http');
+    expect(await content(memory, memory.find(named('v1', '/a.js')))).toBe('with');
+    expect(await content(memory, memory.find(without))).toBe('without');
+    expect(memory.findAny({ scheme: 'http', host: HOST, target: '/a.js' })).toHaveLength(1);
+    memory.sweep(new Set(), new Set(['v1']));
+    expect(memory.assets).toBe(0);
   });
 
   it('is found whatever its version, the latest first', async () => {
@@ -105,8 +127,10 @@ describe('what was kept', () => {
     await keep(memory, 'v1', '/a.js', 'one');
     nowMs += 1_000;
     await keep(memory, 'v2', '/a.js', 'two');
-    expect(memory.findAny(HOST, '/a.js').map(({ version }) => version)).toEqual(['v2', 'v1']);
-    expect(memory.findAny(HOST, '/b.js')).toEqual([]);
+    expect(
+      memory.findAny({ scheme: 'https', host: HOST, target: '/a.js' }).map(({ version }) => version),
+    ).toEqual(['v2', 'v1']);
+    expect(memory.findAny({ scheme: 'https', host: HOST, target: '/b.js' })).toEqual([]);
   });
 
   it('lies on the disk once, whoever has it', async () => {
@@ -122,7 +146,7 @@ describe('what was kept', () => {
     const memory = await start();
     await keep(memory, 'v1', '/a.js', 'old');
     await keep(memory, 'v1', '/a.js', 'new');
-    expect(await content(memory, memory.find('v1', HOST, '/a.js'))).toBe('new');
+    expect(await content(memory, memory.find(named('v1', '/a.js')))).toBe('new');
     expect(memory.assets).toBe(1);
     await expect.poll(bodies).toHaveLength(1);
   });
@@ -130,25 +154,25 @@ describe('what was kept', () => {
   it('has at most eight queries of one path', async () => {
     const memory = await start();
     for (let i = 0; i < 8; i++) {
-      expect(memory.hasRoomFor('v1', HOST, `/a.js?${i}`)).toBe(true);
+      expect(memory.hasRoomFor(named('v1', `/a.js?${i}`))).toBe(true);
       await keep(memory, 'v1', `/a.js?${i}`, `content ${i}`);
     }
-    expect(memory.hasRoomFor('v1', HOST, '/a.js?8')).toBe(false);
-    expect(memory.hasRoomFor('v2', HOST, '/a.js?8')).toBe(true);
-    expect(memory.hasRoomFor('v1', HOST, '/b.js')).toBe(true);
+    expect(memory.hasRoomFor(named('v1', '/a.js?8'))).toBe(false);
+    expect(memory.hasRoomFor(named('v2', '/a.js?8'))).toBe(true);
+    expect(memory.hasRoomFor(named('v1', '/b.js'))).toBe(true);
   });
 
   it('is not pushed out by hosts that clients make up', async () => {
     const memory = await start();
     for (let i = 0; i < 32; i++) {
-      expect(memory.hasRoomFor('v1', `${i}.example`, '/a.js')).toBe(true);
+      expect(memory.hasRoomFor(named('v1', '/a.js', `${i}.example`))).toBe(true);
       await keep(memory, 'v1', '/a.js', 'the same', `${i}.example`);
     }
-    expect(memory.hasRoomFor('v1', '32.example', '/a.js')).toBe(false);
-    expect(memory.hasRoomFor('v2', '32.example', '/a.js')).toBe(true);
-    expect(memory.hasRoomFor('v1', '32.example', '/b.js')).toBe(true);
+    expect(memory.hasRoomFor(named('v1', '/a.js', '32.example'))).toBe(false);
+    expect(memory.hasRoomFor(named('v2', '/a.js', '32.example'))).toBe(true);
+    expect(memory.hasRoomFor(named('v1', '/b.js', '32.example'))).toBe(true);
     memory.sweep(new Set(['v2']), new Set(['v1']));
-    expect(memory.hasRoomFor('v1', '32.example', '/a.js')).toBe(true);
+    expect(memory.hasRoomFor(named('v1', '/a.js', '32.example'))).toBe(true);
   });
 
   it('is not mixed up with what a memory that was closed was writing still', async () => {
@@ -173,8 +197,8 @@ describe('after a restart', () => {
     await keep(before, 'v1', '/a.js', 'one');
     await before.close();
     const after = await start();
-    expect(await content(after, after.find('v1', HOST, '/a.js'))).toBe('one');
-    expect(after.find('v1', HOST, '/a.js')!.representations[0]!.fields).toEqual([
+    expect(await content(after, after.find(named('v1', '/a.js')))).toBe('one');
+    expect(after.find(named('v1', '/a.js'))!.representations[0]!.fields).toEqual([
       'Content-Type',
       'text/javascript',
     ]);
@@ -183,7 +207,7 @@ describe('after a restart', () => {
   it('that nobody announced as well', async () => {
     await keep(await start(), 'v1', '/a.js', 'one');
     const after = await start();
-    expect(await content(after, after.find('v1', HOST, '/a.js'))).toBe('one');
+    expect(await content(after, after.find(named('v1', '/a.js')))).toBe('one');
   });
 
   it('what was dropped stays dropped', async () => {
@@ -192,8 +216,8 @@ describe('after a restart', () => {
     before.sweep(new Set(), new Set(['v1']));
     await keep(before, 'v1', '/b.js', 'two');
     const after = await start();
-    expect(after.find('v1', HOST, '/a.js')).toBeNull();
-    expect(after.find('v1', HOST, '/b.js')).not.toBeNull();
+    expect(after.find(named('v1', '/a.js'))).toBeNull();
+    expect(after.find(named('v1', '/b.js'))).not.toBeNull();
   });
 
   it('a body that was half written is cleared away, and one that nobody names', async () => {
@@ -216,8 +240,8 @@ describe('after a restart', () => {
     await truncate(index(), cut);
     expect(cut).toBeLessThan(length);
     const after = await start();
-    expect(await content(after, after.find('v1', HOST, '/a.js'))).toBe('one');
-    expect(after.find('v1', HOST, '/b.js')).toBeNull();
+    expect(await content(after, after.find(named('v1', '/a.js')))).toBe('one');
+    expect(after.find(named('v1', '/b.js'))).toBeNull();
   });
 
   it('a line that was changed counts for nothing, the next ones do', async () => {
@@ -227,8 +251,22 @@ describe('after a restart', () => {
     await before.close();
     await writeFile(index(), (await readFile(index(), 'utf8')).replace('/a.js', '/x.js'));
     const after = await start();
-    expect(after.find('v1', HOST, '/x.js')).toBeNull();
-    expect(await content(after, after.find('v1', HOST, '/b.js'))).toBe('two');
+    expect(after.find(named('v1', '/x.js'))).toBeNull();
+    expect(await content(after, after.find(named('v1', '/b.js')))).toBe('two');
+  });
+
+  it('what was written without its scheme is not taken for either, and cleared away', async () => {
+    const before = await start();
+    await keep(before, 'v1', '/a.js', 'one');
+    await before.close();
+    const lines = (await readFile(index(), 'utf8')).split('\n').map((line) => {
+      const old = line.slice(9).replace('"scheme":"https",', '');
+      return old === '' ? '' : `${crc32(old).toString(16).padStart(8, '0')} ${old}`;
+    });
+    await writeFile(index(), lines.join('\n'));
+    const after = await start();
+    expect([after.assets, await bodies()]).toEqual([0, []]);
+    expect(await keep(after, 'v1', '/a.js', 'one')).toBe(true);
   });
 
   it('rubbish in place of the index is an empty memory', async () => {
@@ -246,21 +284,24 @@ describe('a damaged body', () => {
     await keep(before, 'v1', '/a.js', 'alert(1)');
     await keep(before, 'v1', '/b.js', 'two');
     await before.close();
-    const path = join(folder, 'bodies', before.find('v1', HOST, '/a.js')!.representations[0]!.body);
+    const path = join(folder, 'bodies', before.find(named('v1', '/a.js'))!.representations[0]!.body);
     await writeFile(path, 'alert(2)');
     const after = await start();
-    const asset = after.find('v1', HOST, '/a.js');
+    const asset = after.find(named('v1', '/a.js'));
     expect(await content(after, asset)).toBeNull();
     expect(damaged).toEqual(['/a.js']);
-    expect(after.find('v1', HOST, '/a.js')).toBeNull();
-    expect(await content(after, after.find('v1', HOST, '/b.js'))).toBe('two');
+    expect(after.find(named('v1', '/a.js'))).toBeNull();
+    expect(await content(after, after.find(named('v1', '/b.js')))).toBe('two');
   });
 
   it('of another length is not even listed', async () => {
     const before = await start();
     await keep(before, 'v1', '/a.js', 'alert(1)');
     await before.close();
-    await appendFile(join(folder, 'bodies', before.find('v1', HOST, '/a.js')!.representations[0]!.body), '!');
+    await appendFile(
+      join(folder, 'bodies', before.find(named('v1', '/a.js'))!.representations[0]!.body),
+      '!',
+    );
     expect((await start()).assets).toBe(0);
   });
 
@@ -268,7 +309,7 @@ describe('a damaged body', () => {
     await keep(await start(), 'v1', '/a.js', 'one');
     const after = await start();
     await rm(join(folder, 'bodies'), { recursive: true });
-    expect(await content(after, after.find('v1', HOST, '/a.js'))).toBeNull();
+    expect(await content(after, after.find(named('v1', '/a.js')))).toBeNull();
     expect(after.assets).toBe(0);
   });
 });
@@ -280,13 +321,13 @@ describe('bounds', () => {
       await keep(memory, 'v1', `/${i}.js`, String(i).repeat(12 * KIB));
       nowMs += 1_000;
     }
-    memory.used({ version: 'v1', host: HOST, target: '/0.js' });
+    memory.used(named('v1', '/0.js'));
     nowMs += 1_000;
     await keep(memory, 'v1', '/4.js', '4'.repeat(12 * KIB));
     expect(memory.octets).toBeLessThanOrEqual(64 * KIB);
-    expect(memory.find('v1', HOST, '/1.js')).toBeNull();
-    expect(memory.find('v1', HOST, '/0.js')).not.toBeNull();
-    expect(memory.find('v1', HOST, '/4.js')).not.toBeNull();
+    expect(memory.find(named('v1', '/1.js'))).toBeNull();
+    expect(memory.find(named('v1', '/0.js'))).not.toBeNull();
+    expect(memory.find(named('v1', '/4.js'))).not.toBeNull();
     await expect.poll(async () => (await bodies()).length).toBe(memory.assets);
   });
 
@@ -296,8 +337,8 @@ describe('bounds', () => {
     memory.sweep(new Set(['live']), new Set());
     nowMs += 1_000;
     for (let i = 0; i < 4; i++) await keep(memory, 'past', `/${i}.js`, `p${i}`.repeat(6 * KIB));
-    expect(memory.find('live', HOST, '/0.js')).not.toBeNull();
-    expect(memory.find('live', HOST, '/1.js')).not.toBeNull();
+    expect(memory.find(named('live', '/0.js'))).not.toBeNull();
+    expect(memory.find(named('live', '/1.js'))).not.toBeNull();
     expect(memory.octets).toBeLessThanOrEqual(64 * KIB);
   });
 
@@ -317,15 +358,15 @@ describe('bounds', () => {
     for (let day = 0; day < 31; day++) {
       memory.sweep(new Set(['live']), new Set());
       nowMs += DAY;
-      if (day === 10) memory.used({ version: 'past', host: HOST, target: '/b.js' });
+      if (day === 10) memory.used(named('past', '/b.js'));
     }
     memory.sweep(new Set(), new Set());
-    expect(memory.find('past', HOST, '/a.js')).toBeNull();
-    expect(memory.find('past', HOST, '/b.js')).not.toBeNull();
-    expect(memory.find('live', HOST, '/a.js')).not.toBeNull();
+    expect(memory.find(named('past', '/a.js'))).toBeNull();
+    expect(memory.find(named('past', '/b.js'))).not.toBeNull();
+    expect(memory.find(named('live', '/a.js'))).not.toBeNull();
     nowMs += 29 * DAY;
     memory.sweep(new Set(), new Set());
-    expect(memory.find('live', HOST, '/a.js')).not.toBeNull();
+    expect(memory.find(named('live', '/a.js'))).not.toBeNull();
     nowMs += 2 * DAY;
     memory.sweep(new Set(), new Set());
     expect(memory.assets).toBe(0);
@@ -351,7 +392,9 @@ describe('bounds', () => {
     await keep(memory, 'bad', '/a.js', 'one');
     await keep(memory, 'good', '/a.js', 'two');
     memory.sweep(new Set(['good']), new Set(['bad']));
-    expect(memory.findAny(HOST, '/a.js').map(({ version }) => version)).toEqual(['good']);
+    expect(
+      memory.findAny({ scheme: 'https', host: HOST, target: '/a.js' }).map(({ version }) => version),
+    ).toEqual(['good']);
     await expect.poll(bodies).toHaveLength(1);
   });
 });
@@ -388,13 +431,13 @@ describe('a disk that is full', () => {
     expect(troubles).toHaveLength(1);
     expect(await keep(memory, 'v1', '/b.js', 'two')).toBe(false);
     expect(troubles).toHaveLength(1);
-    expect(await content(memory, memory.find('v1', HOST, '/a.js'))).toBe('one');
+    expect(await content(memory, memory.find(named('v1', '/a.js')))).toBe('one');
     expect(await bodies()).toHaveLength(1);
     state.isFull = false;
     nowMs += 61_000;
     expect(await keep(memory, 'v1', '/b.js', 'two')).toBe(true);
     expect(recoveries).toBe(1);
-    expect(await content(memory, memory.find('v1', HOST, '/b.js'))).toBe('two');
+    expect(await content(memory, memory.find(named('v1', '/b.js')))).toBe('two');
   });
 
   it('tears no line that others stand behind', async () => {
@@ -422,10 +465,9 @@ describe('a gateway that lost the state directory to another', () => {
     const successor = await start();
     await keep(successor, 'v1', '/b.js', 'two');
     await before.close();
-    await successor.close();
     const after = await start();
-    expect(await content(after, after.find('v1', HOST, '/a.js'))).toBe('one');
-    expect(await content(after, after.find('v1', HOST, '/b.js'))).toBe('two');
+    expect(await content(after, after.find(named('v1', '/a.js')))).toBe('one');
+    expect(await content(after, after.find(named('v1', '/b.js')))).toBe('two');
   });
 
   it('neither keeps nor removes anything once it knows, and gives what it has', async () => {
@@ -440,11 +482,11 @@ describe('a gateway that lost the state directory to another', () => {
     Object.assign(lost, { isLost: true, isHeld: async () => false });
     before.sweep(new Set(), new Set(['v1']));
     expect(await keep(before, 'v1', '/c.js', 'three')).toBe(false);
-    expect(await content(before, before.find('v2', HOST, '/b.js'))).toBe('two');
+    expect(await content(before, before.find(named('v2', '/b.js')))).toBe('two');
     await before.close();
     expect(await readFile(index(), 'utf8')).toBe(written);
     expect(await bodies()).toHaveLength(2);
-    expect(await content(successor, successor.find('v1', HOST, '/a.js'))).toBe('one');
+    expect(await content(successor, successor.find(named('v1', '/a.js')))).toBe('one');
   });
 });
 

@@ -22,7 +22,8 @@ function asset(given: Partial<Asset> = {}): Asset {
     representation({ coding: 'gzip', length: 40, etag: 'W/"gzip"' }),
     representation({ coding: 'br', length: 30, etag: '"br"' }),
   ];
-  return { version: 'v1', host: 'h', target: '/a.js', varying: [], keptAt: 0, representations, ...given };
+  const name = { version: 'v1', scheme: 'https', host: 'h', target: '/a.js' } as const;
+  return { ...name, varying: [], keptAt: 0, representations, ...given };
 }
 
 /** By names. */

@@ -27,6 +27,22 @@ describe('an asset that lasts', () => {
     expect(told).toEqual([{ version: 'v1', host: HOST, target: CHUNK, scheme: 'http' }]);
   });
 
+  test('is told of once more when it comes with TLS: it may be another', () => {
+    const { scout: one, told } = scout();
+    for (const isSecure of [false, true, false, true]) {
+      one.see(request({ target: CHUNK, isSecure }), HOST, decisionFor('pinned'), 'immutable');
+    }
+    expect(told.map(({ scheme }) => scheme)).toEqual(['http', 'https']);
+  });
+
+  test('that nobody has without TLS may be there with it', () => {
+    const { scout: one } = scout();
+    const [plain, secure] = [false, true].map((isSecure) => request({ target: CHUNK, isSecure }));
+    one.missed(plain!, HOST, decisionFor('pinned'));
+    expect(one.mayHaveInstead(plain!, HOST, decisionFor('pinned'), 404)).toBe(false);
+    expect(one.mayHaveInstead(secure!, HOST, decisionFor('pinned'), 404)).toBe(true);
+  });
+
   // Else 8,192 of them, of 8 KiB each: 64 MiB a thread.
   test('is not remembered with a target of more than 2 KiB', () => {
     const { scout: one, told } = scout();
