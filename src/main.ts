@@ -185,7 +185,7 @@ async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const unknownPins = unknownPinsOf(totals, (found) => tellUnknownPins(found, control, log));
   undo.push(async () => unknownPins.stop());
   const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
-  const controlled = { state, dataPlane, own, shared, skewed, life, log };
+  const controlled = { state, dataPlane, own, shared, assets, skewed, life, log };
   const control = controlOf(config, controlled, { meter, isPinKeyNew });
   control.onEvent(() => assets.versionsChanged());
   const webhooks = webhooksOf(config, log, control);
@@ -277,10 +277,10 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
 
 function controlOf(
   config: Config,
-  parts: Pick<Parts, 'state' | 'dataPlane' | 'own' | 'shared' | 'skewed' | 'life' | 'log'>,
+  parts: Pick<Parts, 'state' | 'dataPlane' | 'own' | 'shared' | 'assets' | 'skewed' | 'life' | 'log'>,
   { meter, isPinKeyNew }: { readonly meter: CanaryMeter; readonly isPinKeyNew: boolean },
 ): Controller {
-  const { state, dataPlane, own, shared, skewed, life, log } = parts;
+  const { state, dataPlane, own, shared, assets, skewed, life, log } = parts;
   return new Controller({
     state,
     plane: dataPlane,
@@ -293,6 +293,7 @@ function controlOf(
     isListening: () => life.isListening && dataPlane.threads.serving > 0,
     threads: () => dataPlane.threads,
     skewed: () => skewed.totals,
+    assets: () => assets.status,
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
     whyForbidden: whyForbidden(() => life.listeners),
     onPublished: () => own.changed(),

@@ -138,6 +138,17 @@ const StatusAnswer = z.object({
   skew: z
     .object({ requests: count, lastAt: time.nullable() })
     .describe("Requests that were answered by another version than their page's, since the start."),
+  assets: z
+    .object({
+      kept: count,
+      bytes: count,
+      maxBytes: count,
+      writable: z.boolean().describe('False: none is kept for now; requests go on.'),
+      since: time.nullable().describe('Since when none is kept.'),
+      error: z.string().nullable().describe('Why none is kept.'),
+    })
+    .nullable()
+    .describe('Assets of versions on disk; null: none are to be kept.'),
   versions: z.array(Version),
 }) satisfies z.ZodType<Status>;
 

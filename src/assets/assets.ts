@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { SeenAsset } from '../core/asset-answer.ts';
 import { AssetMatch } from '../core/asset-match.ts';
 import type { AssetPolicy } from '../core/policy.ts';
+import type { AssetsStatus } from '../core/status.ts';
 import { Ahead } from './ahead.ts';
 import type { AssetAsker } from './asker.ts';
 import { AssetDesk, type Found, type Wanted } from './desk.ts';
@@ -50,8 +51,6 @@ export interface AssetCounts {
     readonly bytes: number;
     readonly maxBytes: number;
     readonly assets: number;
-    /** Nothing can be written now. */
-    readonly isResting: boolean;
   } | null;
 }
 
@@ -69,6 +68,9 @@ export class Assets {
   #match: AssetMatch;
   /** Null: nothing is fetched ahead. */
   #aheadOf: AheadSettings | null = null;
+  /** What is to be kept, and where that is not so: since when, and why. */
+  #wanted: AssetPolicy['memory'] = null;
+  #trouble: { readonly since: string; readonly error: string } | null = null;
   #memory: AssetMemory | null = null;
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -115,8 +117,20 @@ export class Assets {
         bytes: memory.octets,
         maxBytes: memory.policy.maxBytes,
         assets: memory.assets,
-        isResting: !memory.isWritable,
       },
+    };
+  }
+
+  /** Null: none are to be kept. */
+  get status(): AssetsStatus | null {
+    if (this.#wanted === null) return null;
+    return {
+      kept: this.#memory?.assets ?? 0,
+      bytes: this.#memory?.octets ?? 0,
+      maxBytes: this.#wanted.maxBytes,
+      writable: this.#trouble === null,
+      since: this.#trouble?.since ?? null,
+      error: this.#trouble?.error ?? null,
     };
   }
 
@@ -163,31 +177,50 @@ export class Assets {
   async #configure(policy: AssetPolicy | null): Promise<void> {
     this.#match = new AssetMatch(policy?.match ?? []);
     const wanted = policy?.memory ?? null;
+    this.#wanted = wanted;
     if (wanted !== null && this.#memory !== null) this.#memory.configure(wanted);
     else if (wanted !== null) this.#memory = await this.#open(wanted);
     else {
       const old = this.#memory;
       this.#memory = null;
+      this.#trouble = null;
       await old?.close();
     }
   }
 
-  #open(policy: NonNullable<AssetPolicy['memory']>): Promise<AssetMemory | null> {
+  async #open(policy: NonNullable<AssetPolicy['memory']>): Promise<AssetMemory | null> {
     const { holder, wallMs, tell, warn } = this.#ports;
-    return AssetMemory.open(this.#folder, policy, {
-      holder,
-      wallMs,
-      onTrouble: (err) => {
-        warn({ err, folder: this.#folder }, 'assets cannot be kept for now: the disk does not take them');
-        tell('asset-memory-off', { why: err instanceof Error ? err.message : String(err) });
-      },
-      onWell: () => tell('asset-memory-on', {}),
-      onDamaged: ({ version, target }) =>
-        warn({ version, target }, 'an asset that was kept is damaged; dropped'),
-    }).catch((err: unknown) => {
-      warn({ err, folder: this.#folder }, 'assets are not kept: their folder cannot be used');
+    const folder = this.#folder;
+    let isOpen = false;
+    try {
+      this.#trouble = null;
+      const memory = await AssetMemory.open(folder, policy, {
+        holder,
+        wallMs,
+        onTrouble: (err) => {
+          this.#trouble ??= this.#troubleOf(err);
+          warn({ err, folder }, 'assets cannot be kept for now: the disk does not take them');
+          // At the start there is nobody to be told yet.
+          if (isOpen) tell('asset-memory-off', { why: messageOf(err) });
+        },
+        onWell: () => {
+          this.#trouble = null;
+          if (isOpen) tell('asset-memory-on', {});
+        },
+        onDamaged: ({ version, target }) =>
+          warn({ version, target }, 'an asset that was kept is damaged; dropped'),
+      });
+      isOpen = true;
+      return memory;
+    } catch (err) {
+      this.#trouble = this.#troubleOf(err);
+      warn({ err, folder }, 'assets are not kept: their folder cannot be used');
       return null;
-    });
+    }
+  }
+
+  #troubleOf(error: unknown): { readonly since: string; readonly error: string } {
+    return { since: new Date(this.#ports.wallMs()).toISOString(), error: messageOf(error) };
   }
 
   #lookAhead(): void {
@@ -201,4 +234,8 @@ export class Assets {
     const { liveVersions, cutOffVersions } = this.#ports;
     this.#memory?.sweep(new Set(liveVersions()), new Set(cutOffVersions()));
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

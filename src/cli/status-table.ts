@@ -37,7 +37,8 @@ export function renderStatus(status: Status, options: StatusOptions): string {
     wrap(`! ${line}`, '  ', options.columns),
   );
   const advice = advise(status);
-  const last = wrap(advice === null ? 'Nothing is wrong.' : `Next: ${advice}`, '      ', options.columns);
+  const nothing = wrong.length === 0 ? ['Nothing is wrong.'] : [];
+  const last = advice === null ? nothing : wrap(`Next: ${advice}`, '      ', options.columns);
   const blocks = [
     tellHead(status, options.columns),
     versions.length === 0 ? ['No versions yet.'] : tellTable(versions, options.columns ?? COLUMNS),
@@ -149,11 +150,16 @@ function tellEnd({ emptyAt, deadline }: DrainStatus, { nowMs, timeZone }: Now): 
 }
 
 function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now): string[] {
-  const { sessionOverflow, countingSince, state, threads, skew } = status;
+  const { sessionOverflow, countingSince, state, threads, skew, assets } = status;
   const lines = versions.flatMap((version) => tellWrongVersion(version, now));
   if (!state.writable) {
     const why = printable(state.error ?? 'it is not known why');
     lines.push(`changes are refused${tellSince(state.since, now)}, requests are served: ${why}`);
+  }
+  // A gateway of before says nothing of them.
+  if (assets?.writable === false) {
+    const why = printable(assets.error ?? 'it is not known why');
+    lines.push(`assets are not kept${tellSince(assets.since, now)}, requests are served: ${why}`);
   }
   if (threads.serving < threads.count) {
     const died = threads.count - threads.serving;

@@ -12,7 +12,7 @@ import type {
   WarmPolicy,
 } from '../core/policy.ts';
 import type { DeclaredVersion } from '../core/reconcile.ts';
-import type { SkewStatus, StateStatus, ThreadsStatus } from '../core/status.ts';
+import type { AssetsStatus, SkewStatus, StateStatus, ThreadsStatus } from '../core/status.ts';
 import { CanaryRunner } from './canary-runner.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
@@ -62,6 +62,8 @@ export interface ControllerOptions extends ControlPolicies {
   readonly threads: () => ThreadsStatus;
   /** What is seen of skew. Default: nothing. */
   readonly skewed?: () => SkewStatus;
+  /** What is kept of assets. Default: none are to be. */
+  readonly assets?: () => AssetsStatus | null;
   /** Upstreams must not be the gateway itself. Default: none is. */
   readonly ownListener?: OwnListener;
   /** Nor anything else that is not for requests, by name. Default: everything is allowed. */
@@ -142,6 +144,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     state: () => stateWatch.status,
     threads: options.threads,
     skew: options.skewed ?? (() => ({ requests: 0, lastAt: null })),
+    assets: options.assets ?? (() => null),
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
     canaryAnalysis: (record: VersionRecord) => trials.canaries.analysis(record),
   };

@@ -8,6 +8,7 @@ import { drainVerdict, ladderStep } from '../core/drain.ts';
 import type { Gauges } from '../core/gauges.ts';
 import type { DrainPolicy } from '../core/policy.ts';
 import type {
+  AssetsStatus,
   AuditEntry,
   ChangeReport,
   DrainStatus,
@@ -40,6 +41,7 @@ export interface ReportSources {
   readonly state: () => StateStatus;
   readonly threads: () => ThreadsStatus;
   readonly skew: () => SkewStatus;
+  readonly assets: () => AssetsStatus | null;
   /** When the pool should be empty; ms since the Unix epoch. */
   readonly emptyAtMs: (version: string) => number | null;
   /** What is measured in the step of a canary; null when nothing is. */
@@ -57,6 +59,7 @@ export function describeAll(deployment: Deployment, sources: ReportSources, nowM
     state: sources.state(),
     threads: sources.threads(),
     skew: sources.skew(),
+    assets: sources.assets(),
     versions: deployment.versions.map((record) => describeVersion(deployment, record, sources, nowMs)),
   };
 }

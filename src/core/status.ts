@@ -119,6 +119,20 @@ export interface SkewStatus {
   readonly lastAt: string | null;
 }
 
+/** Assets of versions that are kept on disk. */
+export interface AssetsStatus {
+  readonly kept: number;
+  /** On disk, as far as they count against `maxBytes`. */
+  readonly bytes: number;
+  readonly maxBytes: number;
+  /** False: none is kept for now. What is there is given, as far as it can be read. */
+  readonly writable: boolean;
+  /** ISO 8601: since when none is kept; null when they are. */
+  readonly since: string | null;
+  /** Why none is; null when they are. */
+  readonly error: string | null;
+}
+
 /** GET /v1/skew */
 export interface SkewReport extends SkewStatus {
   /** ISO 8601. */
@@ -154,6 +168,8 @@ export interface Status {
   readonly state: StateStatus;
   readonly threads: ThreadsStatus;
   readonly skew: SkewStatus;
+  /** Null: none are to be kept. */
+  readonly assets: AssetsStatus | null;
   readonly versions: readonly VersionStatus[];
 }
 

@@ -46,6 +46,7 @@ const status = (...versions: VersionStatus[]): Status => ({
   state: { writable: true, since: '2026-01-01T00:00:00.000Z', error: null },
   threads: { count: 1, serving: 1, restarts: 0 },
   skew: { requests: 0, lastAt: null },
+  assets: null,
   versions,
 });
 

@@ -45,6 +45,7 @@ export function statusOf(versions: readonly VersionStatus[], more: Partial<Statu
     state: { writable: true, since: '2026-03-01T00:00:00.000Z', error: null },
     threads: { count: 1, serving: 1, restarts: 0 },
     skew: { requests: 0, lastAt: null },
+    assets: null,
     versions,
     ...more,
   };

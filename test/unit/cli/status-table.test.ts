@@ -186,3 +186,32 @@ test('a state directory that cannot be written has its line, with since when and
   directory /s cannot be written: the disk is full; make room there.
 `);
 });
+
+test('assets that cannot be kept are told with why; those that are need no line', () => {
+  const assets = {
+    kept: 812,
+    bytes: 1_048_576,
+    maxBytes: 268_435_456,
+    writable: true,
+    since: null,
+    error: null,
+  };
+  const full = {
+    ...assets,
+    writable: false,
+    since: '2026-03-01T03:02:00.000Z',
+    error: 'ENOSPC: no space left',
+  };
+  const table = `epoch 41   active v2
+
+VERSION           STATE      NEW     LIVE  CONFIRMED  STREAMS  IN FLIGHT      UP
+v2                active    100%     1240       1201        8         14     2/2
+`;
+  expect(render(statusOf([v2], { assets }))).toBe(`${table}
+Nothing is wrong.
+`);
+  expect(render(statusOf([v2], { assets: full }))).toBe(`${table}
+! assets are not kept since 03:02 (10m), requests are served: ENOSPC: no space
+  left
+`);
+});

@@ -77,6 +77,7 @@ function start(versions: VersionStatus[]) {
     state: { writable: true, since: '2026-01-01T00:00:00.000Z', error: null },
     threads: { count: 2, serving: 2, restarts: 3 },
     skew: { requests: 0, lastAt: null },
+    assets: null,
     versions,
   });
   const stats = {
