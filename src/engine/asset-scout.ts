@@ -14,6 +14,8 @@ import type { Step } from './placing.ts';
 const MISS_MS = 10_000;
 const MOST_MISSES = 4_096;
 const MOST_TOLD = 8_192;
+/** A name of 253 octets (RFC 1035, 2.3.4) and a port. Longer ones are nobody's, and are not remembered. */
+const LONGEST_HOST = 259;
 /** Then all is told anew: memory may have lost it, and learns that it is of use. */
 const TELL_AGAIN_MS = 10 * 60_000;
 
@@ -77,7 +79,7 @@ export class AssetScout {
     const { target } = facts;
     const scheme = schemeOf(facts);
     if (lifetime === 'none' || facts.method !== 'GET' || host === '') return;
-    if (target.length > LONGEST_ASSET) return;
+    if (target.length > LONGEST_ASSET || host.length > LONGEST_HOST) return;
     if (version === null || reason === 'asset' || !this.#isFirst(scheme, version.id, host, target)) return;
     const kind = this.#match.kindOf(target);
     if (kind === null || !isKeepable(lifetime, kind)) return;
@@ -85,7 +87,8 @@ export class AssetScout {
   }
 
   #isOpen(facts: RequestFacts, host: string, decision: Decision, hashedOnly: boolean): boolean {
-    const kind = isOnlyOfItsOwn(decision) ? null : this.#match.kindOf(facts.target);
+    const kind =
+      isOnlyOfItsOwn(decision) || host.length > LONGEST_HOST ? null : this.#match.kindOf(facts.target);
     if (kind === null || (hashedOnly && kind !== 'hashed')) return false;
     if (this.#misses.size === 0) return true;
     const name = nameOf(facts, host, decision);

@@ -52,6 +52,17 @@ describe('an asset that lasts', () => {
     see(CHUNK); // told anew if they had filled the set
     expect(told).toHaveLength(1);
   });
+
+  test.each([
+    { length: 259, want: true },
+    { length: 260, want: false },
+  ])('is told, and looked for, with a host of $length characters: $want', ({ length, want }) => {
+    const { scout: one, told } = scout();
+    const host = 'h'.repeat(length);
+    one.see(request({ target: CHUNK }), host, decisionFor('pinned'), 'immutable');
+    expect(told.length === 1).toBe(want);
+    expect(one.mayHaveInstead(request({ target: CHUNK }), host, decisionFor('pinned'), 404)).toBe(want);
+  });
 });
 
 describe('an asset that its version does not have', () => {
