@@ -6,11 +6,12 @@
 // No load fails, nothing is said on a console, and nothing is answered by another version than the page's.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Certificate, makeCertificate } from '../kit/certificate.ts';
 import { startChromium, type TestBrowser } from '../kit/chromium.ts';
 import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
 import { between, seededRandom } from '../kit/random.ts';
+import { SEED } from '../kit/seed.ts';
 import {
   lookAtAll,
   onlooker,
@@ -25,7 +26,6 @@ import { ShopScene } from '../kit/shop-scene.ts';
 import { needsTool } from '../kit/tools.ts';
 
 const DEPLOYS = 20;
-const SEED = Number(process.env['PROMOTIONS_SEED'] ?? Math.floor(Math.random() * 1e6));
 
 const hasTools = needsTool('chromium') && needsTool('openssl');
 
@@ -39,13 +39,15 @@ describe.skipIf(!hasTools)('twenty promotions at random moments', () => {
     folder = await temporaryFolder('certificate');
     certificate = makeCertificate(folder.path);
     browser = await startChromium({ trusts: [certificate.pem] });
-    shop = await ShopScene.start({ browser, hasClient: true, builds: ['v1'] });
   });
   afterAll(async () => {
-    await shop?.stop();
     await browser?.stop();
     await folder?.remove();
   });
+  beforeEach(async () => {
+    shop = await ShopScene.start({ browser, hasClient: true, builds: ['v1'] });
+  });
+  afterEach(() => shop?.stop());
 
   /** What is drained goes: its servers are wanted for the next build. */
   const clearAway = async (): Promise<void> => {
@@ -53,7 +55,7 @@ describe.skipIf(!hasTools)('twenty promotions at random moments', () => {
     for (const { id, state } of versions) if (state === 'drained') await shop.takeAway(id);
   };
 
-  it(`are seen by nobody (seed ${SEED})`, { timeout: 600_000, retry: 0 }, async () => {
+  it(`are seen by nobody (seed ${SEED})`, { timeout: 600_000 }, async () => {
     await shop.open(
       {
         cookie: { idle: '8s' },
