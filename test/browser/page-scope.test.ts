@@ -3,34 +3,32 @@
 // it is: its calls, its lazy parts, its frames and forms. docs/pinning.md has the rules, in this order.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Certificate, makeCertificate } from '../kit/certificate.ts';
-import { startChromium, type TestBrowser } from '../kit/chromium.ts';
-import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
+import type { Certificate } from '../kit/certificate.ts';
+import type { TestBrowser } from '../kit/chromium.ts';
 import { follow, isReady, recordOf, ShopScene } from '../kit/shop-scene.ts';
 import type { Tab } from '../kit/tab.ts';
 import { needsTool } from '../kit/tools.ts';
+import { startTrustingBrowser, type TrustingBrowser } from '../kit/trusting-browser.ts';
 import { waitFor } from '../kit/wait-for.ts';
 
 const hasTools = needsTool('chromium') && needsTool('openssl');
 
 describe.skipIf(!hasTools)('where each page has its version', () => {
-  let folder: TemporaryFolder;
+  let trusting: TrustingBrowser;
   let certificate: Certificate;
   let browser: TestBrowser;
   let shop: ShopScene;
 
   beforeAll(async () => {
-    folder = await temporaryFolder('certificate');
-    certificate = makeCertificate(folder.path);
-    browser = await startChromium({ trusts: [certificate.pem] });
+    trusting = await startTrustingBrowser();
+    ({ browser, certificate } = trusting);
     shop = await ShopScene.start({ browser, hasClient: true });
   });
   beforeEach(() => shop.open({ more: { pin: { scope: 'page' } } }, certificate));
   afterEach(() => shop.close());
   afterAll(async () => {
     await shop?.stop();
-    await browser?.stop();
-    await folder?.remove();
+    await trusting?.stop();
   });
 
   const openThenPromote = async (path: string): Promise<Tab> => {

@@ -7,9 +7,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Certificate, makeCertificate } from '../kit/certificate.ts';
-import { startChromium, type TestBrowser } from '../kit/chromium.ts';
-import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
+import type { Certificate } from '../kit/certificate.ts';
+import type { TestBrowser } from '../kit/chromium.ts';
 import { between, seededRandom } from '../kit/random.ts';
 import { SEED } from '../kit/seed.ts';
 import {
@@ -24,25 +23,24 @@ import {
 } from '../kit/shop-people.ts';
 import { ShopScene } from '../kit/shop-scene.ts';
 import { needsTool } from '../kit/tools.ts';
+import { startTrustingBrowser, type TrustingBrowser } from '../kit/trusting-browser.ts';
 
 const DEPLOYS = 20;
 
 const hasTools = needsTool('chromium') && needsTool('openssl');
 
 describe.skipIf(!hasTools)('twenty promotions at random moments', () => {
-  let folder: TemporaryFolder;
+  let trusting: TrustingBrowser;
   let certificate: Certificate;
   let browser: TestBrowser;
   let shop: ShopScene;
 
   beforeAll(async () => {
-    folder = await temporaryFolder('certificate');
-    certificate = makeCertificate(folder.path);
-    browser = await startChromium({ trusts: [certificate.pem] });
+    trusting = await startTrustingBrowser();
+    ({ browser, certificate } = trusting);
   });
   afterAll(async () => {
-    await browser?.stop();
-    await folder?.remove();
+    await trusting?.stop();
   });
   beforeEach(async () => {
     shop = await ShopScene.start({ browser, hasClient: true, builds: ['v1'] });
