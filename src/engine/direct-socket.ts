@@ -10,7 +10,7 @@ import type { HandleWrites, WritableHandle, WriteResult } from './handle-writes.
 export type WriteCallback = (error?: Error | null) => void;
 
 interface HandleOwner {
-  readonly _handle: WritableHandle | null;
+  _handle: (WritableHandle & { close(): void }) | null;
 }
 
 export class DirectSocket extends Socket {
@@ -39,6 +39,24 @@ export class DirectSocket extends Socket {
     return isReady;
   }
 
+  /** All that was sent has left, and nothing is left for the stream to do. */
+  get isFree(): boolean {
+    return this.#freeHandle() !== null;
+  }
+
+  /**
+   * While it is free: the kernel sends what it has taken, and then the end. What the peer has sent and nobody has read makes it
+   * a reset. The stream would shut its side down, wait for the peer's end, tell of both and close, in several turns of the
+   * loop and three system calls more: a quarter of what a connection costs that brings one request.
+   */
+  closeAtOnce(): void {
+    const owner = this as unknown as HandleOwner;
+    const handle = owner._handle!;
+    owner._handle = null;
+    handle.close();
+    this.emit('close', false);
+  }
+
   override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {
     const answered = this.#answered;
     if (answered === 0) {
@@ -56,7 +74,7 @@ export class DirectSocket extends Socket {
   }
 
   /** Null where the stream has the say: something waits or is being written, it is corked, connecting or over. */
-  #freeHandle(): WritableHandle | null {
+  #freeHandle(): HandleOwner['_handle'] {
     if (this.#writes?.isKnown !== true || this.writableLength > 0 || this.connecting) return null;
     if (this.writableCorked > 0 || this.writableEnded || this.errored !== null || this.destroyed) return null;
     return (this as unknown as HandleOwner)._handle;

@@ -42,6 +42,8 @@ export class ClientConnection implements SocketReader, Watched {
   #idleSince: number;
   #headStartedAt = 0;
   #hasEnded = false;
+  /** It said that no request follows this one, of which all is here. */
+  #isLast = false;
   readonly #grace: HalfCloseGrace;
   #body: RequestBody | null = null;
   /** The exchange is not ready for the body: no upstream is connected yet, or it needs a rest. */
@@ -59,8 +61,8 @@ export class ClientConnection implements SocketReader, Watched {
     this.#idleSince = this.#since;
     socket.on('end', () => this.guard(() => this.#onEnd()));
     socket.on('drain', () => this.guard(() => this.#onDrain()));
-    socket.on('error', () => this.#onGone());
-    socket.on('close', () => this.#onGone());
+    socket.on('error', () => this.#giveUp('client-gone'));
+    socket.on('close', () => this.#giveUp('client-gone'));
     context.deadlines.add(this);
   }
 
@@ -103,7 +105,7 @@ export class ClientConnection implements SocketReader, Watched {
     if (this.#state === 'closed') return;
     const nothingMore = (this.#hasEnded || this.context.isShuttingDown) && this.#input.length === 0;
     if (!keepsAlive || this.#state === 'body' || nothingMore) {
-      this.#linger();
+      this.#leave();
       return;
     }
     this.#state = 'head';
@@ -173,30 +175,15 @@ export class ClientConnection implements SocketReader, Watched {
 
   #check(nowMs: number): void {
     const { limits } = this.context.options;
-    if (this.output.blockedMs(nowMs) > limits.sendProgressMs) {
-      this.#giveUp('slow-reader');
-      return;
-    }
     const elapsedMs = nowMs - this.#since;
-    switch (this.#state) {
-      case 'head':
-        this.#checkHead(elapsedMs);
-        return;
-      case 'body':
-        if (!this.#isBodyHeld && elapsedMs > limits.bodyProgressMs)
-          this.#exchange?.onRequestFailed('slow-body');
-        return;
-      case 'linger':
-        if (elapsedMs > (this.output.hasUnsent ? limits.sendProgressMs : LINGER_MS)) this.output.destroy();
-        return;
-      case 'tunnel':
-        this.#tunnel?.check(nowMs);
-        return;
-      case 'answer':
-      case 'closed':
-        return;
-      default:
-        this.#state satisfies never;
+    if (this.output.blockedMs(nowMs) > limits.sendProgressMs) this.#giveUp('slow-reader');
+    else if (this.#state === 'head') this.#checkHead(elapsedMs);
+    else if (this.#state === 'tunnel') this.#tunnel?.check(nowMs);
+    else if (this.#state === 'body') {
+      if (!this.#isBodyHeld && elapsedMs > limits.bodyProgressMs)
+        this.#exchange?.onRequestFailed('slow-body');
+    } else if (this.#state === 'linger') {
+      if (elapsedMs > (this.output.hasUnsent ? limits.sendProgressMs : LINGER_MS)) this.output.destroy();
     }
   }
 
@@ -328,7 +315,9 @@ export class ClientConnection implements SocketReader, Watched {
     if (this.#hasEnded) this.#grace.arm(this.context.options.limits.halfCloseMs);
     const exchange = new Exchange(this, startedAt);
     this.#exchange = exchange;
-    exchange.begin(known ?? readHead(head, text, this));
+    const asked = known ?? readHead(head, text, this);
+    this.#isLast = !asked.request.keepsAlive && !hasBody;
+    exchange.begin(asked);
   }
 
   #takeBody(): void {
@@ -403,8 +392,18 @@ export class ClientConnection implements SocketReader, Watched {
     }
   }
 
-  #onGone(): void {
-    if (this.#state !== 'closed') this.#giveUp('client-gone');
+  /**
+   * After the last answer. A client that has ended, or said with its request, which had no body, that it is the last one (RFC
+   * 9112 §9.6), sends nothing that would meet a closed connection, and it is not waited for: as with HAProxy and nginx.
+   */
+  #leave(): void {
+    const sendsNoMore = this.#hasEnded || this.#isLast;
+    if (!sendsNoMore || this.#state !== 'answer' || this.#input.length > 0 || !this.output.mayPart) {
+      this.#linger();
+      return;
+    }
+    this.#close();
+    this.output.part();
   }
 
   #linger(): void {

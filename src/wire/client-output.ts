@@ -63,7 +63,17 @@ export class ClientOutput {
     if (!this.#socket.writableEnded) this.#socket.end();
   }
 
-  /** The same, and the connection is gone as soon as it has. */
+  /** All that was written has left, and the connection may go at once. */
+  get mayPart(): boolean {
+    return this.#direct?.isFree === true;
+  }
+
+  /** Of a client that sends no more. */
+  part(): void {
+    this.#direct!.closeAtOnce();
+  }
+
+  /** What was written still goes out, and the connection is gone as soon as it has. */
   endAndDestroy(): void {
     this.end();
     this.#socket.destroySoon();

@@ -190,6 +190,31 @@ describe('the stream has the say', () => {
   });
 });
 
+describe('closed at once', () => {
+  test('all that was sent arrives, then the end; and it is told once', async () => {
+    const writes = await learnt();
+    const { socket, peer } = await pair(writes);
+    let told = 0;
+    socket.on('close', () => told++);
+    const octets = Buffer.alloc(65_536, 'x');
+    socket.send(octets);
+    expect(socket.isFree).toBe(true);
+    socket.closeAtOnce();
+    expect(told).toBe(1);
+    expect(socket.isFree).toBe(false);
+    expect(await read(peer, octets.length)).toEqual(octets);
+    if (!peer.readableEnded) await once(peer.resume(), 'end');
+    expect(socket.send('gone')).toBe(false);
+  });
+
+  test('it may not be while something waits, and where nothing is learnt', async () => {
+    const { socket } = await pair(await learnt());
+    while (socket.send(Buffer.alloc(MUCH / 8)));
+    expect(socket.isFree).toBe(false);
+    expect((await pair(null)).socket.isFree).toBe(false);
+  });
+});
+
 describe('nothing is learnt', () => {
   const rows = [
     {
