@@ -12,7 +12,11 @@ import type { BodyFraming, ResponseHead } from './response-head.ts';
 /** What an answer says besides its own. */
 export type AnswerAbout = Omit<AnswerExtras, 'framing' | 'closes'>;
 
+const NOTHING = Buffer.alloc(0);
+
 export class AnswerHead {
+  /** As it came, where it is kept to be recognised. */
+  octets: Buffer = NOTHING;
   readonly status: number;
   readonly framing: BodyFraming;
   readonly contentLength: number;

@@ -9,11 +9,12 @@ import { LINGER_MS } from '../engine/fixed-bounds.ts';
 import { HalfCloseGrace } from '../engine/half-close-grace.ts';
 import { ClientInput } from './client-input.ts';
 import { ClientOutput } from './client-output.ts';
-import type { OpenSocket, SocketReader } from './client-socket.ts';
+import type { OpenSocket } from './client-socket.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { type KnownHead, readHead, recogniseHead } from './known-head.ts';
 import { RequestBody } from './request-body.ts';
+import type { SocketReader } from './socket-reader.ts';
 import type { Tunnel } from './tunnel.ts';
 
 type State =

@@ -4,16 +4,10 @@
 // such handle, and for TLS, whose sockets decrypt into memory of their own, the ordinary events serve.
 
 import { channel } from 'node:diagnostics_channel';
-import type { OnReadOpts, Server, Socket, SocketConstructorOpts } from 'node:net';
+import type { Server, Socket, SocketConstructorOpts } from 'node:net';
 import { DirectSocket } from '../engine/direct-socket.ts';
 import type { HandleWrites } from '../engine/handle-writes.ts';
-
-export interface SocketReader {
-  /** What the next read goes into. Asked for before each. */
-  readBuffer(): Buffer;
-  /** `length` octets at the beginning of `buffer`, good for this turn. */
-  onRead(length: number, buffer: Buffer): void;
-}
+import { readInto, type SocketReader } from './socket-reader.ts';
 
 /** Makes the socket and lets it read. */
 export type OpenSocket = (reader: SocketReader) => Socket;
@@ -76,15 +70,8 @@ function tune(handle: TcpHandle, keepAliveSeconds: number): boolean {
 }
 
 function openHandle(handle: ConnectionHandle, reader: SocketReader, writes: HandleWrites): Socket {
-  const onread: OnReadOpts = {
-    buffer: () => reader.readBuffer(),
-    callback: (length, buffer) => {
-      reader.onRead(length, buffer as Buffer);
-      return true;
-    },
-  };
   // @types/node knows no handles.
-  const options = { handle, allowHalfOpen: true, onread } as SocketConstructorOpts;
+  const options = { handle, allowHalfOpen: true, onread: readInto(reader) } as SocketConstructorOpts;
   const socket = new DirectSocket(options, writes);
   if (accepted.hasSubscribers) accepted.publish({ socket });
   return socket;

@@ -12,7 +12,7 @@ import type { RetryBudgets } from '../engine/retry-budgets.ts';
 import type { WaitingRoom } from '../engine/waiting-room.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { KnownHead } from './known-head.ts';
-import type { Recurring } from './recurring.ts';
+import type { RecurringOctets } from './recurring-octets.ts';
 import type { RequestHead } from './request-head.ts';
 import type { UpstreamPools } from './upstream-pools.ts';
 
@@ -35,8 +35,8 @@ export interface WireContext {
   readonly scratch: Buffer;
   /** Scratch of the thread: valid until the next head is read. */
   readonly requestHead: RequestHead;
-  /** Fields of requests that came before, by their text. */
-  readonly knownHeads: Recurring<KnownHead>;
+  /** Fields of requests that came before. */
+  readonly knownHeads: RecurringOctets<KnownHead>;
   /** The newest one. A request takes it once. */
   readonly table: RoutingTable;
   readonly isShuttingDown: boolean;

@@ -1,6 +1,7 @@
 // The wire engine: HTTP/1.1 on node:net, one thread. Binds, hands each connection to a ClientConnection, keeps the newest
 // table, and closes down in order. See engine/contract.ts for what is promised.
 
+import { randomInt } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
@@ -29,7 +30,7 @@ import type { WireContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import type { KnownHead } from './known-head.ts';
 import { READ_BYTES } from './read-buffer.ts';
-import { Recurring } from './recurring.ts';
+import { RecurringOctets } from './recurring-octets.ts';
 import { RequestHead } from './request-head.ts';
 import { UpstreamPools } from './upstream-pools.ts';
 
@@ -47,7 +48,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   readonly dates = new HttpDate();
   readonly scratch = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly requestHead = new RequestHead();
-  readonly knownHeads = new Recurring<KnownHead>();
+  readonly knownHeads = new RecurringOctets<KnownHead>(randomInt(2 ** 32));
   readonly #listen: readonly ListenAddress[];
   #settings: EngineSettings;
   #trusted: TrustedProxies;

@@ -16,6 +16,7 @@ import { FLAT_FROM, inOnePiece } from './in-one-piece.ts';
 import { type ReadRequest, readRequest, type Sender } from './request-facts.ts';
 import type { RequestHead } from './request-head.ts';
 
+const CR = 13;
 const LF = 10;
 
 export class KnownHead {
@@ -47,9 +48,12 @@ export class KnownHead {
     return this.#sender.peer === peer && this.#sender.isTls === isTls && this.#sender.trusted === trusted;
   }
 
-  /** Whether it is the line that came last: then nothing of it need be read again. */
-  isLine(line: string): boolean {
-    return this.#line === line;
+  /** Whether the first `length` octets are the line that came last: then nothing of it need be read again. */
+  isLine(buffer: Buffer, length: number): boolean {
+    const line = this.#line;
+    if (line.length !== length) return false;
+    for (let at = 0; at < length; at++) if (line.charCodeAt(at) !== buffer[at]) return false;
+    return true;
   }
 
   /** The fields came with another line. */
@@ -136,14 +140,15 @@ export interface Client {
 export function recogniseHead(buffer: Buffer, length: number, client: Client): KnownHead | null {
   const { requestHead, knownHeads, options, trusted } = client.context;
   if (length > options.limits.headBytes || buffer[length - 1] !== LF) return null;
-  const text = buffer.toString('latin1', 0, length);
-  const lineEnd = text.indexOf('\r\n');
+  let lineEnd = 0;
+  while (lineEnd < length && buffer[lineEnd] !== CR) lineEnd++;
+  if (lineEnd + 1 >= length || buffer[lineEnd + 1] !== LF) return null;
   // Known fields end with the one empty line that they hold: there is no second head behind them.
-  const known = knownHeads.find(text.slice(lineEnd + 2));
+  const known = knownHeads.find(buffer, lineEnd + 2, length);
   if (known === undefined || !known.isFrom(client.peer, client.isTls, trusted)) return null;
-  const line = text.slice(0, lineEnd);
-  if (known.isLine(line)) return known;
-  const refused = requestHead.readLine(text, lineEnd, options.limits.uri);
+  if (known.isLine(buffer, lineEnd)) return known;
+  const line = buffer.toString('latin1', 0, lineEnd);
+  const refused = requestHead.readLine(line, lineEnd, options.limits.uri);
   if (refused !== null || !requestHead.hasPlainLine) return null;
   known.takeLine(line, requestHead.method, requestHead.target);
   return known;
@@ -157,6 +162,6 @@ export function readHead(head: RequestHead, text: string, { peer, isTls, context
   const extras = { ...forwarded, hops: request.hops + 1 };
   const known = new KnownHead(request, sender, new RequestLines(head, extras, context.options.cookie));
   if (head.isPlain && head.hasPlainLine && head.hasHostField)
-    context.knownHeads.keep(text.slice(text.indexOf('\r\n') + 2), known, text.length);
+    context.knownHeads.keep(Buffer.from(text.slice(text.indexOf('\r\n') + 2), 'latin1'), known, text.length);
   return known;
 }

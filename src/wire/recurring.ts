@@ -2,11 +2,11 @@
 // octets in two generations: when the newer one is full the older one goes, and what is still asked for moves over.
 
 /** Of all that a generation holds. */
-const GENERATION_OCTETS = 4 * 1024 * 1024;
+export const GENERATION_OCTETS = 4 * 1024 * 1024;
 /** An entry besides its texts: a flood of short heads that differ held 260 MB when texts alone were counted. */
-const ENTRY_OCTETS = 1_024;
-/** The text itself, the lines that were made of it, and what went out last. */
-const COPIES = 4;
+export const ENTRY_OCTETS = 1_024;
+/** The text itself and its octets, the lines that were made of it, and what went out last. */
+const COPIES = 5;
 
 interface Kept<T> {
   readonly what: T;

@@ -13,6 +13,7 @@ import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
 import { ReadBuffer, SMALL_PART } from './read-buffer.ts';
 import type { ResponseHead } from './response-head.ts';
+import { readInto, type SocketReader } from './socket-reader.ts';
 
 /** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
 export interface AnswerSink {
@@ -56,7 +57,7 @@ export interface UpstreamContext extends AnswerReaderContext {
   onClosed(connection: UpstreamConnection): void;
 }
 
-export class UpstreamConnection implements AnswerEvents, Watched {
+export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   readonly version: string;
   readonly upstream: TableUpstream;
   /** Answers that this connection has given. */
@@ -81,14 +82,7 @@ export class UpstreamConnection implements AnswerEvents, Watched {
     this.upstream = upstream;
     this.#since = performance.now();
     this.#silenceLimitMs = context.limits.connectMs;
-    const onread = {
-      buffer: () => this.#buffer.view,
-      callback: (length: number) => {
-        this.#onRead(length);
-        return true;
-      },
-    };
-    const socket = new UpstreamSocket({ allowHalfOpen: true, onread }, context.writes);
+    const socket = new UpstreamSocket({ allowHalfOpen: true, onread: readInto(this) }, context.writes);
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.connect(connectOptions(upstream, context.whyForbidden));
@@ -252,7 +246,11 @@ export class UpstreamConnection implements AnswerEvents, Watched {
     this.#sink?.onUpstreamDrain();
   }
 
-  #onRead(length: number): void {
+  readBuffer(): Buffer {
+    return this.#buffer.view;
+  }
+
+  onRead(length: number): void {
     // Interim answers and pieces of a head are no answer yet: dribbled, they must not put off `limits.firstByte`.
     if (this.#reader.state !== 'head') this.#since = this.#context.deadlines.nowMs;
     const sink = this.#sink;

@@ -271,9 +271,9 @@ async function play(sequence: Sequence, recognises: boolean, recorders: readonly
   );
   let recognised = 0;
   for (const cache of [engine!.knownHeads, engine!.pools.answers]) {
-    const find = cache.find.bind(cache);
-    cache.find = (text: string) => {
-      const found = recognises ? find(text) : undefined;
+    const find = cache.find.bind(cache) as (...given: unknown[]) => unknown;
+    cache.find = (...given: unknown[]) => {
+      const found = recognises ? find(...given) : undefined;
       if (found !== undefined) recognised++;
       return found as never;
     };
