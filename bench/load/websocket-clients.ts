@@ -1,5 +1,6 @@
 // Many WebSockets, each of which sends a message, waits for its echo, and sends the next. Its command line is one JSON
-// text; the last line that it prints says how many echoes came, and how many were not what was sent.
+// text; the last line that it prints says how many echoes came, and how many were not what was sent. Its sockets stay open
+// until its input ends: closing them is no part of an echo.
 
 import WebSocket from 'ws';
 
@@ -57,5 +58,6 @@ for (const socket of sockets) {
 setTimeout(() => {
   isOver = true;
   const seen: SocketsSeen = { messages, wrong, lost };
-  process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));
+  process.stdout.write(`${JSON.stringify(seen)}\n`);
+  process.stdin.once('end', () => process.exit(0)).resume();
 }, asked.seconds * 1_000);

@@ -49,6 +49,8 @@ export class SessionPages {
   remember(session: string, target: string, versionSlot: number): void {
     this.#select(session, target);
     const words = this.#words;
+    // Asked for again and again: the writes would be four fifths of what this costs.
+    if (this.#isHere(0) && (Atomics.load(words, this.#at(0) + 1) & SLOT_MASK) === versionSlot) return;
     let way = 0;
     while (way < WAYS - 1 && !this.#isHere(way)) way++;
     for (; way > 0; way--) {

@@ -17,11 +17,12 @@ export class FrameBoundaries {
     return this.#headerLength === 0 && this.#payloadLeft === 0;
   }
 
-  pass(data: Buffer): void {
-    let at = 0;
-    while (at < data.length) {
+  /** The octets of [start, end). */
+  pass(data: Buffer, start = 0, end = data.length): void {
+    let at = start;
+    while (at < end) {
       if (this.#payloadLeft > 0) {
-        const taken = Math.min(this.#payloadLeft, data.length - at);
+        const taken = Math.min(this.#payloadLeft, end - at);
         this.#payloadLeft -= taken;
         at += taken;
         continue;

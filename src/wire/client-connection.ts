@@ -159,7 +159,7 @@ export class ClientConnection implements SocketReader, Watched {
     this.#isBodyHeld = false;
     this.#input.resume();
     const early = this.#input.takeAll();
-    if (early.length > 0) tunnel.fromClient(early);
+    if (early.length > 0) tunnel.fromClient(early, 0, early.length);
   }
 
   pauseReading(): void {
@@ -214,9 +214,11 @@ export class ClientConnection implements SocketReader, Watched {
 
   onRead(length: number, buffer: Buffer): void {
     try {
-      if (this.#takeKnown(buffer, length)) return;
-      this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
-      if (this.#body !== null && this.#exchange?.hasUnsentBody !== false) this.#input.leaveOwnBuffer();
+      if (this.#tunnel !== null) this.#tunnel.fromClient(buffer, 0, length);
+      else if (!this.#takeKnown(buffer, length)) {
+        this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
+        if (this.#body !== null && this.#exchange?.hasUnsentBody !== false) this.#input.leaveOwnBuffer();
+      }
     } catch (error) {
       this.onException(error);
     }
@@ -224,10 +226,6 @@ export class ClientConnection implements SocketReader, Watched {
 
   #take(data: Buffer): void {
     if (this.#state === 'linger') return;
-    if (this.#state === 'tunnel') {
-      this.#tunnel!.fromClient(Buffer.from(data));
-      return;
-    }
     if (this.#input.length === 0 && this.#state === 'head') this.#beginHead();
     this.#input.add(data);
     this.#pump();

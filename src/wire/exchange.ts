@@ -329,11 +329,11 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     this.#tunnel = tunnel;
     this.#beginStream();
     this.#client.becomeTunnel(tunnel);
-    if (rest.length > 0) tunnel.fromUpstream(rest);
+    if (rest.length > 0) tunnel.fromUpstream(rest, 0, rest.length);
   }
 
-  onTunnelData(data: Buffer): void {
-    this.#tunnel!.fromUpstream(data);
+  onTunnelData(whole: Buffer, start: number, end: number): void {
+    this.#tunnel!.fromUpstream(whole, start, end);
   }
 
   onTunnelEnd(): void {

@@ -106,6 +106,7 @@ function without<T>(first: Kept<T> | null, octets: Buffer, most: number): Kept<T
   for (let kept = first; kept !== null && others.length < most; kept = kept.next)
     if (!kept.octets.equals(octets)) others.push(kept);
   let chain: Kept<T> | null = null;
-  for (const { octets: own, what, cost } of others.reverse()) chain = { octets: own, what, cost, next: chain };
+  for (const { octets: own, what, cost } of others.reverse())
+    chain = { octets: own, what, cost, next: chain };
   return chain;
 }

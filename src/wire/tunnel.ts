@@ -8,7 +8,11 @@ import { FRAME_PATIENCE_MS } from '../engine/fixed-bounds.ts';
 import { CLOSE_1012, FrameBoundaries } from '../engine/websocket-frames.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Exchange } from './exchange.ts';
+import { SMALL_PART } from './read-buffer.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
+
+/** A longer message is not worth the copy that a text is. */
+const TEXT_UP_TO = 4_096;
 
 export class Tunnel {
   readonly #exchange: Exchange;
@@ -19,7 +23,7 @@ export class Tunnel {
   readonly #frames = new FrameBoundaries();
   #bytesIn = 0;
   #bytesOut = 0;
-  #lastAt = performance.now();
+  #lastAt: number;
   #clientEnded = false;
   #upstreamEnded = false;
   /** Monotonic ms; 0: not asked to. */
@@ -30,23 +34,35 @@ export class Tunnel {
     this.#exchange = exchange;
     this.#client = client;
     this.#upstream = upstream;
+    this.#lastAt = client.context.deadlines.nowMs;
     this.#idleMs = limits.tunnelIdleMs;
     this.#halfEndedMs = Math.min(limits.tunnelIdleMs, limits.clientIdleMs);
   }
 
-  fromClient(data: Buffer): void {
-    this.#bytesIn += data.length;
+  /** The octets of [start, end), good for this turn: other clients are read into the same memory. */
+  fromClient(whole: Buffer, start: number, end: number): void {
+    this.#bytesIn += end - start;
     this.#touch();
+    const isText = end - start <= TEXT_UP_TO;
+    const data = isText ? whole.toString('latin1', start, end) : Buffer.from(whole.subarray(start, end));
     if (!this.#upstream.write(data)) this.#client.pauseReading();
   }
 
-  fromUpstream(data: Buffer): void {
+  /** The octets of [start, end), which stay as they are until they have left. */
+  fromUpstream(whole: Buffer, start: number, end: number): void {
     if (this.#isDone) return;
-    this.#bytesOut += data.length;
+    this.#bytesOut += end - start;
     this.#touch();
-    this.#frames.pass(data);
-    if (!this.#client.output.write(data)) this.#upstream.pause();
+    this.#frames.pass(whole, start, end);
+    if (!this.#client.output.write(this.#forClient(whole, start, end))) this.#upstream.pause();
     if (this.#restartAskedAt > 0 && this.#frames.isBetweenFrames) this.#close(true);
+  }
+
+  /** What has to wait is copied when it is small: see SMALL_PART. */
+  #forClient(whole: Buffer, start: number, end: number): Buffer | string {
+    if (end - start <= TEXT_UP_TO) return whole.toString('latin1', start, end);
+    const data = whole.subarray(start, end);
+    return data.length < SMALL_PART && this.#client.output.hasUnsent ? Buffer.from(data) : data;
   }
 
   onClientDrain(): void {
@@ -97,7 +113,7 @@ export class Tunnel {
   }
 
   #touch(): void {
-    this.#lastAt = performance.now();
+    this.#lastAt = this.#client.context.deadlines.nowMs;
   }
 
   #close(saysWhy: boolean): void {

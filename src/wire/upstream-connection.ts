@@ -11,7 +11,7 @@ import type { HandleWrites } from '../engine/handle-writes.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
-import { ReadBuffer, SMALL_PART } from './read-buffer.ts';
+import { ReadBuffer } from './read-buffer.ts';
 import type { ResponseHead } from './response-head.ts';
 import { readInto, type SocketReader } from './socket-reader.ts';
 
@@ -32,8 +32,8 @@ export interface AnswerSink {
   /** The upstream can take more of the body. */
   onUpstreamDrain(): void;
   onUpstreamFailed(failure: FailureCode, detail: string): void;
-  /** Raw data and its end, after onSwitched. */
-  onTunnelData(data: Buffer): void;
+  /** Raw data (the octets of [start, end), as those of an answer) and its end, after onSwitched. */
+  onTunnelData(whole: Buffer, start: number, end: number): void;
   onTunnelEnd(): void;
   /** One of the calls above threw; the connection is closed. */
   onException(error: unknown): void;
@@ -260,10 +260,8 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
     }
     try {
       const { whole, start } = this.#buffer;
-      if (this.#state === 'tunnel') {
-        const data = whole.subarray(start, start + length);
-        sink.onTunnelData(length < SMALL_PART ? Buffer.from(data) : data);
-      } else this.#reader.take(whole, start, start + length);
+      if (this.#state === 'tunnel') sink.onTunnelData(whole, start, start + length);
+      else this.#reader.take(whole, start, start + length);
       if (!sink.onReadEnd()) this.#buffer.renew();
     } catch (error) {
       this.destroy();
