@@ -10,6 +10,8 @@ const ROOM = 512;
 export class Hmac {
   /** The key's inner block, the beginning of every message, and room for the rest. */
   #inner: Buffer;
+  /** What was hashed of it last: most messages of a key are equally long, and a view costs 0.1 µs. */
+  #message: Buffer;
   readonly #prefixEnd: number;
   /** The key's outer block, and room for the inner hash. */
   readonly #outer = Buffer.alloc(BLOCK_OCTETS + HASH_OCTETS);
@@ -28,6 +30,7 @@ export class Hmac {
       this.#outer[i]! ^= octet;
     }
     begin.copy(this.#inner, BLOCK_OCTETS);
+    this.#message = this.#inner;
   }
 
   /** Of the prefix and `rest`, which is ASCII: 43 characters of base64url. */
@@ -35,7 +38,8 @@ export class Hmac {
     const end = this.#prefixEnd + rest.length;
     if (end > this.#inner.length) this.#inner = Buffer.concat([this.#inner, Buffer.alloc(rest.length)]);
     this.#inner.write(rest, this.#prefixEnd, 'latin1');
-    this.#outer.write(hash('sha256', this.#inner.subarray(0, end), 'latin1'), BLOCK_OCTETS, 'latin1');
+    if (this.#message.length !== end) this.#message = this.#inner.subarray(0, end);
+    this.#outer.write(hash('sha256', this.#message, 'latin1'), BLOCK_OCTETS, 'latin1');
     return hash('sha256', this.#outer, 'base64url');
   }
 }

@@ -36,7 +36,8 @@ const SEXTETS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 const LAST_OF_16 = 'AQgw';
 const SESSION_BYTES = 12;
 const SESSION = /^[A-Za-z0-9_-]{16}$/;
-/** Up to 36^10 ms, which is exact in a double. */
+/** Below 36^10 ms, which is exact in a double. */
+const TIME_END = 36 ** 10;
 const TIME = /^(?:0|[1-9a-z][0-9a-z]{0,9})$/;
 const UPSTREAM = /^[A-Za-z0-9_-]{1,32}$/;
 
@@ -58,6 +59,9 @@ export class PinKeys {
   readonly #byAge = this.#verified.entries();
   #oldest: readonly [string, Pin] | null = null;
   #turnedAway = 0;
+  /** The time that was written last. */
+  #timeMs = -1;
+  #timeText = '';
 
   /** At least one secret; the first signs, all verify. */
   constructor(secrets: readonly string[], cookieName: string, domain: string | null) {
@@ -66,15 +70,24 @@ export class PinKeys {
     this.#keys = secrets.map((secret) => new Hmac(secret, scope));
   }
 
-  sign(fields: readonly string[]): string {
-    return this.#mac(this.#keys[0]!, fields);
+  sign(signed: string): string {
+    return this.#mac(this.#keys[0]!, signed);
+  }
+
+  /** In base 36. A first pin has one time twice, and mints of one millisecond have the same: 0.3 µs. */
+  timeText(ms: number): string {
+    if (ms !== this.#timeMs) {
+      this.#timeMs = ms;
+      this.#timeText = ms.toString(36);
+    }
+    return this.#timeText;
   }
 
   /** The MACs are compared as text: base64url has several spellings of one 128 bits, we accept the one we write. */
-  isSigned(fields: readonly string[], mac: string): boolean {
+  isSigned(signed: string, mac: string): boolean {
     const given = Buffer.from(mac, 'latin1');
     for (const key of this.#keys) {
-      const own = Buffer.from(this.#mac(key, fields), 'latin1');
+      const own = Buffer.from(this.#mac(key, signed), 'latin1');
       if (given.length === own.length && timingSafeEqual(given, own)) return true;
     }
     return false;
@@ -100,19 +113,22 @@ export class PinKeys {
     this.#verified.set(text, pin);
   }
 
-  /** No field can hold a NUL, so that no two lists of fields read the same. */
-  #mac(key: Hmac, fields: readonly string[]): string {
-    return first128Bits(key.base64url(fields.join('\0')));
+  #mac(key: Hmac, signed: string): string {
+    return first128Bits(key.base64url(signed));
   }
 }
 
-/** Throws a RangeError for a pin that could not be read back. */
-export function signPin(keys: PinKeys, pin: Pin): string {
+/** Throws a RangeError for a pin that could not be read back. No list is joined and no time matched: 1.7 µs instead of 2.3. */
+export function signPin(keys: PinKeys, { version, session, first, seen, upstream }: Pin): string {
   // After a clock that stepped back a session may have begun "later" than now; it must not lose its pin for that.
-  const first = Math.min(pin.first, pin.seen).toString(36);
-  const fields = [pin.version, pin.session, first, pin.seen.toString(36), pin.upstream];
-  if (!areValid(fields)) throw new RangeError('not a pin');
-  return `${FORMAT}${(pin.upstream === '' ? fields.slice(0, 4) : fields).join('~')}~${keys.sign(fields)}`;
+  const began = Math.min(first, seen);
+  if (!isTime(began) || !isTime(seen) || !areNames(version, session, upstream))
+    throw new RangeError('not a pin');
+  const firstText = keys.timeText(began);
+  const seenText = keys.timeText(seen);
+  const mac = keys.sign(signedText(version, session, firstText, seenText, upstream));
+  const tag = upstream === '' ? '' : `~${upstream}`;
+  return `${FORMAT}${version}~${session}~${firstText}~${seenText}${tag}~${mac}`;
 }
 
 /** Null for whatever is not, to the letter, a pin that one of the keys signed. Judges no times. */
@@ -126,7 +142,7 @@ export function verifyPin(keys: PinKeys, text: string): Pin | null {
   const mac = fields.pop()!;
   if (fields.length === 4) fields.push('');
   else if (fields.length !== 5 || fields[4] === '') return null;
-  if (!MAC.test(mac) || !areValid(fields)) return null;
+  if (!MAC.test(mac)) return null;
   const [version, session, firstText, seenText, upstream] = fields as [
     string,
     string,
@@ -134,9 +150,11 @@ export function verifyPin(keys: PinKeys, text: string): Pin | null {
     string,
     string,
   ];
+  if (!TIME.test(firstText) || !TIME.test(seenText) || !areNames(version, session, upstream)) return null;
   const first = Number.parseInt(firstText, 36);
   const seen = Number.parseInt(seenText, 36);
-  if (first > seen || !keys.isSigned(fields, mac)) return null;
+  const signed = signedText(version, session, firstText, seenText, upstream);
+  if (first > seen || !keys.isSigned(signed, mac)) return null;
   const pin = Object.freeze({ version, session, first, seen, upstream });
   keys.remember(own, pin);
   return pin;
@@ -183,13 +201,17 @@ function copyOf(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 
-/** version, session, first, seen, upstream ('' for none). Each expression is linear, on at most 200 characters. */
-function areValid(fields: readonly string[]): boolean {
-  return (
-    VERSION_ID.test(fields[0]!) &&
-    SESSION.test(fields[1]!) &&
-    TIME.test(fields[2]!) &&
-    TIME.test(fields[3]!) &&
-    (fields[4] === '' || UPSTREAM.test(fields[4]!))
-  );
+/** What the MAC is of. No field can hold a NUL, so that no two pins read the same. */
+function signedText(version: string, session: string, first: string, seen: string, upstream: string): string {
+  return `${version}\0${session}\0${first}\0${seen}\0${upstream}`;
+}
+
+/** That `TIME` matches in base 36. */
+function isTime(ms: number): boolean {
+  return Number.isInteger(ms) && ms >= 0 && ms < TIME_END;
+}
+
+/** `upstream`: '' for none. Each expression is linear, on at most 200 characters. */
+function areNames(version: string, session: string, upstream: string): boolean {
+  return VERSION_ID.test(version) && SESSION.test(session) && (upstream === '' || UPSTREAM.test(upstream));
 }

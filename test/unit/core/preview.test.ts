@@ -56,7 +56,7 @@ describe('a claim', () => {
     expect(KEYS.verify(pin)).toBeNull();
     // The same fields under the pin's purpose.
     const fields = TOKEN.slice(2).split('~').slice(0, -1);
-    expect(KEYS.verify(`1.${fields.join('~')}~${pins.sign(fields)}`)).toBeNull();
+    expect(KEYS.verify(`1.${fields.join('~')}~${pins.sign(fields.join('\0'))}`)).toBeNull();
   });
 
   test('verifies with no octet changed, left out or added', () => {
