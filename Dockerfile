@@ -8,6 +8,7 @@ RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY bin ./bin
 COPY src ./src
+COPY scripts ./scripts
 RUN npm run build
 RUN npm ci --omit=dev --no-audit --no-fund
 

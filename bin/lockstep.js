@@ -12,7 +12,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const NEEDED = 24;
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
-  const { main } = await import(isBuilt() ? '../dist/cli/main.js' : sources());
+  const { main } = await import(isBuilt() ? '../dist/gateway/main.js' : sources());
   await main(process.argv.slice(2));
 } else {
   // The machine's own Node is too old; a clone has a current one among its dev dependencies.
@@ -39,7 +39,7 @@ function sources() {
 
 /** The build starts by removing dist/, so any of its files is as old as all of it. Folders tell of removed sources. */
 function isBuilt() {
-  const built = here('../dist/cli/main.js');
+  const built = here('../dist/gateway/main.js');
   const sources = here('../src/');
   if (!existsSync(built)) return false;
   if (!existsSync(`${sources}cli/main.ts`)) return true;

@@ -4,7 +4,7 @@
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
 import { resolve } from 'node:path';
-import { type Admin, createAdmin } from './admin/server.ts';
+import type { Admin } from './admin/server.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
@@ -122,7 +122,8 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     hosts: () => hosts,
     wallMs: systemClock.wallMs,
   });
-  const render = () => metrics.render();
+  // Loaded when browsers are served: it takes as long as half of what comes before.
+  const { createAdmin } = await import('./admin/server.ts');
   const admin = await createAdmin({
     ...config.admin,
     control,
@@ -130,7 +131,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     explainer,
     previews: parts.previews,
     skew: parts.skewed,
-    metrics: render,
+    metrics,
     log,
   });
   undo.push(() => admin.close());

@@ -17,7 +17,7 @@ import { AccessLogSwitch } from './observe/access-log-switch.ts';
 import { ExchangeTotals } from './observe/exchange-totals.ts';
 import type { Log } from './observe/log.ts';
 import { LogLimiter } from './observe/log-limiter.ts';
-import { Metrics } from './observe/metrics.ts';
+import type { Metrics } from './observe/metrics.ts';
 import { SkewedRequests } from './observe/skewed-requests.ts';
 import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
@@ -48,7 +48,7 @@ export interface Parts extends Given {
   readonly pinKeys: readonly string[];
   readonly state: StateFolder;
   readonly accessLog: AccessLogSwitch;
-  readonly metrics: Metrics;
+  readonly metrics: Metrics['render'];
   readonly unknownPins: UnknownPins;
   readonly shared: Shared;
   readonly own: OwnPaths;
@@ -206,20 +206,29 @@ function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Prom
   return accessLog;
 }
 
+/** Made when it is asked for first: nobody else pays for its modules. */
 function metricsOf(
   requests: ExchangeTotals,
   parts: Pick<Parts, 'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks' | 'assets' | 'skewed'>,
-): Metrics {
+): Metrics['render'] {
   const { shared, dataPlane, control, accessLog, webhooks, assets, skewed } = parts;
-  return new Metrics({
-    requests,
-    stats: () => dataPlane.stats(),
-    status: () => control.status(),
-    skewed: () => skewed.samples(),
-    accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
-    webhooks: () => webhooks.counts,
-    assets: () => assets.counts,
-  });
+  const make = async () => {
+    const { Metrics } = await import('./observe/metrics.ts');
+    return Metrics.open({
+      requests,
+      stats: () => dataPlane.stats(),
+      status: () => control.status(),
+      skewed: () => skewed.samples(),
+      accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
+      webhooks: () => webhooks.counts,
+      assets: () => assets.counts,
+    });
+  };
+  let made: Promise<Metrics> | null = null;
+  return async () => {
+    made ??= make();
+    return (await made).render();
+  };
 }
 
 function unknownPinsOf(totals: ExchangeTotals, onFound: (found: UnknownPinsFound) => void): UnknownPins {

@@ -2,7 +2,7 @@
 // Rules: each one satisfies the type that is really sent, so that a field cannot be added to an answer without being
 // documented here; clients must expect fields that they do not know, since fields are added and never renamed.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CanaryFigures } from '../core/canary.ts';
 import { FAILURES, type FailureCode } from '../core/errors.ts';
 import type { ConsideredSource, ConsideredUpstream, ToldExplanation } from '../core/explain.ts';

@@ -1,7 +1,7 @@
 // GET /openapi.json: OpenAPI 3.1, made of the routes as they are registered and of the schemas that read requests.
 // It holds nothing that is not in the source code, so it needs no token.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { ANSWERS, type AnswerName } from './answers.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 import { type Api, bodyOf, type Route, type Success } from './route.ts';

@@ -4,7 +4,7 @@
 // successes and the refusals that every route shares stands in `problems`.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { AnswerName } from './answers.ts';
 import { noBody, noParams, noQuery, read } from './schemas.ts';
 

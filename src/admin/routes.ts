@@ -2,7 +2,7 @@
 // that it answers with a ChangeReport and an ETag, or throws the control plane's refusal.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Change } from '../core/deployment.ts';
 import type { ChangeReport } from '../core/status.ts';
 import type { Caller } from './callers.ts';

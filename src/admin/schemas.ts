@@ -1,7 +1,7 @@
 // What requests to the admin API may say. Unknown keys and query parameters are errors, every problem is told at once
 // as `path: expected …, got …`; what comes out is parsed (durations in ms, If-Match an epoch), not merely checked.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { ACCEPTED_CLIENTS, namesClients } from '../core/accepted-clients.ts';
 import { LONGEST_STEP_MS, MOST_STEPS, SHORTEST_STEP_MS } from '../core/canary.ts';
 import { parseDuration } from '../core/duration.ts';

@@ -1,6 +1,6 @@
 // One version and the verbs on it. Each route makes a Change of its request; what is legal, the control plane says.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { CanaryWish } from '../core/canary.ts';
 import { unknownVersion } from './problem.ts';
 import { CHANGED, changeRoute, type Routes } from './routes.ts';

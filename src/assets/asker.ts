@@ -40,7 +40,7 @@ export function createAssetAsker(connect: (host: string, port: number) => Socket
   // Loaded when it is needed first: a gateway that keeps no assets starts without it, in 8 MB less.
   let opened: Promise<Agent> | null = null;
   const open = async () => {
-    const { Agent } = await import('undici');
+    const { Agent } = (await import('undici')).default;
     return new Agent({
       connections: CONNECTIONS,
       headersTimeout: HEAD_MS,

@@ -4,7 +4,7 @@
 
 import type * as fs from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SeenAsset } from '../core/asset-answer.ts';
 import type { Asset } from './asset.ts';
 

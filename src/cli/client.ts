@@ -83,7 +83,7 @@ async function send(
   const { method = 'GET', body, query = {}, headers = {}, signal, answerMs = ANSWER_MS } = options;
   const search = new URLSearchParams(query).toString();
   // Not at the top: `lockstep serve` asks nobody, and it would cost its start 4 MB and a tenth of a second.
-  const { Agent, request } = await import('undici');
+  const { Agent, request } = (await import('undici')).default;
   try {
     return await request(`${origin}${path}${search === '' ? '' : `?${search}`}`, {
       method,

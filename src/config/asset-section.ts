@@ -1,6 +1,6 @@
 // What the file may say of assets: see docs/assets.md.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { mapping } from './mapping.ts';
 import { duration, field, flag, size, text } from './readers.ts';
 

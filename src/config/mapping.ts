@@ -1,6 +1,6 @@
 // A mapping of the file: its keys, and no others.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Its message, of which problems.ts makes "did you mean", is the list of the keys that are known. */
 export const mapping = <S extends z.ZodRawShape>(shape: S) =>

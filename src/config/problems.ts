@@ -1,7 +1,7 @@
 // What is wrong with a configuration, told so that it can be put right: file, line, key, `expected …, got …`.
 // Values of keys that hold secrets, and values out of the environment, are never shown.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { findNearest } from '../core/nearest.ts';
 import { NOT_IN_THIS_VERSION } from './readers.ts';
 

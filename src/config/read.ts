@@ -2,7 +2,7 @@
 // of one do not hide those of another. What could not be read is left out, and its problems have been told.
 
 import { resolve } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { VERSION_ID } from '../core/versions.ts';
 import { listenAddress } from './addresses.ts';
 import type { Readable } from './checks.ts';

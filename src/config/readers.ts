@@ -2,7 +2,7 @@
 // Readers are pure and know nothing of keys, lines or of the values of others; schema.ts puts them in their places.
 // A value that came out of the environment is text, so numbers and booleans are read from their text as well.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatDuration, parseDuration } from '../core/duration.ts';
 import { parsePercent } from '../core/percent.ts';
 

@@ -2,7 +2,7 @@
 // Each top-level section is read on its own (load.ts), so that the problems of one do not hide those of another.
 // What several keys must agree on is in checks.ts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { ACCEPTED_CLIENTS, namesClients } from '../core/accepted-clients.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { EVENT_TYPES } from '../core/status.ts';

@@ -3,7 +3,7 @@
 // variable, unless it is a number, true or false; secrets are told by `(set)` alone. What is compared is what was
 // read, so that 30m and 1800s are the same.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Setting } from '../core/settings.ts';
 import type { Config } from './config.ts';
 import { formatKey, type Path } from './problems.ts';

@@ -1,11 +1,13 @@
-// /.lockstep/client.js: the page's own part (src/client/), as it was built and committed. Compressed once, at the start.
+// /.lockstep/client.js: the page's own part (src/client/), as it was built and committed. Compressed once, when it is
+// asked for first.
 // It is asked for by every page, so browsers keep it for a while and need not wait for it; what they keep they may use
 // once more while they ask for a newer one. It is of no version: any of them works with any gateway.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { OutgoingHttpHeaders } from 'node:http';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
 import type { OwnHandler } from './server.ts';
 
 interface Representation {
@@ -16,23 +18,20 @@ interface Representation {
 }
 
 const FILE = new URL('../client/client.min.js', import.meta.url);
+const brotliCompressed = promisify(brotliCompress);
+const gzipped = promisify<Buffer, { level: number }, Buffer>(gzip);
 const CACHE_CONTROL = 'public, max-age=600, stale-while-revalidate=86400';
 
 /** Reads the file; throws when it is not there. */
 export function clientScript(): OwnHandler {
   const source = readFileSync(FILE);
-  const digest = createHash('sha256').update(source).digest('base64url').slice(0, 22);
-  const of = (coding: string, body: Buffer): Representation => ({
-    coding,
-    body,
-    etag: `"${digest}${coding === '' ? '' : `-${coding}`}"`,
-  });
-  const plain = of('', source);
-  const brotli = of('br', brotliCompressSync(source));
-  const gzip = of('gzip', gzipSync(source, { level: 9 }));
-  return ({ headers }, answer) => {
+  let made: Promise<readonly Representation[]> | null = null;
+  return async ({ headers }, answer) => {
+    made ??= representations(source);
     const accepted = String(headers['accept-encoding'] ?? '');
-    const { coding, body, etag } = [brotli, gzip].find((one) => accepts(accepted, one.coding)) ?? plain;
+    const { coding, body, etag } = (await made).find(
+      (one) => one.coding === '' || accepts(accepted, one.coding),
+    )!;
     const always = { 'Cache-Control': CACHE_CONTROL, ETag: etag, Vary: 'Accept-Encoding' };
     if (isMatch(headers['if-none-match'], etag)) {
       answer.writeHead(304, always).end();
@@ -47,6 +46,17 @@ export function clientScript(): OwnHandler {
     if (coding !== '') fields['Content-Encoding'] = coding;
     answer.writeHead(200, fields).end(body);
   };
+}
+
+/** The best first; the last is for everybody. */
+async function representations(source: Buffer): Promise<readonly Representation[]> {
+  const digest = createHash('sha256').update(source).digest('base64url').slice(0, 22);
+  const [brotli, zipped] = await Promise.all([brotliCompressed(source), gzipped(source, { level: 9 })]);
+  return [
+    { coding: 'br', body: brotli, etag: `"${digest}-br"` },
+    { coding: 'gzip', body: zipped, etag: `"${digest}-gzip"` },
+    { coding: '', body: source, etag: `"${digest}"` },
+  ];
 }
 
 /** Whether `br;q=1.0, gzip` takes that coding. What is said of `*` is not followed: plain is always right. */

@@ -17,7 +17,16 @@ import { waitFor } from '../kit/wait-for.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What a clone is packed from; the tests and the git folder are not needed for it. */
-const PACKED_FROM = ['bin', 'config', 'docs', 'src', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+const PACKED_FROM = [
+  'bin',
+  'config',
+  'docs',
+  'src',
+  'scripts',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
 const PAGES = ['README.md', 'CHANGELOG.md'];
 
 const run = promisify(execFile);
@@ -77,7 +86,7 @@ describe('the package', () => {
   it('has the command, the build, the pages and the examples, and nothing else', async () => {
     const others = installed.files.filter(
       (path) =>
-        !/^(bin\/lockstep\.js|dist\/.+\.js|docs\/.+\.md|config\/[^/]+|[A-Z]+(\.md)?|package\.json)$/.test(
+        !/^(bin\/lockstep\.js|dist\/.+\.js(\.map)?|docs\/.+\.md|config\/[^/]+|[A-Z]+(\.md)?|package\.json)$/.test(
           path,
         ),
     );
@@ -92,21 +101,25 @@ describe('the package', () => {
         'config/grafana-dashboard.json',
         'docs/operating.md',
         'docs/configuration.md',
-        'dist/main.js',
+        'dist/gateway/main.js',
         'README.md',
       ]),
     );
   });
 
-  it('has a built file for every source', async () => {
-    const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((name) =>
-      /\.\w+$/.test(name),
+  it('has every file of the build, and one to start for each thing that is started', async () => {
+    const dist = join(folder.path, 'clone/dist');
+    const built = (await readdir(dist, { recursive: true })).filter((name) => /\.\w+$/.test(name));
+    expect(installed.files.filter((path) => path.startsWith('dist/'))).toEqual(
+      built.map((name) => `dist/${name}`).sort(),
     );
-    // Those of the page's own script are one file already.
-    const built = sources
-      .filter((name) => !/^client\/.*\.ts$/.test(name))
-      .map((name) => `dist/${name.replace(/\.ts$/, '.js')}`);
-    expect(installed.files.filter((path) => path.startsWith('dist/'))).toEqual(built.sort());
+    const started = [
+      'client/client.min.js',
+      'gateway/main.js',
+      'gateway/worker.js',
+      'gateway/socket-copier.js',
+    ];
+    expect(built).toEqual(expect.arrayContaining(started));
   });
 
   it('brings its dependencies, and no tool of ours', async () => {
@@ -175,6 +188,14 @@ describe('a first deploy with the package', () => {
   it('serves the version of the file', async () => {
     expect(await servedBy()).toBe('v1');
     expect((await lockstep('status')).stdout).toMatch(/v1 +active/);
+  });
+
+  it('has what is read only when it is asked for', async () => {
+    const asked = [`${admin}/metrics`, `${admin}/openapi.json`, `${url}/.lockstep/client.js`];
+    const answers = await Promise.all(asked.map((each) => httpRequest(each)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(answers[0]!.body.toString()).toContain('lockstep_requests_total');
+    expect(answers[0]!.body.toString()).not.toMatch(/_eventloop_lag_\w+ (NaN|9223372036)/i);
   });
 
   it('puts, awaits and promotes the next one', async () => {

@@ -16,15 +16,15 @@ let clone: TemporaryFolder;
 
 beforeEach(async () => {
   clone = await temporaryFolder('clone');
-  for (const folder of ['bin', 'dist/cli', 'src/cli', 'src/core']) {
+  for (const folder of ['bin', 'dist/gateway', 'src/cli', 'src/core']) {
     await mkdir(join(clone.path, folder), { recursive: true });
   }
   await copyFile(COMMAND, join(clone.path, 'bin/lockstep.js'));
   await writeFile(join(clone.path, 'package.json'), '{ "type": "module" }');
-  await writeFile(join(clone.path, 'dist/cli/main.js'), says('the build'));
+  await writeFile(join(clone.path, 'dist/gateway/main.js'), says('the build'));
   await writeFile(join(clone.path, 'src/cli/main.ts'), says('the sources'));
   await writeFile(join(clone.path, 'src/core/pin.ts'), '');
-  await touch('dist/cli/main.js', BUILT_AT);
+  await touch('dist/gateway/main.js', BUILT_AT);
   for (const path of ['src/cli/main.ts', 'src/core/pin.ts', 'src/cli', 'src/core', 'src'])
     await touch(path, EARLIER);
 });
