@@ -11,6 +11,7 @@ import type { AnswerHead } from './answer-head.ts';
 import type { WireContext } from './context.ts';
 import { HeldAnswer } from './held-answer.ts';
 import type { KnownHead } from './known-head.ts';
+import type { LentBuffers } from './read-buffer.ts';
 import type { ReadRequest } from './request-facts.ts';
 import type { AnswerSink, UpstreamConnection } from './upstream-connection.ts';
 
@@ -113,9 +114,9 @@ export class AssetDetour implements AnswerSink {
     this.#exchange.onException(error);
   }
 
-  onReadEnd(): boolean {
+  onReadEnd(): LentBuffers | null {
     // What came may be the exchange's by now.
-    return this.isUnderWay || this.#exchange.onReadEnd();
+    return this.isUnderWay ? null : this.#exchange.onReadEnd();
   }
 
   onAnswerEnd(): void {}

@@ -34,7 +34,7 @@ export class ClientConnection implements SocketReader, Watched {
   #state: State = 'head';
   #exchange: Exchange | null = null;
   #tunnel: Tunnel | null = null;
-  readonly #input = new ClientInput();
+  readonly #input: ClientInput;
   #isPumping = false;
   #served = 0;
   /** Start of the head, of idleness or of lingering; last progress of the body. Monotonic ms. */
@@ -52,11 +52,12 @@ export class ClientConnection implements SocketReader, Watched {
 
   constructor(context: WireContext, open: OpenSocket, isTls: boolean) {
     this.context = context;
+    this.#input = new ClientInput(context.buffers);
     const socket = open(this);
     this.#input.socket = socket;
     this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
     this.isTls = isTls;
-    this.output = new ClientOutput(socket, isTls, context.deadlines);
+    this.output = new ClientOutput(socket, isTls, context);
     this.peer = socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
     this.#idleSince = this.#since;
@@ -199,7 +200,6 @@ export class ClientConnection implements SocketReader, Watched {
 
   #checkHead(elapsedMs: number): void {
     const { limits } = this.context.options;
-    this.#input.leaveOwnBuffer(); // no body comes
     if (this.output.isBlocked) return; // the next head waits for the answers before it to be read
     if (this.#input.length > 0) {
       if (elapsedMs > limits.headerTimeoutMs) this.#refuse('slow-head');
@@ -212,22 +212,23 @@ export class ClientConnection implements SocketReader, Watched {
     return this.#input.readBuffer(this.context.scratch, this.#state === 'body');
   }
 
-  onRead(length: number, buffer: Buffer): void {
+  onRead(length: number, buffer: Buffer, isLasting: boolean): void {
     try {
       if (this.#tunnel !== null) this.#tunnel.fromClient(buffer, 0, length);
       else if (!this.#takeKnown(buffer, length)) {
-        this.#take(length === buffer.length ? buffer : buffer.subarray(0, length));
-        if (this.#body !== null && this.#exchange?.hasUnsentBody !== false) this.#input.leaveOwnBuffer();
+        this.#take(length === buffer.length ? buffer : buffer.subarray(0, length), isLasting);
+        const unsent = this.#body === null ? null : this.#exchange?.unsentBody;
+        if (unsent !== null) this.#input.spareUnsent(unsent, this.#state === 'body' && this.#isBodyHeld);
       }
     } catch (error) {
       this.onException(error);
     }
   }
 
-  #take(data: Buffer): void {
+  #take(data: Buffer, isLasting: boolean): void {
     if (this.#state === 'linger') return;
     if (this.#input.length === 0 && this.#state === 'head') this.#beginHead();
-    this.#input.add(data);
+    this.#input.add(data, isLasting);
     this.#pump();
     this.#input.settle();
     if (this.#isFull()) this.pauseReading();
@@ -321,11 +322,10 @@ export class ClientConnection implements SocketReader, Watched {
 
   #takeBody(): void {
     this.#since = this.context.deadlines.nowMs;
-    const body = this.#body!;
-    this.#input.takeBody(body, this.#exchange!);
+    this.#input.takeBody(this.#body!, this.#exchange!);
     if (this.#state !== 'body')
       this.#input.clear(); // the request failed, and with it the connection
-    else if (body.isComplete) this.#state = 'answer';
+    else if (this.#body!.isComplete) this.#state = 'answer';
   }
 
   /** Answers a request that never became an exchange, and closes. */

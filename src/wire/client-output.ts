@@ -5,6 +5,8 @@ import type { Socket } from 'node:net';
 import type { Deadlines } from '../engine/deadlines.ts';
 import { DirectSocket } from '../engine/direct-socket.ts';
 import { reset } from '../engine/reset.ts';
+import type { WireContext } from './context.ts';
+import { LentBuffers } from './read-buffer.ts';
 
 export class ClientOutput {
   readonly #socket: Socket;
@@ -12,14 +14,21 @@ export class ClientOutput {
   readonly #direct: DirectSocket | null;
   readonly #isTls: boolean;
   readonly #deadlines: Deadlines;
+  /** What answers were read into that have not all left. */
+  readonly lent: LentBuffers;
   /** Monotonic ms; 0: the client takes what it is given. */
   #blockedSince = 0;
 
-  constructor(socket: Socket, isTls: boolean, deadlines: Deadlines) {
+  constructor(
+    socket: Socket,
+    isTls: boolean,
+    { deadlines, buffers }: Pick<WireContext, 'deadlines' | 'buffers'>,
+  ) {
     this.#socket = socket;
     this.#direct = socket instanceof DirectSocket ? socket : null;
     this.#isTls = isTls;
     this.#deadlines = deadlines;
+    this.lent = new LentBuffers(buffers);
   }
 
   /** The client does not read. */
@@ -39,6 +48,7 @@ export class ClientOutput {
 
   /** False when the client needs a rest: there will be a drain. */
   write(data: Buffer | string): boolean {
+    if (!this.lent.isEmpty && !this.hasUnsent) this.lent.takeBack();
     const isReady = this.#direct?.send(data) ?? this.#socket.write(data as string, 'latin1');
     if (!isReady && this.#blockedSince === 0) this.#blockedSince = this.#deadlines.nowMs;
     return isReady;

@@ -80,7 +80,7 @@ function openHandle(handle: ConnectionHandle, reader: SocketReader, writes: Hand
 /** A socket that is there already. */
 export function openStream(socket: Socket): OpenSocket {
   return (reader) => {
-    socket.on('data', (data: Buffer) => reader.onRead(data.length, data));
+    socket.on('data', (data: Buffer) => reader.onRead(data.length, data, true));
     return socket;
   };
 }

@@ -12,6 +12,7 @@ import type { RetryBudgets } from '../engine/retry-budgets.ts';
 import type { WaitingRoom } from '../engine/waiting-room.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { KnownHead } from './known-head.ts';
+import type { SpareBuffers } from './read-buffer.ts';
 import type { RecurringOctets } from './recurring-octets.ts';
 import type { RequestHead } from './request-head.ts';
 import type { UpstreamPools } from './upstream-pools.ts';
@@ -33,6 +34,8 @@ export interface WireContext {
   readonly assets: AssetScout | null;
   /** What clients' sockets read into, all of the thread's: good until the end of the turn. */
   readonly scratch: Buffer;
+  /** What bodies are read into. */
+  readonly buffers: SpareBuffers;
   /** Scratch of the thread: valid until the next head is read. */
   readonly requestHead: RequestHead;
   /** Fields of requests that came before. */

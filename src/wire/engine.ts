@@ -29,7 +29,7 @@ import { type OpenSocket, openStream, takeConnections } from './client-socket.ts
 import type { WireContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import type { KnownHead } from './known-head.ts';
-import { READ_BYTES } from './read-buffer.ts';
+import { READ_BYTES, SpareBuffers } from './read-buffer.ts';
 import { RecurringOctets } from './recurring-octets.ts';
 import { RequestHead } from './request-head.ts';
 import { UpstreamPools } from './upstream-pools.ts';
@@ -47,6 +47,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   readonly failures = new FailureAnswers();
   readonly dates = new HttpDate();
   readonly scratch = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly buffers = new SpareBuffers();
   readonly requestHead = new RequestHead();
   readonly knownHeads = new RecurringOctets<KnownHead>(randomInt(2 ** 32));
   readonly #listen: readonly ListenAddress[];
@@ -67,7 +68,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.pools = new UpstreamPools({ deadlines: this.deadlines, writes: this.writes }, settings, ports);
+    this.pools = new UpstreamPools(this, settings, ports);
     this.deadlines.add(this);
     this.#assets = AssetScout.of(settings, ports, () => this.deadlines.nowMs);
   }

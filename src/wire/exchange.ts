@@ -26,6 +26,7 @@ import type { WireContext } from './context.ts';
 import { clientInterimHead, clientSwitchingHead } from './heads.ts';
 import type { HeldAnswer } from './held-answer.ts';
 import type { KnownHead } from './known-head.ts';
+import type { LentBuffers } from './read-buffer.ts';
 import type { BodySink } from './request-body.ts';
 import type { ReadRequest } from './request-facts.ts';
 import { RequestWriter } from './request-writer.ts';
@@ -142,9 +143,9 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     if (this.#upload?.flush() === false) this.#client.holdBody();
   }
 
-  /** A write of the body has not left yet. */
-  get hasUnsentBody(): boolean {
-    return this.#connection?.hasUnsent ?? false;
+  /** Whose write of the body has not left yet; null: all has. */
+  get unsentBody(): LentBuffers | null {
+    return this.#connection?.hasUnsent === true ? this.#connection.lent : null;
   }
 
   /** The request turned out to be broken, too large or too slow: the upstream must see it cut. */
@@ -207,9 +208,13 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     this.#client.onException(error);
   }
 
-  onReadEnd(): boolean {
-    if (!this.#answer.flush()) this.#connection?.pause();
-    return !this.#client.output.hasUnsent;
+  onReadEnd(): LentBuffers | null {
+    const { output } = this.#client;
+    const isReady = this.#answer.flush();
+    if (!isReady) this.#connection?.pause();
+    if (!output.hasUnsent) return null;
+    // Until the client's drain, when all of it has left, nothing is read over it.
+    return isReady || this.#connection === null ? output.lent : null;
   }
 
   onUpstreamConnected(): void {

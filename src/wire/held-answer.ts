@@ -75,8 +75,8 @@ export class HeldAnswer implements AnswerSink {
     this.#parts.push((sink) => sink.onException(error));
   }
 
-  onReadEnd(): boolean {
-    return true; // all was copied
+  onReadEnd(): null {
+    return null; // all was copied
   }
 
   onAnswerHead(): void {}

@@ -8,8 +8,8 @@ import type { OnReadOpts } from 'node:net';
 export interface SocketReader {
   /** What the next read goes into. Asked for before each. */
   readBuffer(): Buffer;
-  /** `length` octets at the beginning of `buffer`, good for this turn. */
-  onRead(length: number, buffer: Buffer): void;
+  /** `length` octets at the beginning of `buffer`, good for this turn, or for ever if `isLasting`. */
+  onRead(length: number, buffer: Buffer, isLasting: boolean): void;
 }
 
 const THE_SAME = undefined as unknown as Buffer;
@@ -23,7 +23,7 @@ export function readInto(reader: SocketReader): OnReadOpts {
     },
     callback: (length, buffer) => {
       read = buffer;
-      reader.onRead(length, buffer as Buffer);
+      reader.onRead(length, buffer as Buffer, false);
       return true;
     },
   };

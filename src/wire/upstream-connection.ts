@@ -11,7 +11,7 @@ import type { HandleWrites } from '../engine/handle-writes.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
-import { ReadBuffer } from './read-buffer.ts';
+import { LentBuffers, type ReadBuffer, type SpareBuffers } from './read-buffer.ts';
 import type { ResponseHead } from './response-head.ts';
 import { readInto, type SocketReader } from './socket-reader.ts';
 
@@ -37,8 +37,8 @@ export interface AnswerSink {
   onTunnelEnd(): void;
   /** One of the calls above threw; the connection is closed. */
   onException(error: unknown): void;
-  /** All that one read brought has been handed on. False when a write still needs the memory it was read into. */
-  onReadEnd(): boolean;
+  /** All that one read brought has been handed on. Whose writes still need the memory that it was read into; null: nobody's. */
+  onReadEnd(): LentBuffers | null;
 }
 
 type State =
@@ -51,6 +51,7 @@ type State =
 export interface UpstreamContext extends AnswerReaderContext {
   readonly deadlines: Deadlines;
   readonly writes: HandleWrites;
+  readonly buffers: SpareBuffers;
   readonly whyForbidden: WhyForbidden | undefined;
   /** Takes back an idle connection, or forgets a closed one. */
   onIdle(connection: UpstreamConnection): void;
@@ -66,7 +67,9 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   isStale = false;
   readonly #context: UpstreamContext;
   readonly #socket: UpstreamSocket;
-  readonly #buffer = new ReadBuffer();
+  #buffer: ReadBuffer;
+  /** What bodies were read into that have not all left on this connection. */
+  readonly lent: LentBuffers;
   readonly #reader: AnswerReader;
   #sink: AnswerSink | null = null;
   #state: State = 'connecting';
@@ -77,6 +80,8 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
 
   constructor(context: UpstreamContext, version: string, upstream: TableUpstream) {
     this.#context = context;
+    this.#buffer = context.buffers.take();
+    this.lent = new LentBuffers(context.buffers);
     this.#reader = new AnswerReader(context, this);
     this.version = version;
     this.upstream = upstream;
@@ -129,6 +134,7 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   /** False when the upstream should be given a rest. */
   write(data: Buffer | string): boolean {
     if (this.#state !== 'connecting') this.#since = this.#context.deadlines.nowMs;
+    if (!this.lent.isEmpty && !this.hasUnsent) this.lent.takeBack();
     return this.#socket.send(data);
   }
 
@@ -262,7 +268,10 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
       const { whole, start } = this.#buffer;
       if (this.#state === 'tunnel') sink.onTunnelData(whole, start, start + length);
       else this.#reader.take(whole, start, start + length);
-      if (!sink.onReadEnd()) this.#buffer.renew();
+      const needed = sink.onReadEnd();
+      if (needed === null) return;
+      needed.lend(this.#buffer);
+      this.#buffer = this.#context.buffers.take();
     } catch (error) {
       this.destroy();
       sink.onException(error);

@@ -9,6 +9,7 @@ import type { Deadlines } from '../engine/deadlines.ts';
 import type { WhyForbidden } from '../engine/guarded-lookup.ts';
 import type { HandleWrites } from '../engine/handle-writes.ts';
 import type { AnswerHead } from './answer-head.ts';
+import type { SpareBuffers } from './read-buffer.ts';
 import { Recurring } from './recurring.ts';
 import { ResponseHead } from './response-head.ts';
 import { UpstreamConnection, type UpstreamContext } from './upstream-connection.ts';
@@ -16,6 +17,7 @@ import { UpstreamConnection, type UpstreamContext } from './upstream-connection.
 export class UpstreamPools implements UpstreamContext {
   readonly deadlines: Deadlines;
   readonly writes: HandleWrites;
+  readonly buffers: SpareBuffers;
   limits: Limits;
   cookieName: string;
   reportHeader: string | null;
@@ -30,12 +32,13 @@ export class UpstreamPools implements UpstreamContext {
   readonly #gauges: Gauges;
 
   constructor(
-    { deadlines, writes }: Pick<UpstreamContext, 'deadlines' | 'writes'>,
+    { deadlines, writes, buffers }: Pick<UpstreamContext, 'deadlines' | 'writes' | 'buffers'>,
     settings: EngineSettings,
     { gauges, whyForbidden }: EnginePorts,
   ) {
     this.deadlines = deadlines;
     this.writes = writes;
+    this.buffers = buffers;
     this.#gauges = gauges;
     this.whyForbidden = whyForbidden;
     this.limits = settings.limits;
