@@ -101,6 +101,34 @@ describe('a WebSocket', () => {
     expect(sha256((await atClient)[0] as Buffer)).toBe(sha256(down));
   });
 
+  test.each([
+    { from: 'client' as const, to: 'server' as const },
+    { from: 'server' as const, to: 'client' as const },
+  ])(
+    'keeps what its $from has sent while the $to does not read, whatever others send',
+    async ({ from, to }) => {
+      const ends = await connect('/deaf');
+      const other = await connect();
+      const sent = randomBytes(LARGE);
+      ends[to].pause();
+      ends[from].send(sent);
+      let written = -1;
+      const isStuck = () => {
+        const before = written;
+        written = rawOf(ends[from]).bytesWritten - rawOf(ends[from]).writableLength;
+        return written > 0 && written === before;
+      };
+      await waitFor(isStuck, { what: 'nothing more to leave', everyMs: 50 });
+      for (let n = 0; n < 20; n++) {
+        other.client.send(randomBytes(60_000));
+        await next(other.client, 'message');
+      }
+      const arrived = next(ends[to], 'message');
+      ends[to].resume();
+      expect(sha256((await arrived)[0] as Buffer)).toBe(sha256(sent));
+    },
+  );
+
   test('is compressed end to end when both ends want that', async () => {
     const { client, server } = await connect('/deflate', { perMessageDeflate: true });
     expect([client.extensions, server.extensions]).toEqual(['permessage-deflate', 'permessage-deflate']);
