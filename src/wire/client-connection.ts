@@ -55,7 +55,8 @@ export class ClientConnection implements SocketReader, Watched {
     this.#input = new ClientInput(context.buffers);
     const socket = open(this);
     this.#input.socket = socket;
-    this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
+    const onGone = () => this.#giveUp('client-gone');
+    this.#grace = new HalfCloseGrace(socket, onGone);
     this.isTls = isTls;
     this.output = new ClientOutput(socket, isTls, context);
     this.peer = socket.remoteAddress ?? '';
@@ -63,8 +64,8 @@ export class ClientConnection implements SocketReader, Watched {
     this.#idleSince = this.#since;
     socket.on('end', () => this.guard(() => this.#onEnd()));
     socket.on('drain', () => this.guard(() => this.#onDrain()));
-    socket.on('error', () => this.#giveUp('client-gone'));
-    socket.on('close', () => this.#giveUp('client-gone'));
+    socket.on('error', onGone);
+    socket.on('close', onGone);
     context.deadlines.add(this);
   }
 

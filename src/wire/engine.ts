@@ -59,6 +59,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   readonly #clients = new Set<ClientConnection>();
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
+  readonly #leave = (): void => this.ports.connections.leave();
 
   constructor(options: EngineOptions, ports: EnginePorts) {
     const { listen, ...settings } = options;
@@ -230,7 +231,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   #counted(socket: Socket): Socket {
-    socket.once('close', () => this.ports.connections.leave());
+    socket.once('close', this.#leave);
     return socket;
   }
 

@@ -11,10 +11,12 @@ const CR = 13;
 /** Empty lines before a request line (RFC 9112 §2.2 wants one forgiven). */
 const MAX_EMPTY_LINES = 4;
 const LEAST_ROOM = 1_024;
+/** One for all: most heads come in one piece, and an empty Buffer of one's own is 200 octets and its memory outside. */
+const NO_ROOM = Buffer.alloc(0);
 
 /** Puts pieces behind one another. The views it answers stay good: what is there is never written again. */
 export class Gathering {
-  #room: Buffer = Buffer.alloc(0);
+  #room: Buffer = NO_ROOM;
   #used = 0;
 
   /** `pending` and `data` in one; `pending` is best what the last call answered, or a part of its end. */
