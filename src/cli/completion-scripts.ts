@@ -49,6 +49,7 @@ const FISH = [
   'end',
   "complete -c lockstep -f -a '(__lockstep_candidates)'",
   'complete -c lockstep -l config -r -F',
+  "complete -c lockstep -n '__fish_seen_subcommand_from import' -F",
 ];
 
 const SCRIPTS: Readonly<Record<Shell, readonly string[]>> = { bash: BASH, zsh: ZSH, fish: FISH };

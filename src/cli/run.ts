@@ -13,6 +13,7 @@ import { disable, enable } from './enable.ts';
 import { events } from './events.ts';
 import { explain } from './explain.ts';
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from './failure.ts';
+import { importVerb } from './import.ts';
 import { pause, resume } from './pause.ts';
 import { preview } from './preview.ts';
 import { promote } from './promote.ts';
@@ -33,6 +34,7 @@ import { wait } from './wait.ts';
 /** In the order in which a newcomer needs them. */
 const VERBS: readonly Verb[] = [
   demo,
+  importVerb,
   check,
   serve,
   status,

@@ -40,9 +40,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   admin: [],
   assets: [],
   inner: [],
+  haproxy: [],
   wire: ['engine'],
   threads: ['engine', 'wire', 'observe', 'config'],
-  cli: ['main', 'config', 'demo', 'observe'],
+  cli: ['main', 'config', 'demo', 'observe', 'haproxy'],
   demo: ['main', 'config'],
   main: ['admin', 'assets', 'control', 'inner', 'engine', 'threads', 'observe', 'config'],
 };
