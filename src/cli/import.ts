@@ -35,7 +35,7 @@ export const importVerb: Verb = {
     names: { type: 'string', value: 'V1,V2', help: 'ids of those versions; default v1,v2' },
     json: {
       type: 'boolean',
-      help: 'print { ok, config, backend, active, versions, notes } or { ok, problems, notes }',
+      help: 'print { ok, config, versions, notes, … } or { ok, problems, notes }',
     },
   },
   arguments: Array.from({ length: 8 }, () => ({ kind: 'file' }) as const),

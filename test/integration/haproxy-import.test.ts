@@ -151,6 +151,94 @@ describe.skipIf(!needsTool('openssl'))('a site', () => {
   );
 });
 
+describe('lockstep import', () => {
+  let folder: TemporaryFolder;
+  const SOUND =
+    'defaults\nmode http\nbackend b\nserver a 10.0.0.1:80 check\nserver c 10.0.0.2:80 check disabled\n';
+  const put = (name: string, text: string) => {
+    const file = join(folder.path, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  beforeAll(async () => {
+    folder = await temporaryFolder('haproxy-import');
+  });
+  afterAll(async () => {
+    await folder?.remove();
+  });
+
+  it('prints YAML alone to stdout, and what it left out to stderr, with file and line', async () => {
+    const file = put('a.cfg', SOUND);
+    const { code, out, err } = await lockstep(['import', file]);
+    expect(code).toBe(0);
+    expect(parse(out).versions).toEqual({ v1: { upstreams: ['http://10.0.0.1:80'] } });
+    expect(err).toContain(`Left out:\n  ${file}:5: server c: disabled\n`);
+    expect(err).toContain('Imported b: 1 line left out');
+  });
+
+  it('tells places that have the same to say in one line', async () => {
+    const file = put('a.cfg', `global\ndaemon\nuser x\n${SOUND}`);
+    expect((await lockstep(['import', file])).err).toContain(`${file}:2, 3: daemon, user: it is about`);
+  });
+
+  it('tells all problems at once, and prints nothing', async () => {
+    const file = put('bad.cfg', `${SOUND}server "\n.else\nglobal\n.if what\n.endif`);
+    const { code, out, err } = await lockstep(['import', file]);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err.split('\n').map((line) => line.slice(file.length + 1, file.length + 3))).toEqual([
+      '6:',
+      '7:',
+      '9:',
+      '',
+    ]);
+    const json = await lockstep(['import', file, '--json']);
+    expect({ code: json.code, err: json.err, ...JSON.parse(json.out) }).toMatchObject({
+      code: 1,
+      err: '',
+      ok: false,
+    });
+    expect(JSON.parse(json.out).problems).toHaveLength(3);
+  });
+
+  it('reads files in the order in which they are named, as defaults reach from one into the next', async () => {
+    const [first, second] = [
+      put('z.cfg', 'defaults\nmode http'),
+      put('y.cfg', 'backend b\nserver a 10.0.0.1:80'),
+    ];
+    expect((await lockstep(['import', first, second])).code).toBe(0);
+    expect((await lockstep(['import', second, first])).code).toBe(1);
+  });
+
+  it.each([
+    {
+      name: 'a file that is not there',
+      args: () => ['nowhere.cfg'],
+      want: /nowhere.cfg cannot be read: ENOENT — /,
+    },
+    {
+      name: 'a folder without files',
+      args: () => [join(folder.path, '..', basename(folder.path), 'none')],
+      want: /no file that ends in .cfg/,
+    },
+    { name: 'no file', args: () => [], want: /expected: lockstep import/ },
+    { name: 'one part', args: () => ['x.cfg', '--split', 'a,b'], want: /expected two parts/ },
+    { name: 'an empty part', args: () => ['x.cfg', '--split', 'a|'], want: /expected two parts/ },
+    { name: 'names of nothing', args: () => ['x.cfg', '--names', 'v7,v8'], want: /--names needs --split/ },
+  ])('refuses $name', async ({ args, want }) => {
+    mkdirSync(join(folder.path, 'none'), { recursive: true });
+    const { code, out, err } = await lockstep(['import', ...args()]);
+    expect(code).toBeGreaterThan(0);
+    expect(out).toBe('');
+    expect(err).toMatch(want);
+  });
+
+  it('lets no file move the cursor of who reads what it tells', async () => {
+    const file = put('a.cfg', `${SOUND}\x1b[2J\x07 x\n`);
+    const { out, err } = await lockstep(['import', file]);
+    expect(out + err).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
+  });
+});
+
 describe('what the package of HAProxy ships', () => {
   const folder = '/usr/share/doc/haproxy/examples';
   const files = [

@@ -59,6 +59,7 @@ const ACTIONS: readonly (readonly [RegExp, Saying])[] = [
 const PHRASES: ReadonlyMap<string, Saying> = new Map<string, Saying>([
   ['acl', CONDITIONS],
   ['backlog', OF_THE_PROCESS],
+  ['bind-process', OF_THE_PROCESS],
   ['block', ACCESS],
   ['capture', LOGGING],
   [
