@@ -2,8 +2,8 @@
 // its file again.
 
 import { EXIT } from './failure.ts';
+import { growOldGenerationSlowly, holdYoungGeneration } from './heap.ts';
 import { requiredText, type Verb } from './verb.ts';
-import { holdYoungGeneration } from './young-generation.ts';
 
 /** npm, or a wrapper, passes on a signal that its sender gave to the whole group already: one Ctrl-C, two signals. */
 const SAME_SIGNAL_MS = 300;
@@ -18,6 +18,7 @@ export const serve: Verb = {
     const configFile = requiredText(call, 'config');
     const { takeInheritedSockets } = await import('../inherited-sockets.ts');
     const inherited = takeInheritedSockets(process.env, process.pid);
+    growOldGenerationSlowly();
     const releaseYoungGeneration = holdYoungGeneration();
     const { startGateway } = await import('../main.ts');
     const asked = firstSignal();
