@@ -24,10 +24,19 @@ export interface Browser {
   readonly answered: ReadonlyMap<string, number>;
   /** When a version last answered it; ms since the Unix epoch. */
   readonly lastAnswerAt: ReadonlyMap<string, number>;
+  /** Requests so far, answered or not. */
+  readonly requests: () => number;
   /** Requests that were sent again because the gateway was away. */
   readonly retried: () => number;
-  openTab(options?: { sendsVersion?: boolean }): Tab;
+  openTab(options?: TabOptions): Tab;
   close(): void;
+}
+
+export interface TabOptions {
+  /** As the gateway's script does, in `x-lockstep-version`. */
+  readonly sendsVersion?: boolean;
+  /** A field in which the application's own script says of which version its page is. */
+  readonly pageField?: string;
 }
 
 export interface Tab {
@@ -75,6 +84,7 @@ export function browserWithCookies(options: BrowserOptions): Browser {
   const answered = new Map<string, number>();
   const lastAnswerAt = new Map<string, number>();
   let retried = 0;
+  let requests = 0;
 
   const exchange = async (
     method: string,
@@ -83,6 +93,7 @@ export function browserWithCookies(options: BrowserOptions): Browser {
     body: string | undefined,
   ): Promise<Answer> => {
     const url = new URL(path, origin);
+    requests++;
     const giveUpAt = performance.now() + retryTransportMs;
     for (;;) {
       const cookie = jar.headerFor(url);
@@ -109,7 +120,7 @@ export function browserWithCookies(options: BrowserOptions): Browser {
     }
   };
 
-  const openTab = ({ sendsVersion = false } = {}): Tab => {
+  const openTab = ({ sendsVersion = false, pageField }: TabOptions = {}): Tab => {
     let page = '';
     const judge = (what: string, answer: Answer): void => {
       const version = versionOf(answer);
@@ -128,11 +139,12 @@ export function browserWithCookies(options: BrowserOptions): Browser {
       headers: Readonly<Record<string, string>> = {},
     ): Promise<Answer> => {
       const tabHeader = sendsVersion && page !== '' ? { 'x-lockstep-version': page } : {};
+      const pageHeader = pageField !== undefined && page !== '' ? { [pageField]: page } : {};
       const of = page;
       const answer = await exchange(
         method,
         path,
-        { ...kind, referer: `${origin}/`, ...tabHeader, ...headers },
+        { ...kind, referer: `${origin}/`, ...tabHeader, ...pageHeader, ...headers },
         body,
       );
       // A tab that has been navigated meanwhile no longer cares for the old page's answers.
@@ -156,7 +168,9 @@ export function browserWithCookies(options: BrowserOptions): Browser {
         if (answer.status >= 300) return answer;
         page = /data-version="([^"]*)"/.exec(answer.text())?.[1] ?? '';
         judge(`GET ${path}`, answer);
-        const assets = [...answer.text().matchAll(/src="([^"]+)"/g)].map((match) => match[1]!);
+        const assets = [...answer.text().matchAll(/(?:\bsrc|rel="stylesheet" href)="([^"]+)"/g)].map(
+          (match) => match[1]!,
+        );
         await Promise.all(assets.map((asset) => mustSucceed(`GET ${asset}`, sub(SCRIPT, 'GET', asset))));
         return answer;
       },
@@ -172,6 +186,7 @@ export function browserWithCookies(options: BrowserOptions): Browser {
     failures,
     answered,
     lastAnswerAt,
+    requests: () => requests,
     retried: () => retried,
     openTab,
     close: () => agent.destroy(),

@@ -2,7 +2,7 @@
 // and somebody else comes. What went wrong for any of them is kept.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Browser, browserWithCookies, type Tab } from './browser.ts';
+import { type Browser, browserWithCookies, type Tab, type TabOptions } from './browser.ts';
 
 export interface FleetOptions {
   readonly origin: string;
@@ -14,6 +14,9 @@ export interface FleetOptions {
   readonly thinkMs?: readonly [least: number, most: number];
   /** See browserWithCookies. */
   readonly retryTransportMs?: number;
+  readonly tab?: TabOptions;
+  /** What the one at that tab does with each page. Default: loads one with its asset, calls and a form. */
+  readonly habit?: (tab: Tab) => () => Promise<void>;
 }
 
 export interface Fleet {
@@ -27,6 +30,7 @@ export interface Fleet {
   readonly onPage: (version: string) => number;
   /** Browsers opened so far. */
   readonly opened: () => number;
+  readonly requests: () => number;
   readonly retried: () => number;
   /** Everybody finishes their page and leaves. Idempotent. */
   stop(): Promise<void>;
@@ -34,6 +38,7 @@ export interface Fleet {
 
 export function startFleet(options: FleetOptions): Fleet {
   const { origin, size, lifeMs, thinkMs = [300, 700], retryTransportMs = 0 } = options;
+  const habit = options.habit ?? ((tab: Tab) => () => usePage(tab));
   const browsers: Browser[] = [];
   const open = new Map<Browser, Tab>();
   const stopping = new AbortController();
@@ -41,12 +46,13 @@ export function startFleet(options: FleetOptions): Fleet {
   const useOne = async (): Promise<void> => {
     const browser = browserWithCookies({ origin, retryTransportMs });
     browsers.push(browser);
-    const tab = browser.openTab();
+    const tab = browser.openTab(options.tab);
+    const act = habit(tab);
     open.set(browser, tab);
     const until = lifeMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + between(lifeMs);
     try {
       do {
-        await usePage(tab);
+        await act();
         await sleep(between(thinkMs), undefined, { signal: stopping.signal }).catch(() => {});
       } while (!stopping.signal.aborted && performance.now() < until);
     } finally {
@@ -73,6 +79,7 @@ export function startFleet(options: FleetOptions): Fleet {
       browsers.reduce((last, browser) => Math.max(last, browser.lastAnswerAt.get(version) ?? 0), 0),
     onPage: (version) => [...open.values()].filter((tab) => tab.page() === version).length,
     opened: () => browsers.length,
+    requests: () => sum((browser) => browser.requests()),
     retried: () => sum((browser) => browser.retried()),
     stop: async () => {
       stopping.abort();
@@ -88,6 +95,6 @@ async function usePage(tab: Tab): Promise<void> {
   await tab.post('/api/cart');
 }
 
-function between([least, most]: readonly [number, number]): number {
+export function between([least, most]: readonly [number, number]): number {
   return least + Math.random() * (most - least);
 }

@@ -23,22 +23,40 @@ export interface Haproxy {
   stop(): Promise<void>;
 }
 
-/** One frontend and one backend for each pool, servers checked at /healthz four times a second. */
-export async function startHaproxy(pools: readonly HaproxyPool[]): Promise<Haproxy> {
+export interface HaproxyRun {
+  readonly ports: readonly number[];
+  /** What it was started with; it may be rewritten, and reloaded. */
+  readonly file: string;
+  /** Where its runtime API is, if the configuration says so. */
+  readonly socket: string;
+  readonly process: TestProcess;
+  stop(): Promise<void>;
+}
+
+export interface HaproxyPlace {
+  readonly ports: readonly number[];
+  readonly socket: string;
+}
+
+/** `isMaster`: as packages run it, a master and a worker; SIGUSR2 reloads it. */
+export async function runHaproxy(
+  portCount: number,
+  configure: (place: HaproxyPlace) => string,
+  isMaster = false,
+): Promise<HaproxyRun> {
   const command = findTool('haproxy');
   if (command === null) throw new Error('haproxy is not installed');
   const folder = await temporaryFolder('haproxy');
   const file = join(folder.path, 'haproxy.cfg');
-  const ports = new Map<string, number>();
-  const free = await freePorts(pools.length);
-  for (const [index, { name }] of pools.entries()) ports.set(name, free[index]!);
-  await writeFile(file, configuration(pools, ports));
-  const process = startProcess(command, ['-db', '-q', '-f', file]);
+  const socket = join(folder.path, 'admin.sock');
+  const ports = await freePorts(portCount);
+  await writeFile(file, configure({ ports, socket }));
+  const process = startProcess(command, [isMaster ? '-W' : '-db', '-q', '-f', file]);
   try {
     await waitFor(
       async () => {
         if (!process.isRunning()) return true;
-        return (await Promise.all([...ports.values()].map(takesConnections))).every(Boolean);
+        return (await Promise.all(ports.map(takesConnections))).every(Boolean);
       },
       { what: 'HAProxy to listen' },
     );
@@ -48,13 +66,25 @@ export async function startHaproxy(pools: readonly HaproxyPool[]): Promise<Hapro
     throw new Error(`HAProxy did not start: ${process.stderr()}`, { cause: error });
   }
   return {
-    url: (name) => `http://127.0.0.1:${ports.get(name)}`,
+    ports,
+    file,
+    socket,
     process,
     stop: async () => {
       await process.stop('SIGTERM');
       await folder.remove();
     },
   };
+}
+
+/** One frontend and one backend for each pool, servers checked at /healthz four times a second. */
+export async function startHaproxy(pools: readonly HaproxyPool[]): Promise<Haproxy> {
+  const portsOf = (ports: readonly number[]): ReadonlyMap<string, number> =>
+    new Map(pools.map(({ name }, index) => [name, ports[index]!]));
+  const { ports, process, stop } = await runHaproxy(pools.length, (place) =>
+    configuration(pools, portsOf(place.ports)),
+  );
+  return { url: (name) => `http://127.0.0.1:${portsOf(ports).get(name)}`, process, stop };
 }
 
 function configuration(pools: readonly HaproxyPool[], ports: ReadonlyMap<string, number>): string {

@@ -1,0 +1,112 @@
+// The same deploys with Lockstep: in HAProxy's place, and before HAProxy, where each half of the farm is a frontend.
+
+import type { GatewaySettings } from '../gateway-config.ts';
+import { type GatewayProcess, startGatewayProcess } from '../gateway-process.ts';
+import type { WebFarm, WebServer } from '../web-farm.ts';
+import { type FarmHaproxy, startFarmHaproxy } from './farm-haproxy.ts';
+import { hireOperator, type Operator } from './operator.ts';
+import { NEW, OLD, type Stage, type Way } from './way.ts';
+
+export interface Half {
+  readonly servers: readonly WebServer[];
+  /** What Lockstep has of it as upstreams. */
+  readonly urls: readonly string[];
+}
+
+export interface LockstepStage extends Stage {
+  readonly gateway: GatewayProcess;
+}
+
+/** In HAProxy's place: the servers are the upstreams. */
+export const SEE_SAW_IN_PLACE: Way = {
+  title: "Lockstep in HAProxy's place, half and half",
+  holdsSessions: true,
+  stage: async (farm) => {
+    const halves = halvesOf(farm, ({ url }) => url);
+    const stage = await stageOf(
+      farm,
+      halves.flatMap(({ urls }) => urls),
+    );
+    return { ...stage, deploy: () => seeSaw(stage.operator, halves) };
+  },
+};
+
+/** Before HAProxy, which holds sessions to servers by its cookie: each half is a frontend. */
+export const SEE_SAW_IN_FRONT: Way = {
+  title: 'Lockstep in front of HAProxy, half and half',
+  holdsSessions: true,
+  stage: async (farm) => {
+    const haproxy = await startFarmHaproxy({
+      pools: [farm.servers.slice(0, 2), farm.servers.slice(2)],
+      hasCookie: true,
+    });
+    const [first, second] = haproxy.urls as [string, string];
+    const halves: Halves = [
+      { servers: farm.servers.slice(0, 2), urls: [first] },
+      { servers: farm.servers.slice(2), urls: [second] },
+    ];
+    const stage = await stageOf(farm, [first, second], haproxy);
+    return { ...stage, deploy: () => seeSaw(stage.operator, halves) };
+  },
+};
+
+export const LOCKSTEP_WAYS: readonly Way[] = [SEE_SAW_IN_PLACE, SEE_SAW_IN_FRONT];
+
+type Halves = readonly [Half, Half];
+
+function halvesOf({ servers }: WebFarm, urlOf: (server: WebServer) => string): Halves {
+  const half = (some: readonly WebServer[]): Half => ({ servers: some, urls: some.map(urlOf) });
+  return [half(servers.slice(0, 2)), half(servers.slice(2))];
+}
+
+async function stageOf(
+  farm: WebFarm,
+  upstreams: readonly string[],
+  haproxy: FarmHaproxy | null = null,
+  settings: GatewaySettings = {},
+): Promise<Omit<LockstepStage, 'deploy'>> {
+  const gateway = await startGatewayProcess({
+    // So short that a drain is watched, so long that nobody here is idle for it.
+    cookie: { idle: '3s' },
+    // Nobody is ill for want of a core.
+    health: { path: '/healthz', timeout: '5s' },
+    ...settings,
+    more: { affinity: 'upstream', ...settings.more },
+  });
+  await gateway.admin.put(OLD, upstreams);
+  await gateway.admin.wait(OLD, 'healthy');
+  await gateway.admin.promote(OLD);
+  return {
+    origin: gateway.url,
+    gateway,
+    operator: await hireOperator(farm.deployScript, gateway.admin.url),
+    stop: async () => {
+      await gateway.stop();
+      await haproxy?.stop();
+    },
+  };
+}
+
+/** One half goes, is updated and gets the new sessions; when nobody is left on the other one, that follows. */
+async function seeSaw(operator: Operator, [first, second]: Halves): Promise<void> {
+  const put = (version: string, ...halves: readonly Half[]): Promise<string> =>
+    operator.types(
+      `lockstep put ${version} ${halves.flatMap(({ urls }) => urls.map((url) => `--upstream ${url}`)).join(' ')}`,
+    );
+  await put(OLD, first);
+  await update(operator, second);
+  await put(NEW, second);
+  await operator.types(`lockstep wait ${NEW} --for healthy`);
+  await operator.types(`lockstep promote ${NEW}`);
+  await operator.types(`lockstep wait ${OLD} --for drained`);
+  await operator.types(`lockstep retire ${OLD}`);
+  await update(operator, first);
+  await put(NEW, first, second);
+}
+
+async function update(operator: Operator, { servers }: Half): Promise<void> {
+  for (const { name, url } of servers) {
+    await operator.types(`./deploy.sh ${name} ${NEW}`);
+    await operator.types(`curl -fsS ${url}/ -o /dev/null`);
+  }
+}
