@@ -123,7 +123,7 @@ const PLAIN = /^[A-Za-z0-9/][A-Za-z0-9._/:@+*-]*$/;
 function scalar(text: string): string {
   if (PLAIN.test(text) && !NO_TEXT.test(text) && !text.endsWith(':')) return text;
   // "${" would be a variable to Lockstep.
-  return JSON.stringify(text.replaceAll('${', '$${'));
+  return JSON.stringify(text.replaceAll('${', () => '$${'));
 }
 
 /** In a comment: on one line. */

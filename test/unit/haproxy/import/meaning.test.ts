@@ -1,5 +1,7 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of HAProxy
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { parseConfig } from '../../../../src/config/load.ts';
 import { type Asked, notesOf, problemsOf, runImport } from './run-import.ts';
 
 /** Lines of a frontend and of its backend. */
@@ -261,6 +263,12 @@ describe('what is told', () => {
     )}`;
     const result = runImport(text);
     expect(JSON.stringify(result)).not.toContain(secret);
+  });
+
+  it('is a text to Lockstep, whatever stands in it', () => {
+    const result = runImport(site("bind :443 ssl crt '/a ${HOME}: #.pem'"));
+    const checked = result.ok ? parseConfig(result.yaml, '/lockstep.yaml', { HOME: 'x' }) : null;
+    expect(checked?.ok && checked.config.listen[0]?.tls?.certFile).toBe('/a ${HOME}: #.pem');
   });
 
   it('is on one line each, whatever stands in the file', () => {
