@@ -88,6 +88,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   const { config } = loaded;
   undo.push(() => control.stop());
   await control.start();
+  await parts.haproxy.start();
   if (state.wasEmpty) unknownPins.watch();
   const addresses = await dataPlane.listen();
   life.isListening = true;
@@ -110,6 +111,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
       webhooks.configure(next.hooks);
       parts.previews.configure(keys, next.cookie);
       void parts.assets.configure(next.assets, aheadOf(next));
+      parts.haproxy.configure(next.haproxy);
       log.level = next.log.level;
     },
     log,
@@ -149,7 +151,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
 }
 
 async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {
-  const { dataPlane, own, assets, control, unknownPins, webhooks, accessLog, log, life } = parts;
+  const { dataPlane, own, assets, haproxy, control, unknownPins, webhooks, accessLog, log, life } = parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
   unknownPins.stop();
@@ -157,6 +159,7 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
   await dataPlane.shutdown(graceMs);
   await own.close();
   await assets.close();
+  await haproxy.close();
   await admin.close();
   await control.stop();
   await webhooks.close();

@@ -23,6 +23,7 @@ import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
 import { type AssetSurroundings, openAssets } from './open-assets.ts';
 import { openDataPlane, openShared, type Shared, threadsFor } from './open-data-plane.ts';
+import { type Haproxy, openHaproxy } from './open-haproxy.ts';
 import { type OwnPaths, openOwnPaths } from './own-paths.ts';
 import { Previews } from './previews.ts';
 import { policiesOf } from './reloader.ts';
@@ -53,6 +54,7 @@ export interface Parts extends Given {
   readonly shared: Shared;
   readonly own: OwnPaths;
   readonly assets: Assets;
+  readonly haproxy: Haproxy;
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
@@ -94,6 +96,13 @@ export async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     preview: previews.serve,
   });
   undo.push(() => own.close());
+  const haproxy = await openHaproxy(config, {
+    table: () => control.table(),
+    tell: (type, version, detail) => control.tell(type, detail, version),
+    onServers: () => {},
+    log,
+  });
+  undo.push(() => haproxy.close());
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
     listen,
     accessLog,
@@ -109,22 +118,34 @@ export async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const unknownPins = unknownPinsOf(totals, (found) => tellUnknownPins(found, control, log));
   undo.push(async () => unknownPins.stop());
   const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
-  const controlled = { state, dataPlane, own, shared, assets, skewed, life, log };
+  const controlled = { state, dataPlane, own, shared, assets, haproxy, skewed, life, log };
   const control = controlOf(config, controlled, { meter, isPinKeyNew });
   control.onEvent(() => assets.versionsChanged());
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
-  const metrics = metricsOf(totals, { shared, dataPlane, control, accessLog, webhooks, assets, skewed });
-  const made = { pinKeys, state, accessLog, metrics, unknownPins, shared, own, assets, dataPlane };
+  const metrics = metricsOf(totals, {
+    shared,
+    dataPlane,
+    control,
+    accessLog,
+    webhooks,
+    assets,
+    haproxy,
+    skewed,
+  });
+  const made = { pinKeys, state, accessLog, metrics, unknownPins, shared, own, assets, haproxy, dataPlane };
   return { ...given, ...made, control, webhooks, previews, skewed, life };
 }
 
 function controlOf(
   config: Config,
-  parts: Pick<Parts, 'state' | 'dataPlane' | 'own' | 'shared' | 'assets' | 'skewed' | 'life' | 'log'>,
+  parts: Pick<
+    Parts,
+    'state' | 'dataPlane' | 'own' | 'shared' | 'assets' | 'haproxy' | 'skewed' | 'life' | 'log'
+  >,
   { meter, isPinKeyNew }: { readonly meter: CanaryMeter; readonly isPinKeyNew: boolean },
 ): Controller {
-  const { state, dataPlane, own, shared, assets, skewed, life, log } = parts;
+  const { state, dataPlane, own, shared, assets, haproxy, skewed, life, log } = parts;
   return new Controller({
     state,
     plane: dataPlane,
@@ -138,9 +159,14 @@ function controlOf(
     threads: () => dataPlane.threads,
     skewed: () => skewed.totals,
     assets: () => assets.status,
+    haproxy: () => haproxy.status,
+    gatekeeper: haproxy,
     ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
     whyForbidden: whyForbidden(() => life.listeners),
-    onPublished: () => own.changed(),
+    onPublished: () => {
+      own.changed();
+      haproxy.changed();
+    },
     log,
     clock: systemClock,
   });
@@ -209,9 +235,12 @@ function openAccessLog({ log: { access } }: Config, log: Log, gather: () => Prom
 /** Made when it is asked for first: nobody else pays for its modules. */
 function metricsOf(
   requests: ExchangeTotals,
-  parts: Pick<Parts, 'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks' | 'assets' | 'skewed'>,
+  parts: Pick<
+    Parts,
+    'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks' | 'assets' | 'haproxy' | 'skewed'
+  >,
 ): Metrics['render'] {
-  const { shared, dataPlane, control, accessLog, webhooks, assets, skewed } = parts;
+  const { shared, dataPlane, control, accessLog, webhooks, assets, haproxy, skewed } = parts;
   const make = async () => {
     const { Metrics } = await import('./observe/metrics.ts');
     return Metrics.open({
@@ -222,6 +251,7 @@ function metricsOf(
       accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
       webhooks: () => webhooks.counts,
       assets: () => assets.counts,
+      haproxy: () => ({ status: haproxy.status, counts: haproxy.counts }),
     });
   };
   let made: Promise<Metrics> | null = null;

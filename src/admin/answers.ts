@@ -24,6 +24,7 @@ import {
   type VersionStatus,
 } from '../core/status.ts';
 import { VERSION_STATES } from '../core/versions.ts';
+import { HaproxyAnswer } from './haproxy-answer.ts';
 import type { WaitOutcome } from './port.ts';
 import type { ProblemDocument } from './problem.ts';
 
@@ -149,6 +150,7 @@ const StatusAnswer = z.object({
     })
     .nullable()
     .describe('Assets of versions on disk; null: none are to be kept.'),
+  haproxy: HaproxyAnswer.nullable().describe('HAProxy, where it is driven; null: it is left alone.'),
   versions: z.array(Version),
 }) satisfies z.ZodType<Status>;
 

@@ -1,6 +1,7 @@
 // What an operator should type next, by what the status shows: the worst thing first. Pure: status to one line.
 
 import type { Status, VersionStatus } from '../core/status.ts';
+import { adviseHaproxy } from './haproxy-text.ts';
 
 /** Null when nothing is wrong and nothing waits to be done. */
 export function advise(status: Status): string | null {
@@ -9,6 +10,7 @@ export function advise(status: Status): string | null {
     adviseDeadPools(status) ??
     adviseIllUpstreams(status) ??
     adviseHalted(status) ??
+    adviseHaproxy(status.haproxy) ??
     adviseLedger(status) ??
     adviseDrained(status)
   );

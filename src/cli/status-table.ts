@@ -4,6 +4,7 @@
 import type { DrainBlocker, DrainStatus, Status, VersionStatus } from '../core/status.ts';
 import { advise } from './advice.ts';
 import { tellCanary } from './canary-text.ts';
+import { tellHaproxy, tellWrongHaproxy } from './haproxy-text.ts';
 import type { Now } from './report.ts';
 import { type Column, renderTable } from './table.ts';
 import { COLUMNS, count, printable, tellClock, tellSpan, wrap } from './text.ts';
@@ -43,6 +44,7 @@ export function renderStatus(status: Status, options: StatusOptions): string {
     tellHead(status, options.columns),
     versions.length === 0 ? ['No versions yet.'] : tellTable(versions, options.columns ?? COLUMNS),
     options.below ?? [],
+    ...tellHaproxy(status.haproxy, options.columns),
     canaries,
     drains,
     wrong.map(paint.red),
@@ -161,6 +163,7 @@ function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now)
     const why = printable(assets.error ?? 'it is not known why');
     lines.push(`assets are not kept${tellSince(assets.since, now)}, requests are served: ${why}`);
   }
+  lines.push(...tellWrongHaproxy(status.haproxy, now));
   if (threads.serving < threads.count) {
     const died = threads.count - threads.serving;
     const are = died === 1 ? 'it is' : 'they are';

@@ -32,7 +32,7 @@ export const listenAddress: Reader<HostPort> = (value) => {
 export type AdminAddress = HostPort | { readonly socket: string };
 
 /** sun_path of Linux has 108 bytes, and a NUL ends it. */
-const LONGEST_SOCKET_PATH = 107;
+export const LONGEST_SOCKET_PATH = 107;
 
 /** As `listenAddress`, or `unix:PATH`. */
 export const adminAddress: Reader<AdminAddress> = (value) => {

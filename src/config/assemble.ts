@@ -55,6 +55,7 @@ export function assemble(
     },
     skew: rest.skew,
     assets: assetPolicy(rest.assets),
+    haproxy: haproxyPolicy(rest.haproxy, folder),
     limits: limitsInUnits(limits),
     hooks: rest.hooks,
     log: {
@@ -82,6 +83,21 @@ function assetPolicy(assets: Sections['assets']): Config['assets'] {
   if (memory === null) return { match, memory, warm };
   const { maxBytes, maxFile, maxAge } = memory;
   return { match, memory: { maxBytes, maxFileBytes: maxFile, maxAgeMs: maxAge }, warm };
+}
+
+function haproxyPolicy(haproxy: Sections['haproxy'], folder: string): Config['haproxy'] {
+  if (haproxy === null) return null;
+  const { sockets, backend, servers, interval, timeout, onDrift, weights, agent } = haproxy;
+  return {
+    sockets: sockets.map((socket) => ('path' in socket ? { path: resolve(folder, socket.path) } : socket)),
+    backends: backend ?? [],
+    servers: servers === null ? null : new Map(Object.entries(servers)),
+    intervalMs: interval,
+    timeoutMs: timeout,
+    onDrift,
+    weights,
+    agent,
+  };
 }
 
 function warmPolicy(warm: Sections['warm']): Config['warm'] {

@@ -1,5 +1,6 @@
 // The configuration in force: what the YAML file says, parsed, with defaults filled in. Durations in ms, sizes in bytes.
 
+import type { HaproxyPolicy } from '../core/haproxy.ts';
 import type {
   Affinity,
   AnalysisPolicy,
@@ -78,6 +79,8 @@ export interface Config {
   readonly skew: SkewPolicy;
   /** Null: a version answers for its own assets only. */
   readonly assets: AssetPolicy | null;
+  /** Null: HAProxy is left alone. */
+  readonly haproxy: HaproxyPolicy | null;
   readonly limits: Limits;
   readonly hooks: readonly Hook[];
   readonly log: {

@@ -17,7 +17,7 @@ export interface ConfigProblem {
 export type Path = readonly (string | number)[];
 
 /** Keys of features that other versions have. */
-const NOT_YET: ReadonlySet<string> = new Set(['haproxy', 'proxyProtocol']);
+const NOT_YET: ReadonlySet<string> = new Set(['proxyProtocol']);
 /** Names and roles of tokens too: a token may stand in the wrong place. */
 const SECRET_KEY = /^(admin\.tokens|cookie\.keys|hooks)/;
 const LONGEST_SHOWN = 60;

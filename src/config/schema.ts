@@ -9,6 +9,7 @@ import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
 import { ASSETS } from './asset-section.ts';
+import { HAPROXY } from './haproxy-section.ts';
 import { mapping } from './mapping.ts';
 import { marker } from './markers.ts';
 import {
@@ -316,6 +317,7 @@ export const SECTIONS = {
     .prefault({})
     .describe('Pages and answers of different versions: what is looked for, and what is done about it.'),
   assets: ASSETS,
+  haproxy: HAPROXY,
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)

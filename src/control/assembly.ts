@@ -3,6 +3,7 @@
 import type { CanaryMeter } from '../core/canary-meter.ts';
 import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges } from '../core/gauges.ts';
+import type { HaproxyStatus } from '../core/haproxy.ts';
 import type {
   AnalysisPolicy,
   CookiePolicy,
@@ -19,6 +20,7 @@ import type { ControlLog, DataPlane } from './data-plane.ts';
 import { DrainWatcher } from './drain-watcher.ts';
 import { Events } from './events.ts';
 import type { WhyForbidden } from './forbidden-names.ts';
+import type { Gatekeeper, GatePorts } from './gate.ts';
 import { HealthChecker, type HealthTarget } from './health-checker.ts';
 import type { OwnListener } from './own-listeners.ts';
 import { Publisher } from './publisher.ts';
@@ -64,6 +66,10 @@ export interface ControllerOptions extends ControlPolicies {
   readonly skewed?: () => SkewStatus;
   /** What is kept of assets. Default: none are to be. */
   readonly assets?: () => AssetsStatus | null;
+  /** Who stands before the upstreams. Default: nobody. */
+  readonly gatekeeper?: Gatekeeper;
+  /** What is driven of HAProxy. Default: nothing. */
+  readonly haproxy?: () => HaproxyStatus | null;
   /** Upstreams must not be the gateway itself. Default: none is. */
   readonly ownListener?: OwnListener;
   /** Nor anything else that is not for requests, by name. Default: everything is allowed. */
@@ -96,6 +102,7 @@ export interface Parts {
   readonly checker: HealthChecker;
   readonly slowStart: SlowStart;
   readonly warmer: Warmer;
+  readonly gate: GatePorts;
   /** To be made for each change. */
   readonly warmUpOf: (change: Change) => WarmUp;
   readonly canaries: CanaryRunner;
@@ -145,6 +152,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     threads: options.threads,
     skew: options.skewed ?? (() => ({ requests: 0, lastAt: null })),
     assets: options.assets ?? (() => null),
+    haproxy: options.haproxy ?? (() => null),
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
     canaryAnalysis: (record: VersionRecord) => trials.canaries.analysis(record),
   };
@@ -154,12 +162,30 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     events,
     slots,
     publisher,
+    gate: assembleGate(options, writer, { clock, events, slots }),
     checker,
     slowStart,
     ...trials,
     watcher,
     stateWatch,
     sources,
+  };
+}
+
+/** What comes before a change is judged. */
+function assembleGate(
+  { gatekeeper, whyForbidden }: ControllerOptions,
+  { policies, deployment }: Writer,
+  { clock, events, slots }: Pick<Parts, 'clock' | 'events' | 'slots'>,
+): GatePorts {
+  return {
+    clock,
+    events,
+    gatekeeper: gatekeeper ?? null,
+    whyForbidden: whyForbidden ?? (() => null),
+    deployment,
+    healthyUpstreams: (id) => slots.healthyUpstreams(deployment(), id),
+    health: () => policies().health,
   };
 }
 

@@ -20,7 +20,7 @@ import type { RoutingTable } from '../core/table.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
 import { tellEmptyState } from './empty-state.ts';
-import { namesIn, refuseForbiddenNames } from './forbidden-names.ts';
+import { passGate } from './gate.ts';
 import { healthTargets } from './health-checker.ts';
 import { refuseOwnListener } from './own-listeners.ts';
 import {
@@ -136,18 +136,10 @@ export class Controller {
 
   /** Never rejects for what the caller or the disk did. */
   async change(change: Change, options: ChangeOptions): Promise<ChangeOutcome> {
-    const names = namesIn(change);
-    if (names.length > 0) {
-      const forbidden = await refuseForbiddenNames(names, this.#options.whyForbidden ?? (() => null));
-      if (forbidden !== null) return this.#queue.run(() => this.#refused(change, options, forbidden));
-    }
-    const warmUp = this.#parts.warmUpOf(change);
-    for (;;) {
-      const outcome = await this.#queue.run(() => this.#change(change, options, warmUp));
-      if (outcome !== 'cold') return outcome;
-      const refusal = await warmUp.run(options.leave);
-      if (refusal !== null) return this.#queue.run(() => this.#refused(change, options, refusal));
-    }
+    const passage = passGate(change, options.dryRun, this.#parts.gate);
+    if (passage === null) return this.#warmed(change, options);
+    const { refusal, release } = await passage;
+    return this.#warmed(change, options, refusal).finally(release);
   }
 
   /** Never rejects for what the caller or the disk did. */
@@ -227,6 +219,20 @@ export class Controller {
       this.#options.isListening() &&
       this.#parts.checker.isFirstRoundDone()
     );
+  }
+
+  async #warmed(
+    change: Change,
+    options: ChangeOptions,
+    refused: Refused | null = null,
+  ): Promise<ChangeOutcome> {
+    const warmUp = this.#parts.warmUpOf(change);
+    for (let why = refused; ; why = await warmUp.run(options.leave)) {
+      const refusal = why;
+      if (refusal !== null) return this.#queue.run(() => this.#refused(change, options, refusal));
+      const outcome = await this.#queue.run(() => this.#change(change, options, warmUp));
+      if (outcome !== 'cold') return outcome;
+    }
   }
 
   /** `cold`: nothing was done yet, its warm-up comes first. */

@@ -6,6 +6,7 @@ import type { Analysis } from '../core/canary.ts';
 import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import { drainVerdict, ladderStep } from '../core/drain.ts';
 import type { Gauges } from '../core/gauges.ts';
+import type { HaproxyStatus } from '../core/haproxy.ts';
 import type { DrainPolicy } from '../core/policy.ts';
 import type {
   AssetsStatus,
@@ -42,6 +43,7 @@ export interface ReportSources {
   readonly threads: () => ThreadsStatus;
   readonly skew: () => SkewStatus;
   readonly assets: () => AssetsStatus | null;
+  readonly haproxy: () => HaproxyStatus | null;
   /** When the pool should be empty; ms since the Unix epoch. */
   readonly emptyAtMs: (version: string) => number | null;
   /** What is measured in the step of a canary; null when nothing is. */
@@ -60,6 +62,7 @@ export function describeAll(deployment: Deployment, sources: ReportSources, nowM
     threads: sources.threads(),
     skew: sources.skew(),
     assets: sources.assets(),
+    haproxy: sources.haproxy(),
     versions: deployment.versions.map((record) => describeVersion(deployment, record, sources, nowMs)),
   };
 }

@@ -25,6 +25,8 @@ export const PROBLEM_STATUS = {
   'not-active': 409,
   'not-previewable': 409,
   'not-warm': 409,
+  // HAProxy, which is driven, does not make its servers ready.
+  'haproxy-not-ready': 409,
   // Another version became active while this one was warmed up.
   superseded: 409,
   'caller-left': 409,

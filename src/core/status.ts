@@ -4,6 +4,7 @@
 import type { CanaryFigures } from './canary.ts';
 import type { SessionsMode } from './deployment.ts';
 import type { Health } from './gauges.ts';
+import type { HaproxyStatus } from './haproxy.ts';
 import type { PreviewScope } from './preview.ts';
 import type { VersionState } from './versions.ts';
 
@@ -170,6 +171,8 @@ export interface Status {
   readonly skew: SkewStatus;
   /** Null: none are to be kept. */
   readonly assets: AssetsStatus | null;
+  /** Null: none is driven. */
+  readonly haproxy: HaproxyStatus | null;
   readonly versions: readonly VersionStatus[];
 }
 
@@ -279,6 +282,15 @@ export const EVENT_TYPES = [
   'thread-replaced',
   'reloaded',
   'reload-failed',
+  'haproxy-driving',
+  'haproxy-standby',
+  'haproxy-contested',
+  'haproxy-reachable',
+  'haproxy-unreachable',
+  'haproxy-restarted',
+  'haproxy-drift',
+  'haproxy-drift-over',
+  'haproxy-step-failed',
   'stopping',
 ] as const;
 

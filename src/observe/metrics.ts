@@ -9,6 +9,7 @@ import { VERSION_STATES } from '../core/versions.ts';
 import { type AssetNumbers, assetFamilies } from './asset-families.ts';
 import type { ExchangeTotals } from './exchange-totals.ts';
 import { type Family, one, register, type Sample } from './family.ts';
+import { type HaproxyNumbers, haproxyFamilies } from './haproxy-families.ts';
 import type { WebhookCounts } from './webhooks.ts';
 
 /** What is read of the data plane; its EngineStats have it. */
@@ -29,6 +30,7 @@ export interface MetricsSources {
   readonly accessLogDropped: () => number;
   readonly webhooks: () => WebhookCounts;
   readonly assets: () => AssetNumbers;
+  readonly haproxy: () => HaproxyNumbers;
 }
 
 /** prom-client's own. */
@@ -59,7 +61,7 @@ export class Metrics {
   }
 
   #stateFamilies(): Family[] {
-    const { stats, status, skewed, accessLogDropped, webhooks, assets } = this.#sources;
+    const { stats, status, skewed, accessLogDropped, webhooks, assets, haproxy } = this.#sources;
     return [
       ...versionFamilies(() => status().versions),
       ...upstreamFamilies(() => status().versions),
@@ -125,6 +127,7 @@ export class Metrics {
       },
       ...webhookFamilies(webhooks),
       ...assetFamilies(assets),
+      ...haproxyFamilies(haproxy),
     ];
   }
 }

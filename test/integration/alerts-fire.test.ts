@@ -231,6 +231,36 @@ const ALERT_TESTS: readonly AlertTest[] = [
     want: [G],
   },
   {
+    alert: 'LockstepHaproxyAway',
+    series: {
+      'lockstep_haproxy_up{socket="/a"}': '1x2 0x5',
+      'lockstep_haproxy_up{socket="/b"}': '1x2 0 1x5',
+    },
+    at: '5m',
+    want: [{ ...G, socket: '/a' }],
+  },
+  {
+    alert: 'LockstepHaproxyNotOurs',
+    series: {
+      'lockstep_haproxy_up{socket="/a"}': '1x9',
+      'lockstep_haproxy_up{socket="/b"}': '0x9',
+      'lockstep_haproxy_driving{socket="/a",backend="be"}': '0x9',
+      'lockstep_haproxy_driving{socket="/a",backend="other"}': '1x9',
+      'lockstep_haproxy_driving{socket="/b",backend="be"}': '0x9',
+    },
+    at: '5m',
+    want: [{ ...G, socket: '/a', backend: 'be' }],
+  },
+  {
+    alert: 'LockstepHaproxyDiffers',
+    series: {
+      'lockstep_haproxy_server_as_wanted{server="web01"}': '1x2 0x5',
+      'lockstep_haproxy_server_as_wanted{server="web02"}': '1x9',
+    },
+    at: '5m',
+    want: [{ ...G, server: 'web01' }],
+  },
+  {
     alert: 'LockstepFilesRunOut',
     series: { 'process_open_fds{job="lockstep"}': '900x20', 'process_max_fds{job="lockstep"}': '1024x20' },
     at: '10m',

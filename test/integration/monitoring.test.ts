@@ -69,6 +69,12 @@ const CLOSED_SETS: Readonly<Record<string, readonly string[]>> = {
 /** Has a sample only once a drain goes on for long enough to tell; a unit test shows its label. */
 const RARELY_SAMPLED: Readonly<Record<string, readonly string[]>> = {
   lockstep_drain_empty_timestamp_seconds: ['version'],
+  // Where HAProxy is driven.
+  lockstep_haproxy_up: ['socket'],
+  lockstep_haproxy_driving: ['socket', 'backend'],
+  lockstep_haproxy_server_as_wanted: ['socket', 'backend', 'server', 'version'],
+  lockstep_haproxy_server_sessions: ['socket', 'backend', 'server', 'version'],
+  lockstep_haproxy_server_queue: ['socket', 'backend', 'server', 'version'],
 };
 
 let scene: TwoVersions;

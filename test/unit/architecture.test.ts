@@ -45,7 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   threads: ['engine', 'wire', 'observe', 'config'],
   cli: ['main', 'config', 'demo', 'observe', 'haproxy'],
   demo: ['main', 'config'],
-  main: ['admin', 'assets', 'control', 'inner', 'engine', 'threads', 'observe', 'config'],
+  main: ['admin', 'assets', 'control', 'inner', 'engine', 'threads', 'observe', 'config', 'haproxy'],
 };
 
 /** Packages of core: it does no I/O, so it may have only what computes. */

@@ -47,6 +47,7 @@ const status = (...versions: VersionStatus[]): Status => ({
   threads: { count: 1, serving: 1, restarts: 0 },
   skew: { requests: 0, lastAt: null },
   assets: null,
+  haproxy: null,
   versions,
 });
 

@@ -46,6 +46,7 @@ export function statusOf(versions: readonly VersionStatus[], more: Partial<Statu
     threads: { count: 1, serving: 1, restarts: 0 },
     skew: { requests: 0, lastAt: null },
     assets: null,
+    haproxy: null,
     versions,
     ...more,
   };

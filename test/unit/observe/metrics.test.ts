@@ -78,6 +78,7 @@ function start(versions: VersionStatus[]) {
     threads: { count: 2, serving: 2, restarts: 3 },
     skew: { requests: 0, lastAt: null },
     assets: null,
+    haproxy: null,
     versions,
   });
   const stats = {
@@ -109,6 +110,7 @@ function start(versions: VersionStatus[]) {
     webhooks,
     assets,
     skewed,
+    haproxy: () => ({ status: null, counts: { drifts: 0, steps: 0, failedSteps: 0, restarts: 0 } }),
   });
   const lines = async () => (await metrics.render()).body.split('\n');
   const record = (each: ExchangeRecord) => threads[0]!.record(each);
