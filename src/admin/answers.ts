@@ -48,7 +48,11 @@ const Upstream = z.object({
     .string()
     .nullable()
     .describe('What it says it runs, where that is not the build of its version.'),
-  mismatches: count.describe('Its answers that said so.'),
+  says: z
+    .string()
+    .nullable()
+    .describe('What it said in its last health check that it runs; null: nothing, or not checked yet.'),
+  mismatches: count.describe('Its answers that named another build.'),
   lastError: z
     .string()
     .nullable()

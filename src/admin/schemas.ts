@@ -10,6 +10,7 @@ import { parseUpstreamUrl } from '../core/pool.ts';
 import { LONGEST_PREVIEW_MS, PREVIEW_SCOPES, PREVIEW_TARGET, SHORTEST_PREVIEW_MS } from '../core/preview.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { VERSION_ID } from '../core/versions.ts';
+import { LONGEST_WARM_UP_MS, MOST_WARM_PATHS, MOST_WARM_REQUESTS } from '../core/warm.ts';
 import { badValue, type ValueProblem } from './problem.ts';
 
 const MOST_UPSTREAMS = 256;
@@ -54,6 +55,24 @@ export const putBody = z.strictObject({
       'Ids and semver ranges of versions whose clients it serves when theirs are gone. Left out: as it was.',
     ),
 });
+const warmPath = 'expected a path such as /login';
+const warmCount = `expected a whole number from 1 to ${MOST_WARM_REQUESTS}`;
+const warmBody = z
+  .strictObject({
+    paths: z
+      .array(z.string(warmPath).regex(/^\/[\x21-\x7e]{0,2047}$/, warmPath), 'expected a list of paths')
+      .min(1, 'expected at least one path')
+      .max(MOST_WARM_PATHS, `expected at most ${MOST_WARM_PATHS} paths`),
+    count: z.int(warmCount).min(1, warmCount).max(MOST_WARM_REQUESTS, warmCount).exactOptional(),
+    p95: warmLength(1).exactOptional(),
+    timeout: warmLength(1_000).exactOptional(),
+  })
+  .transform(({ p95, timeout, ...wish }) => ({
+    ...wish,
+    ...(p95 !== undefined && { p95Ms: p95 }),
+    ...(timeout !== undefined && { timeoutMs: timeout }),
+  }))
+  .describe('How it is warmed up, also where nothing is configured. What it does not say is as configured.');
 export const promoteBody = z
   .strictObject({
     weight: z.int(weightRange).min(0, weightRange).max(100, weightRange).optional(),
@@ -73,14 +92,16 @@ export const promoteBody = z
       .nullable()
       .optional()
       .describe('What it does not say is as configured; null: nothing is judged.'),
+    warm: warmBody.optional(),
     force: flag.default(false),
   })
-  .superRefine(({ weight, steps, every, analysis }, context) => {
+  .superRefine(({ weight, steps, every, analysis, warm, force }, context) => {
     const tell = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message, params: { whole: true } });
     if (steps === undefined && every !== undefined) tell('every', 'expected together with steps');
     if (steps === undefined && analysis !== undefined) tell('analysis', 'expected together with steps');
     if (steps !== undefined && weight !== undefined) tell('weight', 'expected either weight or steps');
+    if (warm !== undefined && force) tell('warm', 'expected without force, which warms nothing up');
     if (steps?.some((step, index) => step <= (steps[index - 1] ?? 0))) {
       tell('steps', 'expected each weight to be larger than the one before');
     }
@@ -213,6 +234,16 @@ function stepLength() {
   return z.string(expected).transform((text, context) => {
     const ms = parseDuration(text);
     if (ms !== null && ms >= SHORTEST_STEP_MS && ms <= LONGEST_STEP_MS) return ms;
+    context.addIssue({ code: 'custom', message: expected, input: text });
+    return z.NEVER;
+  });
+}
+
+function warmLength(leastMs: number) {
+  const expected = `expected a duration from ${leastMs}ms to 30m, such as 500ms`;
+  return z.string(expected).transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms !== null && ms >= leastMs && ms <= LONGEST_WARM_UP_MS) return ms;
     context.addIssue({ code: 'custom', message: expected, input: text });
     return z.NEVER;
   });

@@ -114,12 +114,13 @@ const promoteRoutes: Routes = (api, context) => {
       params: versionParams,
       body: promoteBody,
     },
-    ({ id }, { weight, force, ...wish }) => ({
+    ({ id }, { weight, force, warm, ...wish }) => ({
       verb: 'promote',
       id,
       weight: weight ?? null,
       force,
       ...planOf(wish),
+      ...(warm !== undefined && { warm }),
     }),
   );
 
@@ -191,7 +192,11 @@ const stateRoutes: Routes = (api, context) => {
 };
 
 /** Nothing, for a promote without steps. */
-function planOf({ steps, every, analysis }: Omit<z.output<typeof promoteBody>, 'weight' | 'force'>): {
+function planOf({
+  steps,
+  every,
+  analysis,
+}: Omit<z.output<typeof promoteBody>, 'weight' | 'force' | 'warm'>): {
   readonly plan?: CanaryWish;
 } {
   if (steps === undefined) return {};

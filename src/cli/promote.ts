@@ -8,8 +8,8 @@ import { usageFailure } from './failure.ts';
 import { type Call, CHANGE_OPTIONS, isSet, textOf, type Verb, versionIdOf } from './verb.ts';
 import { whileWarming } from './warm-progress.ts';
 
-/** A warm-up takes 30 minutes at most (config/schema.ts). */
-const ANSWER_MS = 31 * 60_000;
+/** A warm-up takes 30 minutes at most (core/warm.ts). */
+export const PROMOTE_ANSWER_MS = 31 * 60_000;
 
 export const promote: Verb = {
   name: 'promote',
@@ -36,15 +36,23 @@ export const promote: Verb = {
     const body = { ...(weight !== null && { weight }), ...wish, force: isSet(call, 'force') };
     const fallback = `${id} gets ${wish?.steps[0] ?? weight ?? 100}% of new sessions.`;
     return whileWarming(call, id, () =>
-      change(call, versionPath(id, 'promote'), { method: 'POST', body, answerMs: ANSWER_MS }, fallback),
+      change(
+        call,
+        versionPath(id, 'promote'),
+        { method: 'POST', body, answerMs: PROMOTE_ANSWER_MS },
+        fallback,
+      ),
     );
   },
 };
 
-interface Wish {
+export interface CanaryBounds {
+  readonly analysis?: { readonly errors?: string; readonly p95?: number; readonly min?: number } | null;
+}
+
+interface Wish extends CanaryBounds {
   readonly steps: readonly number[];
   readonly every?: string;
-  readonly analysis?: { readonly errors?: string; readonly p95?: number; readonly min?: number } | null;
 }
 
 /** Null without --steps. What the gateway would refuse is told here, by the name of the option. */
@@ -72,7 +80,8 @@ function wishOf(call: Call): Wish | null {
   return { steps, ...(every !== null && { every }), ...analysisOf(call) };
 }
 
-function analysisOf(call: Call): Pick<Wish, 'analysis'> {
+/** By how much a canary may be worse; nothing where nothing was said. */
+export function analysisOf(call: Call): CanaryBounds {
   const errors = textOf(call, 'errors');
   const p95 = numberOf(call, 'p95', /^\d{1,3}(\.\d{1,6})?$/, 'expected a number such as 1.5, from 1 to 100');
   const min = numberOf(call, 'min', /^[1-9]\d{0,6}$/, 'expected a whole number from 1');

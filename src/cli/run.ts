@@ -8,6 +8,7 @@ import { completionVerb } from './completion.ts';
 import { config } from './config.ts';
 import { cutoff } from './cutoff.ts';
 import { demo } from './demo.ts';
+import { deploy } from './deploy/deploy.ts';
 import { drain } from './drain.ts';
 import { disable, enable } from './enable.ts';
 import { events } from './events.ts';
@@ -41,6 +42,7 @@ const VERBS: readonly Verb[] = [
   put,
   wait,
   promote,
+  deploy,
   preview,
   pause,
   resume,

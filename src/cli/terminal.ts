@@ -24,8 +24,8 @@ export interface Terminal {
   readonly nowMs: () => number;
   /** IANA name; undefined is the machine's own. */
   readonly timeZone: string | undefined;
-  /** From now on an interrupt (Ctrl-C) aborts this instead of ending the process. */
-  readonly interruptible: () => AbortSignal;
+  /** From now on an interrupt (Ctrl-C), or one of these, aborts this instead of ending the process: once. Its name is the reason. */
+  readonly interruptible: (also?: readonly NodeJS.Signals[]) => AbortSignal;
 }
 
 /** For views that are redrawn in place. */
@@ -57,9 +57,9 @@ export function processTerminal(): Terminal {
     env: process.env,
     nowMs: Date.now,
     timeZone: undefined,
-    interruptible: () => {
+    interruptible: (also = []) => {
       const interrupt = new AbortController();
-      process.once('SIGINT', () => interrupt.abort());
+      for (const signal of ['SIGINT', ...also] as const) process.once(signal, () => interrupt.abort(signal));
       return interrupt.signal;
     },
   };

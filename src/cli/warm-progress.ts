@@ -2,6 +2,7 @@
 // The line comes from the event stream, and is a courtesy: when it cannot be had, the promote goes on without it.
 
 import type { GatewayEvent } from '../core/status.ts';
+import type { AdminClient } from './client.ts';
 import { eventData } from './event-stream.ts';
 import { count, printable } from './text.ts';
 import { type Call, clientOf } from './verb.ts';
@@ -13,16 +14,31 @@ const SILENCE_MS = 45_000;
 export async function whileWarming<T>(call: Call, id: string, work: () => Promise<T>): Promise<T> {
   const { terminal } = call;
   if (!terminal.isWatched) return work();
-  const over = new AbortController();
   let isShown = false;
   const show = (line: string) => {
     terminal.err(`\r\u001b[K${line.slice(0, terminal.columns - 1)}`);
     isShown = line !== '';
   };
+  try {
+    return await followWarming(clientOf(call), id, show, new AbortController().signal, work);
+  } finally {
+    if (isShown) show('');
+  }
+}
+
+/** Tells `show` of the warm-up of that version for as long as `work` takes, or until `signal` aborts. */
+export async function followWarming<T>(
+  client: AdminClient,
+  id: string,
+  show: (line: string) => void,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
   const follow = async () => {
-    const bytes = await clientOf(call).stream('/v1/events', {
+    const bytes = await client.stream('/v1/events', {
       headers: { accept: 'text/event-stream' },
-      signal: over.signal,
+      signal: AbortSignal.any([over.signal, signal]),
       silenceMs: SILENCE_MS,
     });
     for await (const data of eventData(bytes)) {
@@ -37,7 +53,6 @@ export async function whileWarming<T>(call: Call, id: string, work: () => Promis
   } finally {
     over.abort();
     await following;
-    if (isShown) show('');
   }
 }
 

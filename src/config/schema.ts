@@ -7,6 +7,7 @@ import { ACCEPTED_CLIENTS, namesClients } from '../core/accepted-clients.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
+import { LONGEST_WARM_UP_MS } from '../core/warm.ts';
 import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
 import { ASSETS } from './asset-section.ts';
 import { HAPROXY } from './haproxy-section.ts';
@@ -32,8 +33,6 @@ import { adminToken, hookSecret, pinKey } from './secrets.ts';
 /** Browsers cut Max-Age at 400 days (RFC 6265bis section 5.5). */
 const LONGEST_LIFE_MS = 400 * 24 * 3_600_000;
 const SECOND_MS = 1_000;
-/** A promote answers when the warm-up has ended; the command line waits for no longer (cli/promote.ts). */
-const LONGEST_WARM_UP_MS = 30 * 60_000;
 const KIB = 1_024;
 const GIB = 1_024 ** 3;
 const SAME_SITE_STRICT =

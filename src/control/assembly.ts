@@ -148,6 +148,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
     takenOut: (version: string, address: string) => checker.takenOut(version, address),
     wrongReport: (version: string, address: string) => checker.wrongReport(version, address),
+    lastReport: (version: string, address: string) => checker.lastReport(version, address),
     state: () => stateWatch.status,
     threads: options.threads,
     skew: options.skewed ?? (() => ({ requests: 0, lastAt: null })),

@@ -211,6 +211,12 @@ export class HealthChecker {
     return watch === undefined ? null : this.#reports.wrong(watch.target);
   }
 
+  /** What it said in its last check that it runs; null: nothing, or it was not checked yet. */
+  lastReport(version: string, address: string): string | null {
+    const watch = this.#watches.get(keyOf(version, address));
+    return watch === undefined ? null : this.#reports.last(watch.target);
+  }
+
   /** Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;

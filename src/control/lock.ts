@@ -20,10 +20,21 @@ const WRITING_MS = 1_000;
 const LOCK_FILE = /^lock\.([1-9]\d{0,14})$/;
 
 /** Somebody else has the state directory; the message names them. */
-export class LockedError extends Error {}
+export class LockedError extends Error {
+  /** Null: it has not said yet who it is. */
+  readonly holder: LockHolder | null;
 
-interface Holder extends ProcessIdentity {
+  constructor(message: string, holder: LockHolder | null) {
+    super(message);
+    this.holder = holder;
+  }
+}
+
+export interface LockHolder extends ProcessIdentity {
   readonly hostname: string;
+}
+
+interface Holder extends LockHolder {
   readonly released: boolean;
 }
 
@@ -159,7 +170,7 @@ async function refuseWhileHeld(folder: string, number: number): Promise<void> {
     const ageMs = fate === false ? 0 : await ageOf(folder, path);
     if (ageMs === null || ageMs > STALE_MS) return;
     if (holder !== null || performance.now() > until) {
-      throw new LockedError(describe(folder, path, holder, fate === false));
+      throw new LockedError(describe(folder, path, holder, fate === false), holder);
     }
     await sleep(20);
   }

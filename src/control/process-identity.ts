@@ -12,9 +12,14 @@ export interface ProcessIdentity {
   readonly world: string;
 }
 
-export async function thisProcess(): Promise<ProcessIdentity> {
-  const entry = await readProcess(process.pid);
-  return { pid: process.pid, startTime: entry?.startTime ?? '', world: await readWorld() };
+export function thisProcess(): Promise<ProcessIdentity> {
+  return readIdentity(process.pid);
+}
+
+/** Of a process that is known to run. */
+export async function readIdentity(pid: number): Promise<ProcessIdentity> {
+  const entry = await readProcess(pid);
+  return { pid, startTime: entry?.startTime ?? '', world: await readWorld() };
 }
 
 /** 'unknown': it ran, or runs, where this process cannot look. */

@@ -39,6 +39,8 @@ export interface ReportSources {
   readonly takenOut: (version: string, address: string) => number;
   /** What it says it runs, where that is not its version. */
   readonly wrongReport: (version: string, address: string) => string | null;
+  /** What it said in its last health check that it runs. */
+  readonly lastReport: (version: string, address: string) => string | null;
   readonly state: () => StateStatus;
   readonly threads: () => ThreadsStatus;
   readonly skew: () => SkewStatus;
@@ -99,6 +101,7 @@ export function describeVersion(
         connections: gauges.connections(row),
         takenOut: sources.takenOut(id, address),
         reported: sources.wrongReport(id, address),
+        says: sources.lastReport(id, address),
         mismatches: gauges.wrongReports(row),
         lastError: sources.lastError(id, address),
         since: isoTimeOrNull(sources.healthChangedAtMs(id, address)),

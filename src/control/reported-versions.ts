@@ -28,6 +28,8 @@ export class ReportedVersions {
   readonly #ports: ReportPorts;
   /** By row. */
   readonly #flags = new Map<number, Flag>();
+  /** What was said in the last check, by row. */
+  readonly #last = new Map<number, string>();
 
   constructor(ports: ReportPorts) {
     this.#ports = ports;
@@ -37,6 +39,11 @@ export class ReportedVersions {
   wrong({ slot, reports }: HealthTarget): string | null {
     const reported = this.#flags.get(slot)?.reported ?? null;
     return reported === reports ? null : reported;
+  }
+
+  /** What it said in its last check; null: nothing, or it was not checked yet. */
+  last({ slot }: HealthTarget): string | null {
+    return this.#last.get(slot) ?? null;
   }
 
   /** The last check heard it as well, so that the next one will hear the end of it. */
@@ -52,6 +59,8 @@ export class ReportedVersions {
 
   /** A check has looked; `reported`: what its answer said, '' for nothing. */
   looked(target: HealthTarget, reported: string): void {
+    if (reported === '') this.#last.delete(target.slot);
+    else this.#last.set(target.slot, reported);
     if (reported !== '' && reported !== target.reports) {
       this.#raise(target, reported, true);
       return;
@@ -75,11 +84,16 @@ export class ReportedVersions {
 
   /** It gets requests again. Where nobody else can say how it goes on, their answers will. */
   forgive(target: HealthTarget): void {
-    if (!this.isChecked(target)) this.leave(target);
+    if (!this.isChecked(target)) this.#forget(target.slot);
   }
 
   /** Nobody looks at it any more. */
   leave({ slot }: HealthTarget): void {
+    this.#last.delete(slot);
+    this.#forget(slot);
+  }
+
+  #forget(slot: number): void {
     this.#flags.delete(slot);
     this.#ports.gauges.forgetReports(slot);
   }

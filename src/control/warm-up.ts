@@ -8,7 +8,7 @@ import { formatDuration } from '../core/duration.ts';
 import type { WarmPolicy } from '../core/policy.ts';
 import { type Refused, refuse } from '../core/problem.ts';
 import type { WarmUpReport } from '../core/status.ts';
-import { upstreamsToWarm } from '../core/warm.ts';
+import { upstreamsToWarm, warmPolicyOf } from '../core/warm.ts';
 import type { Warmer, WarmRow } from './warmer.ts';
 
 /** Of the rows of a refusal; the rest is a number. */
@@ -33,9 +33,13 @@ export class WarmUp {
     this.#ports = ports;
   }
 
+  #policy(): WarmPolicy | null {
+    return warmPolicyOf(this.#change, this.#ports.policy());
+  }
+
   /** In the queue, of a change that is legal: `cold` says that run() comes first. */
   judge(before: Deployment, next: Deployment): 'ready' | 'cold' | Refused {
-    const policy = this.#ports.policy();
+    const policy = this.#policy();
     if (policy === null || this.#change.verb !== 'promote') return 'ready';
     const { id } = this.#change;
     if (this.#first !== null && this.#first.active !== before.active) {
@@ -54,14 +58,14 @@ export class WarmUp {
 
   /** What a dry run tells, or what was done; null when nothing was to be warmed up. */
   report(): WarmUpReport | null {
-    const policy = this.#ports.policy();
+    const policy = this.#policy();
     const upstreams = [...this.#warmed, ...this.#cold];
     return policy === null || upstreams.length === 0 ? null : { paths: policy.paths, upstreams };
   }
 
   /** Outside of the queue. Null when all is warm; what to refuse the change with when not. */
   async run(leave: AbortSignal = new AbortController().signal): Promise<Refused | null> {
-    const policy = this.#ports.policy();
+    const policy = this.#policy();
     if (policy === null || this.#change.verb !== 'promote') return null;
     const { id } = this.#change;
     const addresses = this.#cold;

@@ -8,6 +8,7 @@ import type { AnalysisPolicy } from './policy.ts';
 import { findSharedAddress } from './pool.ts';
 import type { Problem } from './problem.ts';
 import { hasEnded, takesPinned, VERSION_ID, type VersionState } from './versions.ts';
+import type { WarmWish } from './warm.ts';
 
 export { applyChange } from './change.ts';
 export { parseUpstreamUrl } from './pool.ts';
@@ -89,6 +90,8 @@ export type Change =
       readonly force: boolean;
       /** By steps, instead of a weight. */
       readonly plan?: CanaryWish | null;
+      /** Left out: as configured. */
+      readonly warm?: WarmWish;
     }
   | { readonly verb: 'set-paused'; readonly id: string; readonly paused: boolean }
   /** What a plan does by itself; `step` is the index of the one to be taken. */

@@ -19,7 +19,9 @@ export interface UpstreamStatus {
   readonly takenOut: number;
   /** What it says it runs, where that is not the build of its version; null when it is, or when it says nothing. */
   readonly reported: string | null;
-  /** Its answers that said so. */
+  /** What it said in its last health check that it runs; null: nothing, or not checked yet. */
+  readonly says: string | null;
+  /** Its answers that named another build. */
   readonly mismatches: number;
   /** Why the last health check failed, or what requests met that took it out; null when neither holds. */
   readonly lastError: string | null;

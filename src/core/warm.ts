@@ -28,6 +28,27 @@ export interface WarmVerdict extends WarmFigures {
   readonly state: 'warming' | 'warm' | 'cold';
 }
 
+/** How one promote is warmed up; what it does not say is as configured, or as configured by default. */
+export interface WarmWish {
+  readonly paths: readonly string[];
+  readonly count?: number;
+  readonly p95Ms?: number;
+  readonly timeoutMs?: number;
+}
+
+/** As config/schema.ts has them. */
+const USUAL_WARM: Omit<WarmPolicy, 'paths'> = Object.freeze({ count: 20, p95Ms: 500, timeoutMs: 60_000 });
+export const MOST_WARM_PATHS = 100;
+export const MOST_WARM_REQUESTS = 1_000;
+/** A promote answers when the warm-up has ended; the command line waits for no longer (cli/promote.ts). */
+export const LONGEST_WARM_UP_MS = 30 * 60_000;
+
+/** Null: nothing is warmed up. */
+export function warmPolicyOf(change: Change, configured: WarmPolicy | null): WarmPolicy | null {
+  if (change.verb !== 'promote') return null;
+  return change.warm === undefined ? configured : { ...(configured ?? USUAL_WARM), ...change.warm };
+}
+
 /** Of so few the 95th percentile is the slowest: all of the latest ten have to be fast. */
 const WINDOW = 10;
 /** Still getting faster: the older half of the window is slower by more than a quarter, and by more than noise. */

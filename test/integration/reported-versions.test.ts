@@ -69,6 +69,7 @@ describe('a server of another build', () => {
     wrong.says = 'v0';
     await waitFor(async () => (await pool(gateway))[1]!.reported === 'v0', { what: 'the flag' });
     expect(await healths(gateway)).toBe('up up');
+    expect((await pool(gateway)).map(({ says }) => says)).toEqual(['v1', 'v0']);
     for (let n = 0; n < 8; n++) await httpRequest(`${gateway.url}/api/x`);
     const status = await gateway.admin.status();
     const shown = renderStatus(status, { colour: false, nowMs: Date.now(), timeZone: 'UTC', columns: 200 });

@@ -38,12 +38,12 @@ async function startCold(version: string): Promise<Cold> {
   return Object.assign(cold, { upstream });
 }
 
-async function scene(warm: Readonly<Record<string, unknown>>) {
+async function scene(warm: Readonly<Record<string, unknown>>, more: Readonly<Record<string, unknown>> = {}) {
   const [v1, v2, v3] = [await startCold('v1'), await startCold('v2'), await startCold('v3')];
   const gateway = await startGateway({
     versions: { v1: [v1.upstream.url], v2: [v2.upstream.url], v3: [v3.upstream.url] },
     active: 'v1',
-    more: { warm: { paths: ['/', '/search'], count: 60, p95: '200ms', timeout: '60s', ...warm } },
+    more: { warm: { paths: ['/', '/search'], count: 60, p95: '200ms', timeout: '60s', ...warm }, ...more },
   });
   started.push({ stop: () => gateway.stop() });
   return { v1, v2, v3, gateway };
@@ -115,6 +115,20 @@ describe('a promote with warm-up', () => {
     expect((await promote(gateway, 'v2', { force: true })).status).toBe(200);
     expect(await active(gateway)).toBe('v2');
     expect(v2.upstream.requestCount()).toBe(before);
+  });
+
+  test.each([
+    { name: 'instead of the configured one', more: {} },
+    { name: 'where none is configured', more: { warm: null } },
+  ])('takes a warm-up of its own $name', async ({ more }) => {
+    const { v2, gateway } = await scene({}, more);
+    const body = { warm: { paths: ['/login'], count: 12, p95: '5s' } };
+    const asked = (await promote(gateway, 'v2', body, {}, '?dryRun=true')).json<ChangeReport>();
+    const report = (await promote(gateway, 'v2', body)).json<ChangeReport>();
+    const warmUp = { paths: ['/login'], upstreams: [v2.upstream.address] };
+    expect([asked.warmUp, report.warmUp]).toEqual([warmUp, warmUp]);
+    expect(new Set(v2.upstream.requests.map(({ url }) => url))).toEqual(new Set(['/login']));
+    expect(await active(gateway)).toBe('v2');
   });
 
   test('ends with the time that it has, and is refused then', async () => {

@@ -73,6 +73,18 @@ describe('changes', () => {
       want: { verb: 'promote', id: 'v2', weight: 0, force: true },
     },
     {
+      name: 'promote with a warm-up of its own',
+      given: () =>
+        post('/v1/versions/v2/promote', { warm: { paths: ['/', '/login'], p95: '300ms', timeout: '2m' } }),
+      want: {
+        verb: 'promote',
+        id: 'v2',
+        weight: null,
+        force: false,
+        warm: { paths: ['/', '/login'], p95Ms: 300, timeoutMs: 120_000 },
+      },
+    },
+    {
       name: 'promote by steps',
       given: () => post('/v1/versions/v2/promote', { steps: [5, 25, 100], every: '90s' }),
       want: {
@@ -331,6 +343,22 @@ describe('values', () => {
       id: 'M05',
       given: promote({ every: '10m', analysis: null }),
       want: ['every: expected together with steps', 'analysis: expected together with steps'],
+    },
+    {
+      id: 'M05',
+      given: promote({ warm: { paths: ['login'], count: 0, p95: 'soon', timeout: '1h', what: 1 } }),
+      want: [
+        'warm.paths[0]: expected a path such as /login, got "login"',
+        'warm.count: expected a whole number from 1 to 1000, got 0',
+        'warm.p95: expected a duration from 1ms to 30m, such as 500ms, got "soon"',
+        'warm.timeout: expected a duration from 1000ms to 30m, such as 500ms, got "1h"',
+        'warm.what: expected no such key',
+      ],
+    },
+    {
+      id: 'M05',
+      given: promote({ warm: { paths: ['/'] }, force: true }),
+      want: ['warm: expected without force, which warms nothing up'],
     },
     { id: 'M05', given: promote([]), want: [': expected an object, got a list of 0'] },
     { id: 'M05', given: promote('null'), want: [': expected an object, got null'] },

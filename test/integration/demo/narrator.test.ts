@@ -12,6 +12,7 @@ const up: UpstreamStatus = {
   connections: 0,
   takenOut: 0,
   reported: null,
+  says: null,
   mismatches: 0,
   lastError: null,
   since: null,

@@ -11,6 +11,7 @@ const upstream = (health: UpstreamStatus['health'], enabled = true): UpstreamSta
   connections: 0,
   takenOut: 0,
   reported: null,
+  says: null,
   mismatches: 0,
   lastError: null,
   since: null,

@@ -18,6 +18,7 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
         connections: 0,
         takenOut: 0,
         reported: null,
+        says: null,
         mismatches: 0,
         lastError: null,
         since: '2026-03-01T02:50:00.000Z',

@@ -14,6 +14,7 @@ const up = (address: string) =>
     connections: 0,
     takenOut: 0,
     reported: null,
+    says: null,
     mismatches: 0,
     lastError: null,
     since: '2026-03-01T03:05:00.000Z',

@@ -20,6 +20,7 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
       connections: 0,
       takenOut: 0,
       reported: null,
+      says: null,
       mismatches: 0,
       lastError: null,
       since: null,

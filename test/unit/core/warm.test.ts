@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judgeWarmth, type WarmSample } from '../../../src/core/warm.ts';
+import { parseConfig } from '../../../src/config/load.ts';
+import { judgeWarmth, type WarmSample, warmPolicyOf } from '../../../src/core/warm.ts';
 
 /** Milliseconds; 'x' is an error. */
 type Given = readonly (number | 'x')[];
@@ -123,5 +124,24 @@ describe('judgeWarmth', () => {
         if (last === undefined || last === 'x' || last > 100) expect(state).not.toBe('warm');
       }),
     );
+  });
+});
+
+describe('the warm-up of a promote', () => {
+  const promote = { verb: 'promote', id: 'v2', weight: null, force: false } as const;
+  const configured = { paths: ['/'], count: 5, p95Ms: 100, timeoutMs: 9_000 };
+
+  it('is the configured one, but for what it says itself', () => {
+    expect(warmPolicyOf(promote, null)).toBeNull();
+    expect(warmPolicyOf(promote, configured)).toBe(configured);
+    const warm = { paths: ['/login'], p95Ms: 300 };
+    expect(warmPolicyOf({ ...promote, warm }, configured)).toEqual({ ...configured, ...warm });
+    expect(warmPolicyOf({ verb: 'drain', id: 'v2' }, configured)).toBeNull();
+  });
+
+  it('is by default what an empty warm-up is in the file', () => {
+    const parsed = parseConfig('listen: 127.0.0.1:0\nwarm: {}\n', 'test.yaml', {});
+    if (!parsed.ok) throw new Error('bad config');
+    expect(warmPolicyOf({ ...promote, warm: { paths: ['/'] } }, null)).toEqual(parsed.config.warm);
   });
 });

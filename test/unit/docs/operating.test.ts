@@ -8,7 +8,13 @@ import type { Terminal } from '../../../src/cli/terminal.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
-const PAGES = ['README.md', 'docs/operating.md', 'docs/skew.md', 'config/prometheus-rules.yml'] as const;
+const PAGES = [
+  'README.md',
+  'docs/operating.md',
+  'docs/skew.md',
+  'docs/deploying.md',
+  'config/prometheus-rules.yml',
+] as const;
 /** Also said of things that are no command. */
 const NO_VERBS = ['gateway'];
 

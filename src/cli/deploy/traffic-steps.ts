@@ -1,0 +1,152 @@
+// The last steps: the new version is warmed up and promoted, at once or by steps, and the version before it is waited for
+// until it is drained. From the first of them on there are sessions on the new version: nothing is undone here but by
+// the operator's word.
+
+import { formatDuration } from '../../core/duration.ts';
+import type { Status, VersionStatus } from '../../core/status.ts';
+import { hasEnded, takesNew } from '../../core/versions.ts';
+import { availableUpstreams } from '../advice.ts';
+import { tellCanary } from '../canary-text.ts';
+import { versionPath } from '../change.ts';
+import { PROMOTE_ANSWER_MS } from '../promote.ts';
+import { tellProgress } from '../status-table.ts';
+import { count } from '../text.ts';
+import { followWarming } from '../warm-progress.ts';
+import { type Deploy, failed, nowOf, tellWait, timedOut } from './context.ts';
+import type { Order } from './gateway.ts';
+import { findVersion } from './plan.ts';
+import { refuseOthers } from './version-steps.ts';
+import type { DeployWish } from './wish.ts';
+
+/** None of its servers is up for that long: it is no moment's stumble any more. */
+const DEAD_MS = 15_000;
+
+export async function promoteVersion(deploy: Deploy): Promise<string> {
+  const { gateway, journal, client, signal } = deploy;
+  const { wish } = journal.record;
+  const id = wish.version;
+  const show = (text: string) => tellWait(deploy, 'promote', text);
+  await followWarming(client, id, show, signal, () =>
+    gateway.settle((status) => {
+      const version = newVersion(deploy, status);
+      if (takesNew(version.state)) return null;
+      refuseOthers(deploy, status);
+      return promoteOrder(wish);
+    }),
+  );
+  await journal.note({ served: true });
+  const dead = deadline(deploy);
+  // By steps: until the last one. A whole promote is done by now.
+  const active = await gateway.follow(Number.POSITIVE_INFINITY, (status) => {
+    const version = newVersion(deploy, status);
+    if (version.state === 'active') return version;
+    dead.look(version);
+    judgeCanary(version);
+    show(
+      tellCanary(version, status.active, { ...nowOf(deploy), columns: Number.POSITIVE_INFINITY }).join(' '),
+    );
+    return null;
+  });
+  return `${active?.id} gets all new sessions`;
+}
+
+export async function awaitDrained(deploy: Deploy): Promise<string> {
+  const { gateway, journal } = deploy;
+  const { wish, before } = journal.record;
+  const dead = deadline(deploy);
+  if (before === null) return 'no version was active before it: nothing drains';
+  const done = await gateway.follow(wish.timeoutMs, (status) => {
+    const version = findVersion(status, wish.version);
+    const old = findVersion(status, before);
+    if (version?.state !== 'active') {
+      const back = old?.state === 'active' ? `${before} is active again` : `${status.active} is active now`;
+      const state = version?.state ?? 'gone';
+      throw failed(`${back}, and ${wish.version} is ${state}`, 'see: lockstep events', 'overtaken');
+    }
+    if (old === undefined || old.state !== 'draining') return old ?? version;
+    dead.look(version);
+    tellWait(deploy, 'drained', tellProgress(old, nowOf(deploy)));
+    return null;
+  });
+  if (done === null) {
+    const what = `${before} is not drained after ${formatDuration(wish.timeoutMs)}`;
+    throw timedOut(what, 'go on waiting with lockstep deploy --resume');
+  }
+  if (done.state === 'drained') return `${before} is drained: nobody needs its servers any more`;
+  return done.id === before ? `${before} is ${done.state}` : `${before} is gone`;
+}
+
+export async function retireOld({ gateway, journal }: Deploy): Promise<string> {
+  const { before } = journal.record;
+  if (before === null) return 'nothing is to be retired';
+  await gateway.settle((status) => {
+    const old = findVersion(status, before);
+    if (old === undefined || hasEnded(old.state)) return null;
+    // One that moved again after all is not retired: its sessions would lose it.
+    if (old.state !== 'drained') {
+      throw failed(`${before} is ${old.state} again`, `lockstep wait ${before} --for drained`, 'overtaken');
+    }
+    return { method: 'POST', path: versionPath(before, 'retire'), body: {} };
+  });
+  return `${before} is retired: its servers can be stopped`;
+}
+
+function promoteOrder({ version, canary, warm }: DeployWish): Order {
+  const body = {
+    ...(canary !== null && canary),
+    ...(warm !== null && { warm }),
+  };
+  return { method: 'POST', path: versionPath(version, 'promote'), body, answerMs: PROMOTE_ANSWER_MS };
+}
+
+/** As it is now. Throws when somebody took it back. */
+function newVersion({ journal }: Pick<Deploy, 'journal'>, status: Status): VersionStatus {
+  const { wish, served, put } = journal.record;
+  const { version: id } = wish;
+  const version = findVersion(status, id);
+  const isServing = version !== undefined && takesNew(version.state);
+  if (isServing) return version;
+  // A drained one that was found so is promoted; one that this deploy made was given sessions and lost them again.
+  const isNext = version?.state === 'staged' || (version?.state === 'drained' && put === 'found' && !served);
+  if (version !== undefined && isNext) return version;
+  const state = version === undefined ? 'gone' : version.state;
+  throw failed(`${id} is ${state}: somebody took it back`, 'see: lockstep events', 'overtaken');
+}
+
+/** What the steps came to that lead nowhere. A paused one is waited for: somebody wants to look. */
+function judgeCanary({ id, weight, canary }: VersionStatus): void {
+  if (canary === null) {
+    throw failed(
+      `${id} has a weight of ${weight}%, which was given by hand`,
+      `lockstep promote ${id}, then lockstep deploy --resume`,
+      'overtaken',
+    );
+  }
+  if (canary.halted === null) return;
+  const why = canary.halted.why === 'errors' ? 'more of its requests failed' : 'it was slower';
+  throw failed(
+    `the canary was halted at step ${canary.step} of ${canary.steps.length}: ${why} than the active version's`,
+    `look at it, then give it up: lockstep drain ${id}`,
+    'canary-halted',
+  );
+}
+
+/** Throws when the new version has had nobody to serve it for a while. */
+function deadline({ terminal }: Pick<Deploy, 'terminal'>): { look(version: VersionStatus): void } {
+  let deadSinceMs: number | null = null;
+  return {
+    look: (version) => {
+      if (availableUpstreams(version) > 0) {
+        deadSinceMs = null;
+        return;
+      }
+      deadSinceMs ??= terminal.nowMs();
+      if (terminal.nowMs() - deadSinceMs < DEAD_MS) return;
+      throw failed(
+        `none of the ${count(version.upstreams.length, 'server')} of ${version.id} is up`,
+        'see lockstep status',
+        'dead',
+      );
+    },
+  };
+}
