@@ -19,6 +19,9 @@ import { carryOut, type Part } from './transaction.ts';
 import { serverKey, wantedStates } from './wanted-states.ts';
 import { Weigher } from './weigher.ts';
 
+/** Who rolls back waits for that long at most, whatever HAProxy does. */
+const LONGEST_PREPARATION_MS = 10_000;
+
 /** What came of making a version's servers ready before its first session. */
 export interface Readiness {
   /** Servers that are its own, on all processes that are driven. */
@@ -86,13 +89,13 @@ export class HaproxyDriver {
   }
 
   /**
-   * Makes a version's servers ready before it takes traffic, and keeps them so until `release` is called. Never rejects,
-   * and takes a few exchanges with each socket at most.
+   * Makes a version's servers ready before it takes traffic, and keeps them so until `release` is called. Never rejects.
+   * Takes a few exchanges with each socket, and no longer than ten seconds.
    */
   async prepare(version: string): Promise<{ readonly readiness: Readiness; release(): void }> {
     this.#awaited.set(version, (this.#awaited.get(version) ?? 0) + 1);
     this.#holdOffs.done(version);
-    await this.#enqueue(true);
+    const isDone = await this.#within(LONGEST_PREPARATION_MS, this.#enqueue(true));
     let isReleased = false;
     const release = () => {
       if (isReleased) return;
@@ -102,7 +105,9 @@ export class HaproxyDriver {
       else this.#awaited.delete(version);
       this.changed();
     };
-    return { readiness: this.#readiness(version), release };
+    const readiness = this.#readiness(version);
+    const failure = readiness.failure ?? (isDone ? null : 'HAProxy takes too long');
+    return { readiness: { ...readiness, failure }, release };
   }
 
   /** As HAProxy is to see them: those that are about to take traffic are as if they did. */
@@ -142,6 +147,17 @@ export class HaproxyDriver {
     await Promise.allSettled(
       this.#seats.filter(({ isLive }) => isLive).map(({ process }) => process.release()),
     );
+  }
+
+  /** Whether it was done in time. */
+  #within(ms: number, work: Promise<void>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#ports.clock.after(ms, () => resolve(false));
+      void work.then(() => {
+        cancel();
+        resolve(true);
+      });
+    });
   }
 
   #enqueue(isUrgent: boolean): Promise<void> {

@@ -35,6 +35,7 @@ import { serverKey } from './wanted-states.ts';
 
 /** Two readings of a start that is told to the second. */
 const SAME_START_MS = 2_500;
+const ATTEMPTS = 3;
 
 export type FoundServer = ServerState & ServerLoad;
 
@@ -121,6 +122,16 @@ export class HaproxyProcess {
 
   /** Reads everything in one exchange, and writes the mark where it is ours to write. Rejects with RuntimeFault. */
   async look(): Promise<Look> {
+    for (let attempt = 1; ; attempt++) {
+      const look = await this.#look();
+      if (look !== null) return look;
+      // One that is replaced may have taken a connection of its successor's socket; the next one is the successor's.
+      if (attempt === ATTEMPTS) throw new RuntimeFault('refused', 'is stopping', false);
+    }
+  }
+
+  /** Null: by a process that stops. */
+  async #look(): Promise<Look | null> {
     const { backends, wallMs } = this.#ports;
     const variables = backends.map(variableOf);
     const answers = await this.#exchange([
@@ -130,8 +141,7 @@ export class HaproxyProcess {
     ]);
     const nowMs = wallMs();
     const info = readInfo(answers[0]!, nowMs);
-    // One that is replaced may still take connections of its successor's socket.
-    if (info.isStopping) throw new RuntimeFault('refused', 'is stopping', false);
+    if (info.isStopping) return null;
     const servers = backends.flatMap((backend, at) =>
       withLoad(readServersState(answers[1 + 2 * at]!, backend), readServersStat(answers[2 + 2 * at]!)),
     );

@@ -11,6 +11,8 @@ export interface ServerState {
   readonly name: string;
   /** host:port as core/pool.ts writes it; null when it has none yet, or a UNIX socket. */
   readonly address: string | null;
+  /** host:port by other names for the host: the one that HAProxy resolves, and the server's own. */
+  readonly aliases: readonly string[];
   /** As somebody set it. */
   readonly state: AdminState;
   readonly held: 'tracking' | 'resolution' | null;
@@ -66,6 +68,9 @@ function readServer(row: Row, backend: string): ServerState {
     backend,
     name: row.name('srv_name'),
     address: addressOf(row.text('srv_addr'), row.number('srv_port')),
+    aliases: [row.text('srv_fqdn'), row.text('srv_name')]
+      .filter((host) => /^[A-Za-z0-9_.-]*[A-Za-z0-9_.]$/.test(host))
+      .map((host) => `${host.toLowerCase()}:${row.number('srv_port')}`),
     state: (admin & FORCED_MAINT) !== 0 ? 'maint' : (admin & FORCED_DRAIN) !== 0 ? 'drain' : 'ready',
     held:
       (admin & UNRESOLVED_MAINT) !== 0

@@ -14,6 +14,8 @@ export interface ClaimedServer {
   readonly backend: string;
   readonly name: string;
   readonly address: string | null;
+  /** host:port by other names for the host: the one that HAProxy resolves, and the server's own. */
+  readonly aliases?: readonly string[];
 }
 
 export interface ClaimSources {
@@ -64,12 +66,12 @@ const NEED: Readonly<Record<AdminState, number>> = { maint: 0, drain: 1, ready: 
 function claimsOn(server: ClaimedServer, versions: readonly DrivenVersion[], sources: ClaimSources): Claim[] {
   const byName = versions.flatMap((version) =>
     (sources.servers?.get(version.id) ?? []).includes(server.name)
-      ? [{ version, isEnabled: isEnabledAt(version, server.address) ?? true }]
+      ? [{ version, isEnabled: isEnabledAt(version, server) ?? true }]
       : [],
   );
   if (byName.length > 0) return byName;
   const byAddress = versions.flatMap((version) => {
-    const isEnabled = isEnabledAt(version, server.address);
+    const isEnabled = isEnabledAt(version, server);
     return isEnabled === null ? [] : [{ version, isEnabled }];
   });
   if (byAddress.length > 0) return byAddress;
@@ -96,8 +98,9 @@ function gone(id: string): DrivenVersion {
 }
 
 /** Null: it is none of the version's upstreams. */
-function isEnabledAt({ upstreams }: DrivenVersion, address: string | null): boolean | null {
-  return upstreams.find((upstream) => upstream.address === address)?.enabled ?? null;
+function isEnabledAt({ upstreams }: DrivenVersion, { address, aliases = [] }: ClaimedServer): boolean | null {
+  const isAt = (at: string) => at === address || aliases.includes(at);
+  return upstreams.find((upstream) => isAt(upstream.address))?.enabled ?? null;
 }
 
 function stateFor({ version, isEnabled }: Claim, isBackendBusy: boolean): AdminState {

@@ -29,6 +29,7 @@ describe('show servers state', () => {
         backend: 'be_app',
         name: 'web01',
         address: '10.0.0.1:80',
+        aliases: ['web01:80'],
         state,
         held,
         isRunning: true,
@@ -50,9 +51,14 @@ describe('show servers state', () => {
     ]);
   });
 
+  test('tells the names of its host', () => {
+    const text = states(row('web01', '10.0.0.1', 2, 0).replace(' - 80', ' App1.internal 80'));
+    expect(readServersState(text, 'be_app')[0]!.aliases).toEqual(['app1.internal:80', 'web01:80']);
+  });
+
   test('reads columns by name, whatever order and however many a later HAProxy has', () => {
     const text =
-      '1\n# srv_name be_name novelty srv_port srv_addr srv_op_state srv_iweight srv_uweight srv_admin_state\nweb01 be_app x 81 10.0.0.9 2 1 1 8\n# a comment\n';
+      '1\n# srv_name be_name srv_fqdn novelty srv_port srv_addr srv_op_state srv_iweight srv_uweight srv_admin_state\nweb01 be_app - x 81 10.0.0.9 2 1 1 8\n# a comment\n';
     expect(readServersState(text, 'be_app')).toMatchObject([
       { name: 'web01', address: '10.0.0.9:81', state: 'drain' },
     ]);

@@ -127,6 +127,15 @@ describe('servers', () => {
       want: 'a v3 ready',
     },
     {
+      name: 'are found by other names of their host',
+      given: [
+        [version('v1', 'active', ['app1'])],
+        [{ ...a, address: '10.0.0.1:80', aliases: ['app1:80'] }],
+        BY_ADDRESS,
+      ],
+      want: 'a v1 ready',
+    },
+    {
       name: 'that map to no version are left alone',
       given: [[version('v1', 'active', [])], [a], BY_ADDRESS],
       want: '',
