@@ -4,6 +4,7 @@
 
 import { findNearest } from '../../core/nearest.ts';
 import { readChecks } from './checks.ts';
+import { type RuntimeSocket, readRuntimeSocket } from './driving.ts';
 import type { Entry } from './entry.ts';
 import { readTrustedProxies } from './forwarding.ts';
 import { tellLeftovers } from './leftovers.ts';
@@ -46,6 +47,7 @@ export interface Imported {
   readonly trustedProxies: Entry | null;
   readonly versions: readonly Pool[];
   readonly active: string;
+  readonly runtimeSocket: RuntimeSocket | null;
   readonly health: readonly Entry[];
   readonly limits: readonly Entry[];
 }
@@ -114,6 +116,7 @@ function readBackend(
     trustedProxies,
     versions,
     active,
+    runtimeSocket: readRuntimeSocket(globals),
     health,
     limits,
   };
@@ -126,7 +129,8 @@ const DEFAULT_ADMIN_PORT = 9_090;
 function fallback(used: ReadonlySet<number>, { file, line }: ProxySection): Listener {
   const port = freePort(used, DEFAULT_PORT);
   const from = { file, line };
-  return { address: `127.0.0.1:${port}`, port, tls: null, proxyProtocol: null, from, leftOut: null };
+  const says = "Lockstep's default, for no bind could be taken over";
+  return { address: `127.0.0.1:${port}`, port, tls: null, proxyProtocol: null, from, says, leftOut: null };
 }
 
 function freePort(used: ReadonlySet<number>, wanted: number): number {

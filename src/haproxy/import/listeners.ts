@@ -15,6 +15,7 @@ export interface Listener {
   /** Networks whose PROXY protocol header is believed; null where none is expected. */
   readonly proxyProtocol: readonly string[] | null;
   readonly from: Place;
+  readonly says: string;
   /** Why it is only a comment; null when it listens. */
   readonly leftOut: string | null;
 }
@@ -35,33 +36,9 @@ const PRIVATE_NETWORKS = [
   'fc00::/7',
 ];
 
-/** Parameters that say nothing which Lockstep would have to do. */
-const IMMATERIAL: ReadonlySet<string> = new Set([
-  ...[
-    'name',
-    'id',
-    'backlog',
-    'nice',
-    'process',
-    'thread',
-    'shards',
-    'maxconn',
-    'tfo',
-    'defer-accept',
-    'transparent',
-  ],
-  ...[
-    'v4v6',
-    'ssl',
-    'crt',
-    'accept-proxy',
-    'tcp-ut',
-    'mss',
-    'guid-prefix',
-    'label',
-    'idle-ping',
-    'quic-socket',
-  ],
+/** Said elsewhere, or names for people. */
+const SILENT: ReadonlySet<string> = new Set([
+  ...['ssl', 'crt', 'accept-proxy', 'verify', 'v4v6', 'name', 'id', 'guid-prefix', 'label'],
 ]);
 
 export function readListeners(
@@ -126,7 +103,7 @@ function readBind(
     if (why !== null) findings.note(bind, 'left-out', 'bind', why);
     const { address, port } = read;
     const usable = typeof tls === 'string' ? null : tls;
-    return [{ address, port, tls: usable, proxyProtocol, from: bind, leftOut: why }];
+    return [{ address, port, tls: usable, proxyProtocol, from: bind, says: 'bind', leftOut: why }];
   });
 }
 
@@ -149,7 +126,7 @@ function weakerThan(
 
 function tellParameters(bind: Directive, parameters: ReadonlyMap<string, string>, findings: Findings): void {
   for (const [name, value] of parameters) {
-    if (IMMATERIAL.has(name) || name === 'verify') continue;
+    if (SILENT.has(name)) continue;
     if (name === 'alpn' || name === 'npn' || name === 'proto') {
       if (/h2|h3/.test(value)) {
         findings.note(

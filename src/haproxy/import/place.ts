@@ -29,7 +29,7 @@ export class Findings {
   readonly notes: Note[] = [];
   readonly problems: ImportProblem[] = [];
   readonly #told = new Set<string>();
-  readonly #carried = new Set<string>();
+  readonly #done = new Set<string>();
 
   /** Once for each place and reason: what stands in `defaults` is met by many sections. */
   note({ file, line }: Place, kind: NoteKind, what: string, why: string): void {
@@ -37,16 +37,17 @@ export class Findings {
     if (this.#told.has(key)) return;
     this.#told.add(key);
     this.notes.push({ file, line, kind, what, why });
+    if (kind !== 'assumed') this.#done.add(formatPlace({ file, line }));
   }
 
   /** What stands there is in the printed configuration, or decided what is. */
   carry(place: Place): void {
-    this.#carried.add(formatPlace(place));
+    this.#done.add(formatPlace(place));
   }
 
   /** Carried over, or told of. */
   isDone(place: Place): boolean {
-    return this.#carried.has(formatPlace(place)) || this.notes.some((note) => isAt(note, place));
+    return this.#done.has(formatPlace(place));
   }
 
   problem({ file, line }: Place, message: string, advice: string): void {
@@ -56,8 +57,4 @@ export class Findings {
 
 export function formatPlace({ file, line }: Place): string {
   return `${file}:${line}`;
-}
-
-function isAt(note: Note, { file, line }: Place): boolean {
-  return note.line === line && note.file === file && note.kind !== 'assumed';
 }

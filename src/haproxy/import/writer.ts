@@ -31,6 +31,7 @@ export function writeConfiguration(imported: Imported): string {
     versionsBlock(imported.versions, imported.active),
     section('health', imported.health),
     section('limits', imported.limits),
+    drivingBlock(imported),
   ];
   return `${blocks
     .filter((block) => block.length > 0)
@@ -48,12 +49,12 @@ function head({ files, backend }: Imported): string[] {
 
 function listenBlock(listeners: readonly Listener[]): string[] {
   const lines = listeners.flatMap((listener) => {
-    const { address, tls, proxyProtocol, from, leftOut } = listener;
-    if (leftOut !== null)
-      return [line(2, `# - ${scalar(address)}`, `${place(from, 'bind')}, left out: ${leftOut}`)];
-    if (tls === null && proxyProtocol === null) return [line(2, `- ${scalar(address)}`, place(from, 'bind'))];
+    const { address, tls, proxyProtocol, leftOut } = listener;
+    const where = place(listener.from, listener.says);
+    if (leftOut !== null) return [line(2, `# - ${scalar(address)}`, `${where}, left out: ${leftOut}`)];
+    if (tls === null && proxyProtocol === null) return [line(2, `- ${scalar(address)}`, where)];
     return [
-      line(2, `- address: ${scalar(address)}`, place(from, 'bind')),
+      line(2, `- address: ${scalar(address)}`, where),
       ...(tls === null ? [] : [`    tls: { cert: ${scalar(tls.cert)}, key: ${scalar(tls.key)} }`]),
       ...(proxyProtocol === null
         ? []
@@ -80,6 +81,16 @@ function versionsBlock(versions: readonly Pool[], active: string): string[] {
     'versions:',
     ...lines,
     line(0, `active: ${scalar(active)}`, 'at the first start; afterwards the stored state says'),
+  ];
+}
+
+function drivingBlock({ runtimeSocket, backend }: Imported): string[] {
+  if (runtimeSocket === null) return [];
+  const { address, ...from } = runtimeSocket;
+  const haproxy = `haproxy: { sockets: [${scalar(address)}], backend: ${scalar(backend)} }`;
+  return [
+    "# While HAProxy goes on, for others or behind Lockstep, the states of its servers can follow Lockstep's versions:",
+    `# ${line(0, haproxy, place(from, 'stats socket'))}`,
   ];
 }
 

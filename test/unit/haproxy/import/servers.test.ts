@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { parseConfig } from '../../../../src/config/load.ts';
 import { type Asked, notesOf, problemsOf, runImport } from './run-import.ts';
 
 /** A backend with these lines, reached at :80. */
@@ -263,5 +264,35 @@ describe('the backend', () => {
       'defaults\nmode http\nbackend a\nserver a 127.0.0.1:8080\nserver b 127.0.0.1:9090',
     );
     expect({ listen, admin }).toEqual({ listen: ['127.0.0.1:8081'], admin: { listen: '127.0.0.1:9091' } });
+  });
+});
+
+describe('the runtime socket', () => {
+  const suggested = (socket: string) =>
+    printed(`global\n${socket}\n${farm('server a 10.0.0.1:80')}`).yaml.match(
+      /^# haproxy: (.*?) +# a.cfg:2: stats socket$/m,
+    )?.[1];
+
+  it.each([
+    {
+      given: 'stats socket /run/h.sock mode 660 level admin',
+      want: '{ sockets: [/run/h.sock], backend: b }',
+    },
+    { given: 'stats socket unix@/run/h.sock level admin', want: '{ sockets: [/run/h.sock], backend: b }' },
+    {
+      given: 'stats socket ipv4@127.0.0.1:9999 level admin',
+      want: '{ sockets: [127.0.0.1:9999], backend: b }',
+    },
+    { given: 'stats socket /run/h.sock', want: undefined },
+    { given: 'stats socket /run/h.sock level operator', want: undefined },
+    { given: 'stats socket fd@3 level admin', want: undefined },
+  ])('is suggested when it may change states: $given', ({ given, want }) => {
+    expect(suggested(given)).toBe(want);
+  });
+
+  it('is suggested as it would be taken', () => {
+    const { yaml } = printed(`global\nstats socket /run/h.sock level admin\n${farm('server a 10.0.0.1:80')}`);
+    const checked = parseConfig(yaml.replace('# haproxy:', 'haproxy:'), 'lockstep.yaml', {});
+    expect(checked.ok ? [] : checked.problems).toEqual([]);
   });
 });
