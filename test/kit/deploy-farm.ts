@@ -28,6 +28,8 @@ export interface FarmHost {
   staysDown: boolean;
   /** Of its pages when it is warmed up, and of /page otherwise. */
   warmStatus: number;
+  /** What each of them takes. */
+  warmMs: number;
   pageStatus: number;
   kill(): Promise<void>;
   revive(): Promise<void>;
@@ -98,7 +100,8 @@ async function startHost(
         else if (says !== undefined) response.setHeader('x-app-version', says);
         const isWarmUp = request.headers['user-agent'] === 'lockstep-warm';
         if (!isWarmUp && request.url !== '/page') return false;
-        response.writeHead(isWarmUp ? host.warmStatus : host.pageStatus).end(current);
+        response.statusCode = isWarmUp ? host.warmStatus : host.pageStatus;
+        setTimeout(() => response.end(current), isWarmUp ? host.warmMs : 0);
         return true;
       },
     });
@@ -111,6 +114,7 @@ async function startHost(
     hookMs: 0,
     staysDown: false,
     warmStatus: 200,
+    warmMs: 0,
     pageStatus: 200,
     kill: () => running[name]!.kill(),
     revive: async () => {

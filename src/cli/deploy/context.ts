@@ -27,8 +27,13 @@ export function nowOf({ terminal }: Pick<Deploy, 'terminal'>): Now {
   return { nowMs: terminal.nowMs(), timeZone: terminal.timeZone, columns: terminal.columns };
 }
 
-export function tellWait({ view }: Pick<Deploy, 'view'>, step: Step, text: string): void {
-  view.tell({ event: 'wait', step, text });
+export function tellWait(
+  { view }: Pick<Deploy, 'view'>,
+  step: Step,
+  text: string,
+  topic: string = step,
+): void {
+  view.tell({ event: 'wait', step, topic, text });
 }
 
 export function failed(what: string, advice: string, code?: string): CommandFailure {

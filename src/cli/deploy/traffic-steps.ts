@@ -25,8 +25,8 @@ export async function promoteVersion(deploy: Deploy): Promise<string> {
   const { gateway, journal, client, signal } = deploy;
   const { wish } = journal.record;
   const id = wish.version;
-  const show = (text: string) => tellWait(deploy, 'promote', text);
-  await followWarming(client, id, show, signal, () =>
+  const warming = (text: string) => tellWait(deploy, 'promote', text, 'warming');
+  await followWarming(client, id, warming, signal, () =>
     gateway.settle((status) => {
       const version = newVersion(deploy, status);
       if (takesNew(version.state)) return null;
@@ -42,9 +42,10 @@ export async function promoteVersion(deploy: Deploy): Promise<string> {
     if (version.state === 'active') return version;
     dead.look(version);
     judgeCanary(version);
-    show(
-      tellCanary(version, status.active, { ...nowOf(deploy), columns: Number.POSITIVE_INFINITY }).join(' '),
-    );
+    const wide = { ...nowOf(deploy), columns: Number.POSITIVE_INFINITY };
+    const text = tellCanary(version, status.active, wide).join(' ');
+    const { step, paused } = version.canary ?? { step: 0, paused: false };
+    tellWait(deploy, 'promote', text, `step ${step}${paused ? ' paused' : ''}`);
     return null;
   });
   return `${active?.id} gets all new sessions`;

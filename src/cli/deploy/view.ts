@@ -15,7 +15,8 @@ export type DeployEvent =
       readonly state: 'started' | 'done' | 'failed';
       readonly text: string;
     }
-  | { readonly event: 'wait'; readonly step: Step; readonly text: string }
+  /** `topic`: what is new in it is told at once, wherever. */
+  | { readonly event: 'wait'; readonly step: Step; readonly topic: string; readonly text: string }
   | {
       readonly event: 'hook';
       readonly host: string;
@@ -77,14 +78,14 @@ function jsonView({ out, nowMs }: Terminal): DeployView {
 
 function plainView(terminal: Terminal): DeployView {
   const { nowMs, timeZone } = terminal;
-  let lastWait = { step: '', atMs: 0, text: '' };
+  let lastWait = { topic: '', atMs: 0, text: '' };
   return {
     tell: (event) => {
       const atMs = nowMs();
       if (event.event === 'wait') {
-        const isSame = event.text === lastWait.text || event.step === lastWait.step;
+        const isSame = event.text === lastWait.text || event.topic === lastWait.topic;
         if (isSame && atMs - lastWait.atMs < AGAIN_MS) return;
-        lastWait = { step: event.step, atMs, text: event.text };
+        lastWait = { topic: event.topic, atMs, text: event.text };
       }
       for (const line of linesOf(event, Number.POSITIVE_INFINITY)) {
         terminal.out(`${tellSeconds(atMs, timeZone)} ${line}\n`);
