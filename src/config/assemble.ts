@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { AdminListen, Config } from './config.ts';
+import { discoveryPolicy } from './discovery-section.ts';
 import { markerPolicy } from './markers.ts';
 import type { Listener } from './read.ts';
 import { SECTIONS, type Sections } from './schema.ts';
@@ -56,6 +57,7 @@ export function assemble(
     skew: rest.skew,
     assets: assetPolicy(rest.assets),
     haproxy: haproxyPolicy(rest.haproxy, folder),
+    discovery: discoveryPolicy(rest.discovery, healthPolicy(health).path, (file) => resolve(folder, file)),
     limits: limitsInUnits(limits),
     hooks: rest.hooks,
     log: {

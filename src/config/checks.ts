@@ -4,6 +4,7 @@
 
 import { splitAddress } from '../core/pool.ts';
 import { formatAddress, type HostPort, isLoopback, ownListenerAt } from './addresses.ts';
+import { checkDiscovery } from './discovery-checks.ts';
 import { checkHaproxy } from './haproxy-checks.ts';
 import type { Path } from './problems.ts';
 import type { Sections } from './schema.ts';
@@ -31,6 +32,7 @@ export function checkTogether(read: Readable, findings: Findings): void {
   checkCookie(read, findings);
   checkTimes(read, findings);
   checkHaproxy(read, findings);
+  checkDiscovery(read, findings);
   for (const [index, network] of (read.trustedProxies ?? []).entries()) {
     if (network.endsWith('/0')) {
       findings.warning(['trustedProxies', index], 'every client is believed about its own address');

@@ -7,6 +7,7 @@ import type {
   AssetPolicy,
   CookiePolicy,
   DeadPinPolicy,
+  DiscoveryPolicy,
   DrainPolicy,
   HealthPolicy,
   Limits,
@@ -81,6 +82,8 @@ export interface Config {
   readonly assets: AssetPolicy | null;
   /** Null: HAProxy is left alone. */
   readonly haproxy: HaproxyPolicy | null;
+  /** Null: versions are declared or put, and so are their servers. */
+  readonly discovery: DiscoveryPolicy | null;
   readonly limits: Limits;
   readonly hooks: readonly Hook[];
   readonly log: {

@@ -121,6 +121,16 @@ export function text(expected: string, pattern: RegExp): Reader<string> {
   };
 }
 
+export const PATH = text('a path that starts with /', /^\/[\x21-\x7e]*$/);
+export const FILE_NAME = text('the name of a file', /^[^\0]+$/);
+
+/** In lower case, as Node gives them. What frames an answer, or is the gateway's own, says nothing of a build. */
+export const reportHeader: Reader<string> = (value) => {
+  const name = typeof value === 'string' ? value.toLowerCase() : '';
+  const isUsable = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(name) && !name.startsWith('x-lockstep-');
+  return isUsable ? { value: name } : { expected: 'the name of an answer header such as x-app-version' };
+};
+
 function wholeText(value: unknown): string {
   return typeof value === 'number' || typeof value === 'string' ? String(value) : '';
 }

@@ -72,7 +72,7 @@ function merged(old: Config, next: Config): Config {
 
 /** The checks of checks.ts that concern both an old value, which stays, and a new one. */
 function contradictions(
-  { admin, listen, versions }: Config,
+  { admin, listen, versions, discovery }: Config,
   settings: readonly ListedSetting[],
   file: string,
 ): ConfigProblem[] {
@@ -86,12 +86,16 @@ function contradictions(
     problems.push(problem('admin.tokens', `expected at least one token ${why}, got none`));
   }
   const own = [...listen, ...('port' in admin ? [admin] : [])];
-  for (const { id, upstreams } of versions) {
-    for (const address of upstreams) {
-      if (!own.some((at) => reachesListener(splitAddress(address), at))) continue;
-      const message = `expected servers of the application, got ${address}, where the gateway listens until it is restarted`;
-      problems.push(problem(`versions.${id}.upstreams`, message));
-    }
+  const servers = [
+    ...versions.flatMap(({ id, upstreams }) =>
+      upstreams.map((address) => ({ key: `versions.${id}.upstreams`, address })),
+    ),
+    ...(discovery?.servers ?? []).map(({ address }) => ({ key: 'discovery.servers', address })),
+  ];
+  for (const { key, address } of servers) {
+    if (!own.some((at) => reachesListener(splitAddress(address), at))) continue;
+    const message = `expected servers of the application, got ${address}, where the gateway listens until it is restarted`;
+    problems.push(problem(key, message));
   }
   return problems;
 }

@@ -10,12 +10,14 @@ import { VERSION_ID } from '../core/versions.ts';
 import { LONGEST_WARM_UP_MS } from '../core/warm.ts';
 import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
 import { ASSETS } from './asset-section.ts';
+import { DISCOVERY } from './discovery-section.ts';
 import { HAPROXY } from './haproxy-section.ts';
 import { mapping } from './mapping.ts';
 import { marker } from './markers.ts';
 import {
   count,
   duration,
+  FILE_NAME,
   factor,
   field,
   flag,
@@ -23,8 +25,10 @@ import {
   NOT_IN_THIS_VERSION,
   oneOf,
   orNull,
+  PATH,
   percent,
   type Reader,
+  reportHeader,
   size,
   text,
 } from './readers.ts';
@@ -39,7 +43,6 @@ const SAME_SITE_STRICT =
   ': browsers drop Strict on cross-site navigations, so that the page would come from one version and its assets from another';
 const UNSAFE_NEWEST = ': an unsafe request of an old page is never sent to another version';
 
-const PATH = text('a path that starts with /', /^\/[\x21-\x7e]*$/);
 const PROTECTED_PATH = text(
   'a path such as /checkout, or a prefix such as /checkout/*',
   /^\/[\x21-\x29\x2b-\x7e]*\*?$/,
@@ -53,17 +56,9 @@ const COOKIE_NAME = text(
   "a cookie name: letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
   /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/,
 );
-const FILE_NAME = text('the name of a file', /^[^\0]+$/);
 
 const timer = (minMs: number) => field(duration(minMs, LONGEST_TIMER_MS));
 const life = (minMs: number) => duration(minMs, LONGEST_LIFE_MS);
-
-/** In lower case, as Node gives them. What frames an answer, or is the gateway's own, says nothing of a build. */
-const reportHeader: Reader<string> = (value) => {
-  const name = typeof value === 'string' ? value.toLowerCase() : '';
-  const isUsable = /^[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(name) && !name.startsWith('x-lockstep-');
-  return isUsable ? { value: name } : { expected: 'the name of an answer header such as x-app-version' };
-};
 
 const MOST_THREADS = 64;
 const threads: Reader<'auto' | number> = (value) => {
@@ -317,6 +312,7 @@ export const SECTIONS = {
     .describe('Pages and answers of different versions: what is looked for, and what is done about it.'),
   assets: ASSETS,
   haproxy: HAPROXY,
+  discovery: DISCOVERY,
   limits: mapping({
     connections: field(count(1, 1_000_000))
       .prefault(10_000)

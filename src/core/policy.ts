@@ -118,6 +118,42 @@ export interface AssetPolicy {
   readonly warm: boolean;
 }
 
+/** Where a server says which version it runs. */
+export type VersionSource =
+  /** A field of the answer to health checks, in lower case. */
+  | { readonly from: 'header'; readonly header: string }
+  /** A member of a JSON document: its name, or the names on the way to it. */
+  | { readonly from: 'json'; readonly members: readonly string[]; readonly path: string }
+  /** The whole of a short text. */
+  | { readonly from: 'text'; readonly path: string };
+
+/** A DNS name whose addresses are servers. */
+export interface DnsNamePolicy {
+  /** Without the dot at its end. */
+  readonly name: string;
+  /** `a` stands for AAAA as well. */
+  readonly type: 'a' | 'srv';
+  /** Null: SRV says it. */
+  readonly port: number | null;
+  /** Between two looks, at most. */
+  readonly everyMs: number;
+  /** Answers may name this machine. */
+  readonly loopback: boolean;
+}
+
+/** Servers whose versions are found out: who they are, and how they say what they run. */
+export interface DiscoveryPolicy {
+  readonly servers: readonly { readonly name: string | null; readonly address: string }[];
+  readonly dns: readonly DnsNamePolicy[];
+  /** Absolute path. */
+  readonly file: string | null;
+  /** host:port of DNS servers; empty: those of the system. */
+  readonly resolvers: readonly string[];
+  readonly version: VersionSource;
+  /** Null: an operator promotes. `share`: of the servers' capacity, 0..1. */
+  readonly autoPromote: { readonly share: number } | null;
+}
+
 export interface Limits {
   readonly connections: number;
   readonly sessions: number;

@@ -58,6 +58,7 @@ const DEFAULTS: Config = {
     memory: { maxBytes: 256 * 1024 * 1024, maxFileBytes: 8 * 1024 * 1024, maxAgeMs: 30 * 24 * 3_600_000 },
     warm: false,
   },
+  discovery: null,
   limits: {
     connections: 10_000,
     sessions: 1_000_000,

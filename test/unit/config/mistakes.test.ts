@@ -38,7 +38,7 @@ const rows: readonly Mistake[] = [
     name: 'a key of the prototype',
     given: '__proto__: { listen: x }',
     want: [
-      '1: __proto__: expected a known key, got "__proto__" (known: listen, versions, hosts, threads, engine, admin, state, cookie, pin, affinity, markers, trustedProxies, active, health, warm, analysis, drain, deadPin, skew, assets, haproxy, limits, hooks, log)',
+      '1: __proto__: expected a known key, got "__proto__" (known: listen, versions, hosts, threads, engine, admin, state, cookie, pin, affinity, markers, trustedProxies, active, health, warm, analysis, drain, deadPin, skew, assets, haproxy, discovery, limits, hooks, log)',
     ],
   },
   {
