@@ -15,8 +15,8 @@ import { type InheritedSocket, withInherited } from './inherited-sockets.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { aheadOf } from './open-assets.ts';
 import { settingsOf, warnOfDescriptors } from './open-data-plane.ts';
-import { type Address, makeParts, type Parts, pinKeysOf, type Undo } from './parts.ts';
-import { Reloader, type ReloadResult } from './reloader.ts';
+import { type Address, type Life, makeParts, type Parts, pinKeysOf, type Undo } from './parts.ts';
+import { configuredServers, Reloader, type ReloadResult } from './reloader.ts';
 import { whyForbidden } from './threads/forbidden.ts';
 import { createSteering, steeringPolicy } from './threads/steering.ts';
 
@@ -67,14 +67,15 @@ async function loadOrThrow(file: string): Promise<LoadedConfig> {
 }
 
 /** What the file's names resolve to (HARDENING M10); each connection looks again. */
-async function refuseForbiddenNames({ listen, admin, versions }: Config): Promise<void> {
+async function refuseForbiddenNames(config: Config): Promise<void> {
+  const { listen, admin } = config;
   const own = { listen, admin: 'port' in admin ? admin : null };
-  for (const { id, upstreams } of versions) {
+  for (const { key, addresses } of configuredServers(config)) {
     const found = await findForbiddenName(
-      upstreams,
+      addresses,
       whyForbidden(() => own),
     );
-    if (found !== null) throw new Error(`versions.${id}.upstreams: ${found}`);
+    if (found !== null) throw new Error(`${key}: ${found}`);
   }
 }
 
@@ -112,6 +113,7 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
       parts.previews.configure(keys, next.cookie);
       void parts.assets.configure(next.assets, aheadOf(next));
       parts.haproxy.configure(next.haproxy);
+      parts.servers.reconfigure(next.discovery, next.haproxy !== null);
       log.level = next.log.level;
     },
     log,
@@ -133,12 +135,12 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     explainer,
     previews: parts.previews,
     skew: parts.skewed,
+    servers: parts.serverChanges,
     metrics,
     log,
   });
   undo.push(() => admin.close());
-  life.listeners = { listen: addresses, admin: admin.address };
-  dataPlane.setOwnListeners(life.listeners);
+  knowListeners(parts, { listen: addresses, admin: admin.address });
   log.info({ addresses, inherited, admin: admin.url, state: config.stateDir }, 'listening');
   const closed = Promise.withResolvers<void>();
   let stopping: Promise<void> | null = null;
@@ -150,8 +152,16 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
   return { addresses, adminUrl: admin.url, reload, stop: life.stop, closed: closed.promise };
 }
 
+/** Servers are looked for from then on: where the gateway itself listens is none. */
+function knowListeners({ life, dataPlane, servers }: Parts, listeners: Life['listeners']): void {
+  life.listeners = listeners;
+  dataPlane.setOwnListeners(listeners);
+  servers.start();
+}
+
 async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<void> {
-  const { dataPlane, own, assets, haproxy, control, unknownPins, webhooks, accessLog, log, life } = parts;
+  const { dataPlane, own, assets, haproxy, servers, control, unknownPins, webhooks, accessLog, log, life } =
+    parts;
   log.info({ graceMs }, 'stopping');
   life.isListening = false;
   unknownPins.stop();
@@ -159,6 +169,7 @@ async function stopAll(parts: Parts, admin: Admin, graceMs: number): Promise<voi
   await dataPlane.shutdown(graceMs);
   await own.close();
   await assets.close();
+  await servers.stop();
   await haproxy.close();
   await admin.close();
   await control.stop();

@@ -7,7 +7,7 @@ import { ownListenerAt } from './config/addresses.ts';
 import type { Config } from './config/config.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { systemClock } from './control/clock.ts';
-import { Controller } from './control/controller.ts';
+import { Controller, type ControllerOptions } from './control/controller.ts';
 import type { StoredPinKeys } from './control/pin-keys.ts';
 import { StateFolder } from './control/state-folder.ts';
 import { CanaryMeter } from './core/canary-meter.ts';
@@ -23,10 +23,13 @@ import { UnknownPins, type UnknownPinsFound } from './observe/unknown-pins.ts';
 import { openWebhooks, type Webhooks } from './observe/webhooks.ts';
 import { type AssetSurroundings, openAssets } from './open-assets.ts';
 import { openDataPlane, openShared, type Shared, threadsFor } from './open-data-plane.ts';
-import { type Haproxy, openHaproxy } from './open-haproxy.ts';
+import { type Haproxy, type HaproxySurroundings, openHaproxy } from './open-haproxy.ts';
+import { openServers, type ServerSurroundings } from './open-servers.ts';
 import { type OwnPaths, openOwnPaths } from './own-paths.ts';
 import { Previews } from './previews.ts';
 import { policiesOf } from './reloader.ts';
+import type { ServerChanges } from './server-changes.ts';
+import type { Servers } from './servers/servers.ts';
 import type { DataPlane } from './threads/data-plane.ts';
 import { machineAddresses, whyForbidden } from './threads/forbidden.ts';
 
@@ -55,6 +58,8 @@ export interface Parts extends Given {
   readonly own: OwnPaths;
   readonly assets: Assets;
   readonly haproxy: Haproxy;
+  readonly servers: Servers;
+  readonly serverChanges: ServerChanges;
   readonly dataPlane: DataPlane;
   readonly control: Controller;
   readonly webhooks: Webhooks;
@@ -89,6 +94,9 @@ export async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     assetPorts({ state, shared, life, log }, () => control),
   );
   undo.push(() => assets.close());
+  const serverPorts = serverPortsOf({ state, life, log }, () => control);
+  const { servers, changes: serverChanges } = await openServers(config, serverPorts);
+  undo.push(() => servers.stop());
   const own = await openOwnPaths(config, log, {
     assets,
     state: (of, scope) => control.pageState(of, scope),
@@ -96,12 +104,10 @@ export async function makeParts(given: Given, undo: Undo): Promise<Parts> {
     preview: previews.serve,
   });
   undo.push(() => own.close());
-  const haproxy = await openHaproxy(config, {
-    table: () => control.table(),
-    tell: (type, version, detail) => control.tell(type, detail, version),
-    onServers: () => {},
-    log,
-  });
+  const haproxy = await openHaproxy(
+    config,
+    haproxyPorts({ servers, log }, () => control),
+  );
   undo.push(() => haproxy.close());
   const dataPlane = await openDataPlane(config, pinKeys, shared, {
     listen,
@@ -123,18 +129,9 @@ export async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   control.onEvent(() => assets.versionsChanged());
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
-  const metrics = metricsOf(totals, {
-    shared,
-    dataPlane,
-    control,
-    accessLog,
-    webhooks,
-    assets,
-    haproxy,
-    skewed,
-  });
+  const metrics = metricsOf(totals, { ...controlled, control, accessLog, webhooks });
   const made = { pinKeys, state, accessLog, metrics, unknownPins, shared, own, assets, haproxy, dataPlane };
-  return { ...given, ...made, control, webhooks, previews, skewed, life };
+  return { ...given, ...made, servers, serverChanges, control, webhooks, previews, skewed, life };
 }
 
 function controlOf(
@@ -161,8 +158,7 @@ function controlOf(
     assets: () => assets.status,
     haproxy: () => haproxy.status,
     gatekeeper: haproxy,
-    ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
-    whyForbidden: whyForbidden(() => life.listeners),
+    ...refusals(life),
     onPublished: () => {
       own.changed();
       haproxy.changed();
@@ -170,6 +166,41 @@ function controlOf(
     log,
     clock: systemClock,
   });
+}
+
+/** Where no server can be. */
+function refusals(life: Life): Required<Pick<ControllerOptions, 'ownListener' | 'whyForbidden'>> {
+  return {
+    ownListener: (address) => ownListenerAt(splitAddress(address), life.listeners, machineAddresses()),
+    whyForbidden: whyForbidden(() => life.listeners),
+  };
+}
+
+function serverPortsOf(
+  { state, life, log }: Pick<Parts, 'state' | 'life' | 'log'>,
+  control: () => Controller,
+): ServerSurroundings {
+  return {
+    state,
+    status: () => control().status(),
+    ...refusals(life),
+    tell: (type, detail) => control().tell(type, detail),
+    note: (entry) => control().note({ ...entry, version: null }),
+    onServers: () => {},
+    log,
+  };
+}
+
+function haproxyPorts(
+  { servers, log }: Pick<Parts, 'servers' | 'log'>,
+  control: () => Controller,
+): HaproxySurroundings {
+  return {
+    table: () => control().table(),
+    tell: (type, version, detail) => control().tell(type, detail, version),
+    onServers: (known) => servers.setHaproxy(known),
+    log,
+  };
 }
 
 /** Made before the control plane, asked when that has started. */
@@ -195,7 +226,7 @@ function previewsOf({ cookie }: Config, pinKeys: readonly string[], control: () 
   return new Previews(pinKeys, cookie, {
     table: () => control().table(),
     note: async (by, version, detail) => {
-      await control().note(by, 'preview', version, detail);
+      await control().note({ by, verb: 'preview', version, detail });
       control().tell('preview', { ...detail, by }, version);
     },
     randomBytes,

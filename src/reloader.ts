@@ -136,9 +136,9 @@ export class Reloader {
   async #prepare(config: Config): Promise<Prepared | Unprepared> {
     let key = 'listen';
     try {
-      for (const { id, upstreams } of config.versions) {
-        const found = await findForbiddenName(upstreams, this.#ports.whyForbidden);
-        if (found !== null) return { key: keyOf(id), error: new Error(found) };
+      for (const { key, addresses } of configuredServers(config)) {
+        const found = await findForbiddenName(addresses, this.#ports.whyForbidden);
+        if (found !== null) return { key, error: new Error(found) };
       }
       await checkCertificates(config.listen);
       key = 'cookie.keys';
@@ -193,6 +193,17 @@ export class Reloader {
 /** What the control plane goes by. */
 export function policiesOf({ cookie, drain, health, warm, analysis, skew }: Config): ControlPolicies {
   return { cookie, drain, health, warm, analysis, skew };
+}
+
+/** Addresses of servers that the file names, by their key. */
+export function configuredServers({
+  versions,
+  discovery,
+}: Pick<Config, 'versions' | 'discovery'>): readonly { key: string; addresses: readonly string[] }[] {
+  return [
+    ...versions.map(({ id, upstreams }) => ({ key: keyOf(id), addresses: upstreams })),
+    { key: 'discovery.servers', addresses: (discovery?.servers ?? []).map(({ address }) => address) },
+  ];
 }
 
 /** What the state directory knows better than the file. */

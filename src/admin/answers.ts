@@ -27,6 +27,7 @@ import { VERSION_STATES } from '../core/versions.ts';
 import { HaproxyAnswer } from './haproxy-answer.ts';
 import type { WaitOutcome } from './port.ts';
 import type { ProblemDocument } from './problem.ts';
+import { ServerChangeAnswer, ServersAnswer } from './server-answers.ts';
 
 const FAILURE_CODES = Object.keys(FAILURES) as [FailureCode, ...FailureCode[]];
 const time = z.string().meta({ format: 'date-time' });
@@ -360,6 +361,8 @@ export const ANSWERS = {
   Sessions,
   Preview: PreviewAnswer,
   Skew,
+  Servers: ServersAnswer,
+  ServerChange: ServerChangeAnswer,
   Waited,
   AuditEntry: AuditLine,
   AuditLog: z.object({ entries: z.array(AuditLine).describe('Latest first.') }),

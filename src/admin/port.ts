@@ -4,6 +4,7 @@ import type { AskedRequest } from '../core/asked-request.ts';
 import type { Change, Problem } from '../core/deployment.ts';
 import type { ToldExplanation } from '../core/explain.ts';
 import type { PreviewScope } from '../core/preview.ts';
+import type { ServerChangeReport, ServersReport } from '../core/server-report.ts';
 import type { FileProblem, ReloadReport, SettingsReport } from '../core/settings.ts';
 import type {
   AuditEntry,
@@ -82,6 +83,22 @@ export interface PreviewPort {
     { readonly ok: true; readonly preview: PreviewReport } | { readonly ok: false; readonly problem: Problem }
   >;
 }
+
+/** Servers, whatever version they run. ServerChanges has this shape. */
+export interface ServersPort {
+  report(): ServersReport;
+  /** `address`: host:port. */
+  add(
+    wish: { readonly address: string; readonly name: string | null },
+    options: ChangeOptions,
+  ): Promise<ServerOutcome>;
+  /** `which`: its address, or its name or host where only one has that. */
+  remove(which: string, force: boolean, options: ChangeOptions): Promise<ServerOutcome>;
+}
+
+export type ServerOutcome =
+  | { readonly ok: true; readonly report: ServerChangeReport }
+  | { readonly ok: false; readonly problem: Problem };
 
 /** What is seen of skew. */
 export interface SkewPort {

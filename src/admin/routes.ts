@@ -7,7 +7,15 @@ import type { Change } from '../core/deployment.ts';
 import type { ChangeReport } from '../core/status.ts';
 import type { Caller } from './callers.ts';
 import { IDEMPOTENCY_HEADERS, type IdempotentChanges } from './idempotency.ts';
-import type { ChangeOutcome, ConfigPort, ControlPort, ExplainPort, PreviewPort, SkewPort } from './port.ts';
+import type {
+  ChangeOutcome,
+  ConfigPort,
+  ControlPort,
+  ExplainPort,
+  PreviewPort,
+  ServersPort,
+  SkewPort,
+} from './port.ts';
 import { ApiProblem } from './problem.ts';
 import type { Api, Route } from './route.ts';
 import { changeQuery, etag, type noBody, type noParams, readIfMatch } from './schemas.ts';
@@ -34,6 +42,7 @@ export interface RouteContext {
   readonly explainer: ExplainPort;
   readonly previews: PreviewPort;
   readonly skew: SkewPort;
+  readonly servers: ServersPort;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   readonly log: AdminLog;
   /** Of every route that changes something. */

@@ -9,6 +9,7 @@ import { parsePercent } from '../core/percent.ts';
 import { parseUpstreamUrl } from '../core/pool.ts';
 import { LONGEST_PREVIEW_MS, PREVIEW_SCOPES, PREVIEW_TARGET, SHORTEST_PREVIEW_MS } from '../core/preview.ts';
 import { REPORT } from '../core/reported-version.ts';
+import { SERVER_NAME, SERVER_NAME_TEXT } from '../core/server.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { LONGEST_WARM_UP_MS, MOST_WARM_PATHS, MOST_WARM_REQUESTS } from '../core/warm.ts';
 import { badValue, type ValueProblem } from './problem.ts';
@@ -131,6 +132,16 @@ export const previewBody = z
       .describe('Where the link leads.'),
   })
   .prefault({});
+const serverName = `expected ${SERVER_NAME_TEXT}`;
+export const serverBody = z.strictObject({
+  url: serverUrl().describe('http://host:port'),
+  name: z
+    .string(serverName)
+    .regex(SERVER_NAME, serverName)
+    .nullable()
+    .default(null)
+    .describe('What operators call it; null: its host, or its address.'),
+});
 export const enabledBody = z.strictObject({ enabled: flag });
 
 /** RFC 9110 section 5.6.2. */
@@ -183,12 +194,18 @@ export const upstreamParams = z.object({
   address: z.string().regex(/^[^\p{Cc}\s]{1,280}$/u, 'expected host:port'),
 });
 
+export const serverParams = z.object({
+  address: z
+    .string()
+    .regex(/^[^\p{Cc}\s]{1,280}$/u, 'expected host:port')
+    .describe('host:port; or its name, or its host, where only one server has that.'),
+});
+
 export const noQuery = z.strictObject({});
-export const changeQuery = z.strictObject({
-  dryRun: z
-    .enum(['true', 'false'], 'expected true or false')
-    .default('false')
-    .transform((text) => text === 'true'),
+export const changeQuery = z.strictObject({ dryRun: queryFlag() });
+export const removeServerQuery = z.strictObject({
+  dryRun: queryFlag(),
+  force: queryFlag().describe('Also the last available one of a version that has sessions.'),
 });
 export const waitQuery = z.strictObject({
   for: z.enum(['drained', 'healthy'], 'expected drained or healthy'),
@@ -227,6 +244,23 @@ function upstreamUrl() {
     const parsed = parseUpstreamUrl(url);
     if (!parsed.ok) context.addIssue({ code: 'custom', message: parsed.detail, params: { whole: true } });
   });
+}
+
+/** host:port comes out. */
+function serverUrl() {
+  return z.string('expected http://host:port').transform((url, context) => {
+    const parsed = parseUpstreamUrl(url);
+    if (parsed.ok) return parsed.address;
+    context.addIssue({ code: 'custom', message: parsed.detail, params: { whole: true } });
+    return z.NEVER;
+  });
+}
+
+function queryFlag() {
+  return z
+    .enum(['true', 'false'], 'expected true or false')
+    .default('false')
+    .transform((text) => text === 'true');
 }
 
 function stepLength() {

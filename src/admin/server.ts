@@ -14,12 +14,13 @@ import { IdempotentChanges } from './idempotency.ts';
 import { parseStrictJson } from './json-body.ts';
 import { type ListenAt, type Listening, listenAt } from './listener.ts';
 import { openApiRoute } from './openapi.ts';
-import type { ConfigPort, ControlPort, ExplainPort, PreviewPort, SkewPort } from './port.ts';
+import type { ConfigPort, ControlPort, ExplainPort, PreviewPort, ServersPort, SkewPort } from './port.ts';
 import { previewRoutes } from './preview-routes.ts';
 import { probeRoutes } from './probe-routes.ts';
 import { ApiProblem, fromClientError, fromFrameworkError, PROBLEM_TYPE, problemDocument } from './problem.ts';
 import { Api } from './route.ts';
 import type { AdminLog, RouteContext } from './routes.ts';
+import { serverRoutes } from './server-routes.ts';
 import { skewRoutes } from './skew-routes.ts';
 import { statusRoutes, stopping } from './status-routes.ts';
 import { versionRoutes } from './version-routes.ts';
@@ -31,6 +32,7 @@ export interface AdminSettings {
   readonly explainer: ExplainPort;
   readonly previews: PreviewPort;
   readonly skew: SkewPort;
+  readonly servers: ServersPort;
   readonly metrics: RouteContext['metrics'];
   readonly log: AdminLog;
   readonly heartbeatMs?: number;
@@ -75,6 +77,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     explainer: options.explainer,
     previews: options.previews,
     skew: options.skew,
+    servers: options.servers,
     metrics: options.metrics,
     log: options.log,
     changes: new IdempotentChanges(),
@@ -91,6 +94,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
     statusRoutes,
     versionRoutes,
     previewRoutes,
+    serverRoutes,
     skewRoutes,
     eventRoutes,
     explainRoutes,

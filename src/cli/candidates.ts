@@ -1,6 +1,7 @@
 // What could follow on a command line, up to the cursor. Rules: what cannot be there is not offered (a version in a
 // state that the verb does not take, an option twice); the gateway is asked only when a version or address is due.
 
+import type { ServerStatus } from '../core/server-report.ts';
 import type { VersionStatus } from '../core/status.ts';
 import { printable } from './text.ts';
 import type { Argument, Verb, VerbOption } from './verb.ts';
@@ -12,7 +13,10 @@ export interface Candidate {
 }
 
 /** What the gateway knows; empty when it does not answer in time. `values`: options on the line, as --admin. */
-export type Lookup = (values: Readonly<Record<string, string>>) => Promise<readonly VersionStatus[]>;
+export interface Lookup {
+  versions(values: Readonly<Record<string, string>>): Promise<readonly VersionStatus[]>;
+  servers(values: Readonly<Record<string, string>>): Promise<readonly ServerStatus[]>;
+}
 
 /** The shell completes names of files itself. */
 export const FILES: Candidate = { text: '@files', about: '' };
@@ -92,12 +96,12 @@ async function argumentsOf(
       return [FILES];
     case 'version': {
       const { states } = argument;
-      return (await lookup(values))
+      return (await lookup.versions(values))
         .filter(({ state }) => states === undefined || states.includes(state))
         .map(({ id, state, sessions }) => ({ text: id, about: `${state}, ${sessions.live} live` }));
     }
     case 'upstream': {
-      const version = (await lookup(values)).find(({ id }) => id === positionals[0]);
+      const version = (await lookup.versions(values)).find(({ id }) => id === positionals[0]);
       return (version?.upstreams ?? [])
         .filter(({ enabled }) => enabled === argument.enabled)
         .map(({ address, health, inFlight }) => ({
@@ -105,6 +109,11 @@ async function argumentsOf(
           about: `${health}, ${inFlight} in flight`,
         }));
     }
+    case 'added-server':
+      if (positionals[0] !== argument.after) return [];
+      return (await lookup.servers(values))
+        .filter(({ added }) => added !== null)
+        .map(({ name, address }) => ({ text: printable(name), about: name === address ? '' : address }));
     default:
       return argument satisfies never;
   }

@@ -168,6 +168,12 @@ function adviceFor(code: string, hasToken: boolean): string {
       return 'look at the upstreams, or use --force';
     case 'unknown-request':
       return 'take the id of a younger line of the access log';
+    case 'unknown-server':
+    case 'ambiguous-server':
+    case 'name-in-use':
+      return 'see: lockstep servers';
+    case 'would-strand':
+      return 'or use --force';
     case 'too-many-failures':
       return 'then try again';
     case 'wrong-host':

@@ -1,6 +1,7 @@
 // lockstep completion bash|zsh|fish: the script that a shell sources. The script asks this very verb, with --line, for
 // what could follow; so that help, parser and completion cannot disagree, and a new verb is completed at once.
 
+import type { ServersReport } from '../core/server-report.ts';
 import type { Status } from '../core/status.ts';
 import { candidatesFor, type Lookup } from './candidates.ts';
 import { completionScript, SHELLS, type Shell } from './completion-scripts.ts';
@@ -44,14 +45,17 @@ function isShell(text: string | undefined): text is Shell {
 
 /** Says nothing of what goes wrong: a completion is no place for it. */
 function lookupOf(terminal: Terminal): Lookup {
-  return async (values) => {
+  const ask = async (path: string, values: Readonly<Record<string, string>>): Promise<unknown> => {
     try {
       const client = clientOf({ verb: 'completion', terminal, positionals: [], values });
       const signal = AbortSignal.timeout(ANSWER_MS);
-      const { versions } = (await client.call('/v1/status', { signal, answerMs: ANSWER_MS })) as Status;
-      return versions;
+      return await client.call(path, { signal, answerMs: ANSWER_MS });
     } catch {
-      return [];
+      return null;
     }
+  };
+  return {
+    versions: async (values) => ((await ask('/v1/status', values)) as Status | null)?.versions ?? [],
+    servers: async (values) => ((await ask('/v1/servers', values)) as ServersReport | null)?.servers ?? [],
   };
 }

@@ -23,6 +23,7 @@ import { reload } from './reload.ts';
 import { retire } from './retire.ts';
 import { rollback } from './rollback.ts';
 import { serve } from './serve.ts';
+import { servers } from './servers.ts';
 import { sessions } from './sessions.ts';
 import { skew } from './skew.ts';
 import { status } from './status.ts';
@@ -52,6 +53,7 @@ const VERBS: readonly Verb[] = [
   cutoff,
   disable,
   enable,
+  servers,
   sessions,
   skew,
   events,

@@ -16,7 +16,9 @@ export type Argument =
   /** Of the gateway; without states all of them. */
   | { readonly kind: 'version'; readonly states?: readonly VersionState[] }
   /** Of the version before it. */
-  | { readonly kind: 'upstream'; readonly enabled: boolean };
+  | { readonly kind: 'upstream'; readonly enabled: boolean }
+  /** One that an operator added; only after that word. */
+  | { readonly kind: 'added-server'; readonly after: string };
 
 export interface VerbOption {
   readonly type: 'string' | 'boolean';

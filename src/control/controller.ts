@@ -162,10 +162,10 @@ export class Controller {
     this.#parts.events.tell(type, version, detail);
   }
 
-  /** An operator did something that changes no version. */
-  note(by: string, verb: string, version: string, detail: AuditEntry['detail']): Promise<void> {
+  /** Something was done that changes no version; or refused, with the code of the problem. */
+  note({ code = null, ...subject }: AuditSubject & { readonly code?: string | null }): Promise<void> {
     const now = this.#deployment;
-    return this.#queue.run(() => this.#audit({ by, verb, version, detail }, now, now, null, true));
+    return this.#queue.run(() => this.#audit(subject, now, now, code, code === null));
   }
 
   status(): Status {

@@ -3,11 +3,13 @@
 
 import { type Deployment, EMPTY_DEPLOYMENT } from '../core/deployment.ts';
 import type { AuditEntry } from '../core/status.ts';
+import type { StoredServers } from '../core/stored-servers.ts';
 import { AuditLog } from './audit-log.ts';
 import type { Clock } from './clock.ts';
 import { diskFiles, type FileSystem } from './durable-file.ts';
 import { LockedError, StateLock } from './lock.ts';
 import { loadPinKeys, type StoredPinKeys } from './pin-keys.ts';
+import { ServerStore } from './server-store.ts';
 import { StateError, unwritable } from './state-error.ts';
 import { StateStore } from './store.ts';
 
@@ -23,6 +25,7 @@ export class StateFolder {
   readonly #lock: StateLock;
   readonly #store: StateStore;
   readonly #audit: AuditLog;
+  readonly #servers: ServerStore;
   readonly #files: FileSystem;
   #wasEmpty = false;
 
@@ -41,6 +44,7 @@ export class StateFolder {
     this.#files = files;
     this.#store = new StateStore(path, files);
     this.#audit = new AuditLog(path, files);
+    this.#servers = new ServerStore(path, files);
   }
 
   /** Throws StateError: the message says what to type. */
@@ -71,6 +75,17 @@ export class StateFolder {
   async pinKeys(): Promise<StoredPinKeys> {
     await this.#mustBeHeld();
     return loadPinKeys(this.path, this.#files);
+  }
+
+  /** Throws StateError: the message says what to type. */
+  loadServers(): Promise<StoredServers> {
+    return this.#servers.load();
+  }
+
+  /** Throws StateError; then the stored ones are those before. One call at a time. */
+  async saveServers(servers: StoredServers): Promise<void> {
+    await this.#mustBeHeld();
+    await this.#servers.save(servers);
   }
 
   /** One call at a time. */

@@ -3,19 +3,13 @@
 // refused with what to type, and never taken for an empty deployment. Nobody but the holder of the folder's lock
 // comes here.
 
-import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { checkInvariants, type Deployment, EMPTY_DEPLOYMENT } from '../core/deployment.ts';
+import { type Decoded, decodeDocument, encodeDocument, shellWord } from './checked-document.ts';
 import { diskFiles, type FileSystem, readIfThere, replaceFile, temporaryOf } from './durable-file.ts';
 import { StateError, unwritable } from './state-error.ts';
 
 export { StateError } from './state-error.ts';
-
-const FORMAT = 1;
-
-type Decoded =
-  | { readonly ok: true; readonly deployment: Deployment }
-  | { readonly ok: false; readonly fault: string; readonly isNewer: boolean };
 
 export class StateStore {
   readonly #files: FileSystem;
@@ -40,15 +34,16 @@ export class StateStore {
     const text = await readIfThere(this.#files, this.#state);
     const previous = await readIfThere(this.#files, this.#previous);
     if (text === null && previous === null) return EMPTY_DEPLOYMENT;
-    const found: Decoded = text === null ? { ok: false, fault: 'is missing', isNewer: false } : decode(text);
+    const found: Decoded<Deployment> =
+      text === null ? { ok: false, fault: 'is missing', isNewer: false } : decode(text);
     if (!found.ok) throw new StateError(this.#refusal(found, previous));
     this.#text = text;
-    return found.deployment;
+    return found.value;
   }
 
   /** Resolves when the deployment is on the disk, and the one before it beside it. Throws StateError: then nothing changed. */
   async save(deployment: Deployment): Promise<void> {
-    const text = encode(deployment);
+    const text = encodeDocument('deployment', deployment);
     try {
       // Written out instead of linked: not every file system has hard links, and renaming one onto the other is a no-op.
       if (this.#text !== null) await replaceFile(this.#files, this.#previous, this.#text);
@@ -94,12 +89,12 @@ export class StateStore {
     }
   }
 
-  #refusal(found: Extract<Decoded, { ok: false }>, previousText: string | null): string {
+  #refusal(found: Extract<Decoded<Deployment>, { ok: false }>, previousText: string | null): string {
     const told = `The stored state ${this.#state} ${found.fault}.`;
     if (found.isNewer) return `${told} Start the newer Lockstep, or give this one another state directory.`;
     const previous = previousText === null ? null : decode(previousText);
     if (previous?.ok) {
-      const { epoch, active } = previous.deployment;
+      const { epoch, active } = previous.value;
       return (
         `${told} The state before the last change is good (epoch ${epoch}, active: ${active ?? 'none'}). ` +
         `To go back to it, type: cp ${shellWord(this.#previous)} ${shellWord(this.#state)}`
@@ -113,40 +108,16 @@ export class StateStore {
   }
 }
 
-function encode(deployment: Deployment): string {
-  return `${JSON.stringify({ format: FORMAT, checksum: checksum(deployment), deployment }, null, 2)}\n`;
-}
-
-function decode(text: string): Decoded {
-  const bad = (fault: string, isNewer = false): Decoded => ({ ok: false, fault, isNewer });
-  let document: { format?: unknown; checksum?: unknown; deployment?: unknown } | null;
+function decode(text: string): Decoded<Deployment> {
+  const bad = (fault: string) => ({ ok: false, fault, isNewer: false }) as const;
+  const found = decodeDocument('deployment', text);
+  if (!found.ok) return found;
+  const deployment = found.value as Deployment;
   try {
-    document = JSON.parse(text);
-  } catch {
-    return bad('is damaged: it is not JSON');
-  }
-  if (typeof document !== 'object' || document === null) return bad('is damaged: it is not an object');
-  const { format, deployment } = document;
-  if (typeof format !== 'number') return bad('is damaged: it has no format number');
-  if (format > FORMAT) return bad(`has format ${format}, and this Lockstep reads format ${FORMAT}`, true);
-  if (format !== FORMAT) return bad(`is damaged: format ${format} never was`);
-  if (deployment === undefined || document.checksum !== checksum(deployment)) {
-    return bad('is damaged: its checksum does not fit its content');
-  }
-  try {
-    const faults = checkInvariants(deployment as Deployment);
+    const faults = checkInvariants(deployment);
     if (faults.length > 0) return bad(`contradicts itself: ${faults.join(' ').replace(/\.$/, '')}`);
   } catch {
     return bad('is damaged: it holds no deployment');
   }
-  return { ok: true, deployment: deployment as Deployment };
-}
-
-/** Of the values, not of the bytes: a file that was only indented anew is as good as before. */
-function checksum(deployment: unknown): string {
-  return hash('sha256', JSON.stringify(deployment), 'hex');
-}
-
-function shellWord(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+  return { ok: true, value: deployment };
 }

@@ -293,6 +293,11 @@ export const EVENT_TYPES = [
   'haproxy-drift',
   'haproxy-drift-over',
   'haproxy-step-failed',
+  'server-added',
+  'server-removed',
+  'server-source-failed',
+  'server-source-recovered',
+  'server-forbidden',
   'stopping',
 ] as const;
 

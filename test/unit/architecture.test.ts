@@ -41,11 +41,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   assets: [],
   inner: [],
   haproxy: [],
+  servers: [],
   wire: ['engine'],
   threads: ['engine', 'wire', 'observe', 'config'],
   cli: ['main', 'config', 'demo', 'observe', 'haproxy'],
   demo: ['main', 'config'],
-  main: ['admin', 'assets', 'control', 'inner', 'engine', 'threads', 'observe', 'config', 'haproxy'],
+  main: [
+    'admin',
+    'assets',
+    'control',
+    'inner',
+    'engine',
+    'servers',
+    'threads',
+    'observe',
+    'config',
+    'haproxy',
+  ],
 };
 
 /** Packages of core: it does no I/O, so it may have only what computes. */

@@ -17,6 +17,7 @@ import type { Change } from '../../../src/core/deployment.ts';
 import type { AuditEntry, GatewayEvent, Status } from '../../../src/core/status.ts';
 import { explanation } from '../../unit/cli/explanation-fixtures.ts';
 import { report } from '../../unit/cli/status-fixtures.ts';
+import { fakeServers } from './fake-servers.ts';
 
 export interface FakeControl extends ControlPort {
   readonly asked: { change: Change; options: ChangeOptions }[];
@@ -32,7 +33,11 @@ export interface FakeControl extends ControlPort {
   listeners(): number;
 }
 
-export function refusal(status: 400 | 404 | 409 | 412, code: string, detail: string): ChangeOutcome {
+export function refusal(
+  status: 400 | 404 | 409 | 412,
+  code: string,
+  detail: string,
+): Extract<ChangeOutcome, { ok: false }> {
   return { ok: false, problem: { status, code, detail } };
 }
 
@@ -209,6 +214,7 @@ export async function startAdmin(
     explainer: fakeExplainer(),
     previews: fakePreviews,
     skew: fakeSkew,
+    servers: fakeServers(),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'lockstep_up 1\n' }),
     log,
     ...more,

@@ -5,6 +5,7 @@ import { ANSWERS, type AnswerName } from '../../../src/admin/answers.ts';
 import type { OpenApi } from '../../../src/admin/openapi.ts';
 import { statusOf, version } from '../../unit/cli/status-fixtures.ts';
 import { type FakeControl, fakeControl, refusal, startAdmin, type TestAdmin } from './fake-control.ts';
+import { type FakeServers, fakeServers } from './fake-servers.ts';
 import { type AskOptions, ask } from './http.ts';
 
 // What fastify really registered, seen by a hook that the admin API knows nothing of.
@@ -29,12 +30,14 @@ interface Operation {
 type Json = Record<string, unknown>;
 
 let control: FakeControl;
+let servers: FakeServers;
 let admin: TestAdmin;
 let document: OpenApi;
 beforeEach(async () => {
   registered.length = 0;
   control = fakeControl(statusOf([version('v1', { state: 'active', weight: 100 }), version('v2')]));
-  admin = await startAdmin(control);
+  servers = fakeServers();
+  admin = await startAdmin(control, { servers });
   document = (await ask(`${admin.url}/openapi.json`)).json as unknown as OpenApi;
 });
 afterEach(() => admin.close());
@@ -132,6 +135,7 @@ describe('what is answered', () => {
     'PATCH /v1/versions/{id}/canary': { paused: true },
     'POST /v1/versions/{id}/cutoff': { reason: 'leak' },
     'POST /v1/explain': { url: '/' },
+    'POST /v1/servers': { url: 'http://10.0.0.5:8080' },
   };
 
   test('is what the document says, field by field', async () => {
@@ -140,7 +144,7 @@ describe('what is answered', () => {
       const query = operation.parameters.some((one) => one.name === 'for') ? '?for=healthy' : '';
       const answer = await ask(`${admin.url}${at(path)}${query}`, { method, body: bodies[name] });
       const documented = operation.responses[answer.status]?.content;
-      expect([name, answer.status]).toEqual([name, 200]);
+      expect([name, answer.status]).toEqual([name, name === 'POST /v1/servers' ? 201 : 200]);
       const [type, { schema } = {}] = Object.entries(documented ?? {})[0]!;
       expect([name, answer.headers['content-type']]).toEqual([name, expect.stringContaining(type)]);
       const ref = (schema as { $ref?: string } | undefined)?.$ref;
@@ -157,7 +161,10 @@ describe('what is answered', () => {
       // Of changes: a reload is refused by somebody else.
       if (!operation.parameters.some((one) => one.name === 'dryRun') || path === '/v1/reload') continue;
       for (const status of refusals) {
+        // What is added need not be there.
+        if (name === 'POST /v1/servers' && status === 404) continue;
         control.onChange = () => refusal(status, 'a-code', 'A sentence.');
+        servers.refusal = refusal(status, 'a-code', 'A sentence.');
         const answer = await ask(admin.url + at(path), { method, body: bodies[name] });
         expect([name, answer.status]).toEqual([name, status]);
         expect(Object.keys(operation.responses)).toContain(String(status));
@@ -180,13 +187,13 @@ describe('what is answered', () => {
         400,
       ]);
     }
-    expect(control.asked).toEqual([]);
+    expect([...control.asked, ...servers.asked]).toEqual([]);
   });
 
   test('M02: no GET changes anything', async () => {
     for (const { method, path } of operations().filter((one) => one.method === 'GET')) {
       if (path !== '/v1/events') await ask(admin.url + at(path), { method });
     }
-    expect(control.asked).toEqual([]);
+    expect([...control.asked, ...servers.asked]).toEqual([]);
   });
 });

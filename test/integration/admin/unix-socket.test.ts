@@ -16,6 +16,7 @@ import {
   fakePreviews,
   fakeSkew,
 } from './fake-control.ts';
+import { fakeServers } from './fake-servers.ts';
 import { fakeTerminal } from './fake-terminal.ts';
 
 let folder: string;
@@ -45,6 +46,7 @@ async function start(
     explainer: fakeExplainer(),
     previews: fakePreviews,
     skew: fakeSkew,
+    servers: fakeServers(),
     metrics,
     log,
     ...more,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { candidatesFor, type Lookup, splitLine } from '../../../src/cli/candidates.ts';
 import { EXIT } from '../../../src/cli/failure.ts';
 import { ADMIN_OPTIONS, type Verb } from '../../../src/cli/verb.ts';
+import { SERVERS } from './server-fixtures.ts';
 import { version } from './status-fixtures.ts';
 
 const run = async () => EXIT.done;
@@ -26,6 +27,12 @@ const VERBS: readonly Verb[] = [
       for: { type: 'string', help: '', completes: { kind: 'words', words: ['healthy', 'drained'] } },
     },
   }),
+  verb('servers', {
+    arguments: [
+      { kind: 'words', words: ['add', 'remove'] },
+      { kind: 'added-server', after: 'remove' },
+    ],
+  }),
   verb('serve', { options: { config: { type: 'string', help: '', completes: { kind: 'file' } } } }),
 ];
 const upstream = (address: string, enabled: boolean) => ({ ...version('x').upstreams[0]!, address, enabled });
@@ -35,17 +42,23 @@ const VERSIONS = [
   version('next'),
 ];
 
-async function completed(line: string, more: Lookup = async () => VERSIONS) {
+async function completed(line: string, more: Lookup['versions'] = async () => VERSIONS) {
   const asked: Readonly<Record<string, string>>[] = [];
-  const found = await candidatesFor(line, VERBS, (values) => {
-    asked.push(values);
-    return more(values);
+  const found = await candidatesFor(line, VERBS, {
+    versions: (values) => {
+      asked.push(values);
+      return more(values);
+    },
+    servers: async () => SERVERS,
   });
   return { texts: found.map(({ text }) => text), found, asked };
 }
 
 test.each([
-  { line: 'lockstep ', want: ['status', 'put', 'promote', 'enable', 'wait', 'serve'] },
+  { line: 'lockstep ', want: ['status', 'put', 'promote', 'enable', 'wait', 'servers', 'serve'] },
+  { line: 'lockstep servers ', want: ['add', 'remove'] },
+  { line: 'lockstep servers remove ', want: ['web05'] },
+  { line: 'lockstep servers add ', want: [] },
   { line: 'lockstep p', want: ['put', 'promote'] },
   { line: 'lockstep x', want: [] },
   { line: 'lockstep nothing ', want: [] },
@@ -67,7 +80,10 @@ test.each([
   { line: 'lockstep put --upstream a --u', want: ['--upstream'] },
   { line: 'lockstep serve --config ', want: ['@files'] },
   { line: 'lockstep serve --config ./x', want: ['@files'] },
-  { line: '', want: ['status', 'put', 'promote', 'enable', 'wait', 'serve'] },
+  { line: '', want: ['status', 'put', 'promote', 'enable', 'wait', 'servers', 'serve'] },
+  { line: 'lockstep servers ', want: ['add', 'remove'] },
+  { line: 'lockstep servers remove ', want: ['web05'] },
+  { line: 'lockstep servers add ', want: [] },
 ])('"$line" can go on with $want', async ({ line, want }) => {
   expect((await completed(line)).texts).toEqual(want);
 });

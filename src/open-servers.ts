@@ -1,0 +1,114 @@
+// The servers of all sources out of the configuration, joined to the state directory and to who is to know of them. It joins
+// parts, so it stands beside main.
+
+import type { Config } from './config/config.ts';
+import { systemClock } from './control/clock.ts';
+import type { WhyForbidden } from './control/forbidden-names.ts';
+import type { OwnListener } from './control/own-listeners.ts';
+import type { StateFolder } from './control/state-folder.ts';
+import type { ServerPlace } from './core/server-report.ts';
+import type { UnitedServer } from './core/server-union.ts';
+import type { AuditEntry, GatewayEvent, Status } from './core/status.ts';
+import { whyStranded } from './core/stranding.ts';
+import type { Log } from './observe/log.ts';
+import { ServerChanges } from './server-changes.ts';
+import { createResolver } from './servers/dns-look.ts';
+import type { ServersChanged } from './servers/registry.ts';
+import { Servers } from './servers/servers.ts';
+
+export interface ServerSurroundings {
+  readonly state: Pick<StateFolder, 'loadServers' | 'saveServers'>;
+  /** Asked when the control plane has started. */
+  readonly status: () => Status;
+  readonly whyForbidden: WhyForbidden;
+  readonly ownListener: OwnListener;
+  readonly tell: (type: GatewayEvent['type'], detail: GatewayEvent['detail']) => void;
+  readonly note: (entry: Pick<AuditEntry, 'by' | 'verb' | 'detail' | 'code'>) => Promise<void>;
+  /** At each change. */
+  readonly onServers: (servers: readonly UnitedServer[]) => void;
+  readonly log: Log;
+}
+
+export interface OpenedServers {
+  readonly servers: Servers;
+  readonly changes: ServerChanges;
+}
+
+/** Throws StateError when what is stored of them is damaged. */
+export async function openServers(config: Config, surroundings: ServerSurroundings): Promise<OpenedServers> {
+  const { state, status, whyForbidden, ownListener, tell, note, onServers, log } = surroundings;
+  const isHaproxyDriven = config.haproxy !== null;
+  const servers = await Servers.open(config.discovery, isHaproxyDriven, {
+    store: { load: () => state.loadServers(), save: (stored) => state.saveServers(stored) },
+    clock: systemClock,
+    createResolver,
+    whyForbidden,
+    whyNot: (address) => {
+      const own = ownListener(address);
+      return own === null ? null : `where ${own} listens`;
+    },
+    onTrouble: ({ source, of }, why) => {
+      const about = { source, of };
+      if (why === null) log.info(about, 'a source of servers tells of them again');
+      else log.warn({ ...about, why }, 'a source of servers cannot be had: what it told last stays in force');
+      tell(why === null ? 'server-source-recovered' : 'server-source-failed', {
+        ...about,
+        ...(why !== null && { why }),
+      });
+    },
+    onRefused: ({ source, of }, why) => {
+      log.warn({ source, of, why }, 'a source tells of a server where none can be: it is left out');
+      tell('server-forbidden', { source, of, why });
+    },
+    onUnsaved: (err) =>
+      log.error(
+        { err },
+        'the servers that are known could not be stored: a start would not know of the latest',
+      ),
+  });
+  servers.registry.onChange((change) => {
+    tellChange(change, surroundings);
+    onServers(change.servers);
+  });
+  const changes = new ServerChanges({
+    servers,
+    epoch: () => status().epoch,
+    places: () => placesOf(status()),
+    whyStranded: (address) => whyStranded(status(), address),
+    whyForbidden,
+    ownListener,
+    note,
+    wallMs: systemClock.wallMs,
+  });
+  return { servers, changes };
+}
+
+/** What sources told is audited as what Lockstep did; what an operator did, where it is judged. */
+function tellChange({ added, removed, by }: ServersChanged, { tell, note, log }: ServerSurroundings): void {
+  const told = [
+    ...added.map((server) => ({ type: 'server-added' as const, server })),
+    ...removed.map((server) => ({ type: 'server-removed' as const, server })),
+  ];
+  for (const { type, server } of told) {
+    const { name, address, sources } = server;
+    tell(type, { name, address, sources, by: by ?? 'lockstep' });
+  }
+  if (by !== null || told.length === 0) return;
+  const detail = {
+    added: added.map(({ address }) => address),
+    removed: removed.map(({ address }) => address),
+  };
+  log.info(detail, 'the servers are others than before');
+  void note({ by: 'lockstep', verb: 'servers', detail, code: null });
+}
+
+/** By address. Who stands in a version that takes traffic, or did, may stand in one that is staged, too. */
+export function placesOf({ versions }: Pick<Status, 'versions'>): ReadonlyMap<string, ServerPlace> {
+  const staged = versions.filter(({ state }) => state === 'staged');
+  const others = versions.filter(({ state }) => state !== 'staged');
+  return new Map(
+    [...staged, ...others].flatMap(({ id, upstreams }) =>
+      upstreams.map(({ address, health }) => [address, { version: id, health }] as const),
+    ),
+  );
+}
