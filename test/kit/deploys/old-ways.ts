@@ -20,9 +20,9 @@ export const ROLLING_BALANCED = oldWay('Rolling restart, health checks', false, 
 export const OLD_WAYS: readonly Way[] = [
   oldWay('`sed` and reload, half and half', false, sedAndReload),
   oldWay('`sed` and reload, half and half', true, sedAndReload),
-  oldWay('Runtime socket, server by server, `maint`', false, takeOutByServer),
-  oldWay('Runtime socket, server by server, `maint`', true, takeOutByServer),
-  oldWay('Runtime socket, server by server, `drain` until a second without requests', true, drainByServer),
+  oldWay('Runtime socket, server by server, `drain` until it is idle', false, byServer(untilIdle)),
+  oldWay('Runtime socket, server by server, `drain` until it is idle', true, byServer(untilIdle)),
+  oldWay('The same, idle for a whole second', true, byServer(untilLongIdle)),
   ROLLING_BALANCED,
   oldWay('Rolling restart, health checks', true, rolling),
 ];
@@ -63,38 +63,40 @@ async function sedAndReload({ operator, haproxy, servers }: Hands): Promise<void
   await reload();
 }
 
-async function takeOutByServer({ operator, haproxy, servers }: Hands): Promise<void> {
-  for (const server of servers) {
-    await setState({ operator, haproxy }, server, 'maint');
-    await operator.waits(`until [ "$(scur ${server.name})" = 0 ]; do sleep 1; done`, async () => {
-      const { scur } = await haproxy.statOf(server.name);
-      return scur === '0';
-    });
-    await update(operator, server);
-    await setState({ operator, haproxy }, server, 'ready');
-  }
+function byServer(
+  isEmpty: (hands: Hands, server: WebServer) => Promise<void>,
+): (hands: Hands) => Promise<void> {
+  return async (hands) => {
+    for (const server of hands.servers) {
+      await setState(hands, server, 'drain');
+      await isEmpty(hands, server);
+      await update(hands.operator, server);
+      await setState(hands, server, 'ready');
+    }
+  };
 }
 
-/** Who is held to a server keeps it while it drains. When they are gone nobody tells: until it had nothing to do for a second. */
-async function drainByServer({ operator, haproxy, servers }: Hands): Promise<void> {
-  for (const server of servers) {
-    await setState({ operator, haproxy }, server, 'drain');
-    await operator.waits(
-      `until [ "$(scur ${server.name}) $(rate ${server.name})" = "0 0" ]; do sleep 1; done`,
-      async () => {
-        const { scur, rate } = await haproxy.statOf(server.name);
-        return scur === '0' && rate === '0';
-      },
-    );
-    await update(operator, server);
-    await setState({ operator, haproxy }, server, 'ready');
-  }
+/** What scripts wait for: HAProxy counts requests that are under way, and knows nothing of sessions. */
+function untilIdle({ operator, haproxy }: Hands, { name }: WebServer): Promise<void> {
+  return operator.waits(`until [ "$(scur ${name})" = 0 ]; do sleep 1; done`, async () => {
+    const { scur } = await haproxy.statOf(name);
+    return scur === '0';
+  });
+}
+
+/** Who is held to the server keeps it while it drains, so that they are gone when it had nothing to do for long enough. */
+function untilLongIdle({ operator, haproxy }: Hands, { name }: WebServer): Promise<void> {
+  const line = `until [ "$(scur ${name}) $(rate ${name})" = "0 0" ]; do sleep 1; done`;
+  return operator.waits(line, async () => {
+    const { scur, rate } = await haproxy.statOf(name);
+    return scur === '0' && rate === '0';
+  });
 }
 
 function setState(
-  { operator, haproxy }: Pick<Hands, 'operator' | 'haproxy'>,
+  { operator, haproxy }: Hands,
   { name }: WebServer,
-  state: 'ready' | 'drain' | 'maint',
+  state: 'ready' | 'drain',
 ): Promise<string> {
   const line = `set server be_app/${name} state ${state}`;
   return operator.stands(`echo "${line}" | socat - ${haproxy.socket}`, () => haproxy.ask(line));
