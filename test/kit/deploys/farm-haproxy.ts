@@ -2,7 +2,7 @@
 // where wanted a persistence cookie. Either all servers are one backend, or each half has a frontend of its own.
 // Checks are twenty times as frequent as usual, since a deploy here takes seconds.
 
-import { connect } from 'node:net';
+import { askSocket } from '../driven-haproxy.ts';
 import { type HaproxyRun, runHaproxy } from '../haproxy.ts';
 import { waitFor } from '../wait-for.ts';
 import type { WebFarm, WebServer } from '../web-farm.ts';
@@ -26,6 +26,8 @@ export interface FarmHaproxyOptions {
 }
 
 export const PERSISTENCE_COOKIE = 'SRV';
+/** In which HAProxy says who answered: `be_app/web01`. */
+export const SERVER_FIELD = 'x-haproxy-server';
 
 export function oneBackend({ servers }: WebFarm, hasCookie: boolean): FarmHaproxyOptions {
   return { pools: [servers], hasCookie };
@@ -72,6 +74,7 @@ function configuration(
 backend ${backend}
   balance roundrobin
 ${hasCookie ? `  cookie ${PERSISTENCE_COOKIE} insert indirect nocache\n` : ''}  option httpchk GET /healthz
+  http-response set-header ${SERVER_FIELD} %b/%s
   default-server check inter 100ms fall 2 rise 1
 ${servers.map(({ name, address }) => `  server ${name} ${address}${hasCookie ? ` cookie ${name}` : ''}`).join('\n')}
 `;
@@ -88,17 +91,4 @@ defaults
   timeout client 60s
   timeout server 60s
 ${blocks.join('')}`;
-}
-
-function askSocket(path: string, line: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const socket = connect({ path }, () => socket.write(`${line}\n`));
-    socket.setEncoding('utf8');
-    socket.on('data', (part: string) => {
-      text += part;
-    });
-    socket.once('end', () => resolve(text));
-    socket.once('error', reject);
-  });
 }

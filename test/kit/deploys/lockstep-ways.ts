@@ -2,8 +2,9 @@
 
 import type { GatewaySettings } from '../gateway-config.ts';
 import { type GatewayProcess, startGatewayProcess } from '../gateway-process.ts';
+import { waitFor } from '../wait-for.ts';
 import type { WebFarm, WebServer } from '../web-farm.ts';
-import { type FarmHaproxy, startFarmHaproxy } from './farm-haproxy.ts';
+import { type FarmHaproxy, oneBackend, startFarmHaproxy } from './farm-haproxy.ts';
 import { hireOperator, type Operator } from './operator.ts';
 import { NEW, OLD, type Stage, type Way } from './way.ts';
 
@@ -50,7 +51,42 @@ export const SEE_SAW_IN_FRONT: Way = {
   },
 };
 
-export const LOCKSTEP_WAYS: readonly Way[] = [SEE_SAW_IN_PLACE, SEE_SAW_IN_FRONT];
+/** HAProxy has all four in one backend, for others; Lockstep sets them as it does its own. */
+export const SEE_SAW_DRIVING: Way = {
+  title: "Lockstep in HAProxy's place, driving it, half and half",
+  holdsSessions: true,
+  stage: async (farm) => {
+    const haproxy = await startFarmHaproxy(oneBackend(farm, false));
+    const halves = halvesOf(farm, ({ url }) => url);
+    const stage = await stageOf(
+      farm,
+      halves.flatMap(({ urls }) => urls),
+      haproxy,
+      {
+        more: { haproxy: { sockets: [haproxy.socket], backend: 'be_app', interval: '200ms' } },
+      },
+    );
+    return {
+      ...stage,
+      deploy: async () => {
+        await seeSaw(stage.operator, halves, () => areSet(haproxy, farm, ['MAINT', 'MAINT', 'UP', 'UP']));
+        await areSet(haproxy, farm, ['UP', 'UP', 'UP', 'UP']);
+      },
+    };
+  },
+};
+
+export const LOCKSTEP_WAYS: readonly Way[] = [SEE_SAW_IN_PLACE, SEE_SAW_IN_FRONT, SEE_SAW_DRIVING];
+
+/** As HAProxy calls them in `show stat`. */
+async function areSet(haproxy: FarmHaproxy, { servers }: WebFarm, want: readonly string[]): Promise<void> {
+  const find = async (): Promise<readonly string[]> =>
+    Promise.all(servers.map(async ({ name }) => (await haproxy.statOf(name))['status'] ?? ''));
+  await waitFor(async () => (await find()).join() === want.join(), {
+    what: `HAProxy's servers to be ${want.join(', ')}`,
+    timeoutMs: 30_000,
+  });
+}
 
 type Halves = readonly [Half, Half];
 
@@ -88,7 +124,11 @@ async function stageOf(
 }
 
 /** One half goes, is updated and gets the new sessions; when nobody is left on the other one, that follows. */
-async function seeSaw(operator: Operator, [first, second]: Halves): Promise<void> {
+async function seeSaw(
+  operator: Operator,
+  [first, second]: Halves,
+  onRetired: () => Promise<void> = async () => {},
+): Promise<void> {
   const put = (version: string, ...halves: readonly Half[]): Promise<string> =>
     operator.types(
       `lockstep put ${version} ${halves.flatMap(({ urls }) => urls.map((url) => `--upstream ${url}`)).join(' ')}`,
@@ -100,6 +140,7 @@ async function seeSaw(operator: Operator, [first, second]: Halves): Promise<void
   await operator.types(`lockstep promote ${NEW}`);
   await operator.types(`lockstep wait ${OLD} --for drained`);
   await operator.types(`lockstep retire ${OLD}`);
+  await onRetired();
   await update(operator, first);
   await put(NEW, first, second);
 }
