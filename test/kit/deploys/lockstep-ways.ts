@@ -76,7 +76,34 @@ export const SEE_SAW_DRIVING: Way = {
   },
 };
 
-export const LOCKSTEP_WAYS: readonly Way[] = [SEE_SAW_IN_PLACE, SEE_SAW_IN_FRONT, SEE_SAW_DRIVING];
+/** One half serves, the other one stands by: a deploy is one command, and the next one goes the other way. */
+export const DEPLOY = deployOf('`lockstep deploy`, one half stands by', ['v2']);
+export const DEPLOY_AND_BACK = deployOf('`lockstep deploy` there and back', ['v2', 'v3']);
+
+function deployOf(title: string, versions: readonly string[]): Way {
+  return {
+    title: `Lockstep in HAProxy's place, ${title}`,
+    holdsSessions: true,
+    stage: async (farm) => {
+      const halves = halvesOf(farm, ({ url }) => url);
+      const stage = await stageOf(farm, halves[0].urls);
+      return {
+        ...stage,
+        deploy: async () => {
+          for (const [nth, version] of versions.entries()) {
+            const { servers } = halves[(nth + 1) % 2]!;
+            const hosts = servers.map(({ name, address }) => `${name}=${address}`).join();
+            await stage.operator.types(
+              `lockstep deploy ${version} --hosts ${hosts} --each './deploy.sh {host} {version}' --warm / --retire`,
+            );
+          }
+        },
+      };
+    },
+  };
+}
+
+export const LOCKSTEP_WAYS: readonly Way[] = [SEE_SAW_IN_PLACE, SEE_SAW_IN_FRONT, SEE_SAW_DRIVING, DEPLOY];
 
 /** As HAProxy calls them in `show stat`. */
 async function areSet(haproxy: FarmHaproxy, { servers }: WebFarm, want: readonly string[]): Promise<void> {
