@@ -62,6 +62,8 @@ export class Haproxy implements Gatekeeper {
       await this.#shut();
       this.#policy = policy;
       if (this.#isClosed) return;
+      // Its successor tells of its own: in between nobody is to think that there are none.
+      if (policy === null || policy.sockets.length === 0) this.#surroundings.onServers([]);
       await this.#open().catch((err: unknown) => {
         this.#surroundings.log.error({ err }, "HAProxy's agent checks cannot be answered there");
       });
@@ -135,7 +137,11 @@ export class Haproxy implements Gatekeeper {
       servers: () => (this.#driver?.status.processes ?? []).flatMap(({ servers }) => servers),
       owners: () => new Map(Object.entries(this.#memory.versions)),
     });
-    await agent.listen(policy.agent);
+    await agent.listen(policy.agent).catch((error: unknown) => {
+      const { host, port } = policy.agent!;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`haproxy.agent: ${host}:${port} cannot be had: ${why}`);
+    });
     this.#agent = agent;
   }
 
@@ -145,7 +151,6 @@ export class Haproxy implements Gatekeeper {
     this.#agent = null;
     await agent?.close();
     await driver?.stop();
-    if (driver !== null) this.#surroundings.onServers([]);
   }
 
   /** One after the other. What is lost makes the next start set HAProxy as if for the first time. */

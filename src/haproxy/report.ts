@@ -4,10 +4,11 @@ import type { HaproxyProcessStatus, HaproxyServerStatus } from '../core/haproxy.
 import type { KnownServer } from '../core/server.ts';
 import type { FoundServer } from './process.ts';
 import type { Seat } from './seat.ts';
-import { serverKey } from './wanted-states.ts';
+import { serverKey, type WantedServer } from './wanted-states.ts';
 
 export function describeSeat(seat: Seat, backends: readonly string[], nowMs: number): HaproxyProcessStatus {
   const { process, reach } = seat;
+  const wishes = new Map(seat.wanted.map((wish) => [serverKey(wish.server), wish]));
   return {
     socket: process.socket,
     reachable: seat.isLive,
@@ -22,14 +23,16 @@ export function describeSeat(seat: Seat, backends: readonly string[], nowMs: num
         role === 'contested' ? seat.contest(name).over : (process.lease(name).rival?.writer ?? null);
       return { name, role, rival };
     }),
-    servers: process.servers.map((server) => describeServer(server, seat)),
+    servers: process.servers.map((server) => describeServer(server, wishes.get(serverKey(server)), seat)),
   };
 }
 
-function describeServer(server: FoundServer, seat: Seat): HaproxyServerStatus {
+function describeServer(
+  server: FoundServer,
+  wish: WantedServer | undefined,
+  seat: Seat,
+): HaproxyServerStatus {
   const { backend, name, address, state, held, isRunning, weight, sessions, queue } = server;
-  const key = serverKey(server);
-  const wish = seat.wanted.find(({ server: one }) => serverKey(one) === key);
   return {
     backend,
     name,
@@ -42,7 +45,7 @@ function describeServer(server: FoundServer, seat: Seat): HaproxyServerStatus {
     weight,
     sessions,
     queue,
-    drift: seat.drifted.has(key),
+    drift: seat.drifted.has(serverKey(server)),
   };
 }
 

@@ -39,11 +39,12 @@ export function wantedStates(
   servers: readonly ClaimedServer[],
   sources: ClaimSources,
 ): readonly WantedServer[] {
-  const claims = servers.map((server) => ({ server, claims: claimsOn(server, versions, sources) }));
+  const claimants = new Claimants(versions, sources);
+  const claimed = servers.map((server) => ({ server, claims: claimants.of(server) }));
   const busyBackends = new Set(
-    claims.flatMap(({ server, claims }) => (claims.some(isServing) ? [server.backend] : [])),
+    claimed.flatMap(({ server, claims }) => (claims.some(isServing) ? [server.backend] : [])),
   );
-  return claims.flatMap(({ server, claims }) => {
+  return claimed.flatMap(({ server, claims }) => {
     const wishes = claims.map((claim) => ({
       version: claim.version.id,
       state: stateFor(claim, busyBackends.has(server.backend)),
@@ -63,44 +64,57 @@ export function serverKey({ backend, name }: Pick<ClaimedServer, 'backend' | 'na
 
 const NEED: Readonly<Record<AdminState, number>> = { maint: 0, drain: 1, ready: 2 };
 
-function claimsOn(server: ClaimedServer, versions: readonly DrivenVersion[], sources: ClaimSources): Claim[] {
-  const byName = versions.flatMap((version) =>
-    (sources.servers?.get(version.id) ?? []).includes(server.name)
-      ? [{ version, isEnabled: isEnabledAt(version, server) ?? true }]
-      : [],
-  );
-  if (byName.length > 0) return byName;
-  const byAddress = versions.flatMap((version) => {
-    const isEnabled = isEnabledAt(version, server);
-    return isEnabled === null ? [] : [{ version, isEnabled }];
-  });
-  if (byAddress.length > 0) return byAddress;
-  return rememberedClaim(server, versions, sources);
+/** Who claims servers, looked up by name and address: there may be hundreds of either. */
+class Claimants {
+  readonly #byName = new Map<string, DrivenVersion[]>();
+  readonly #byAddress = new Map<string, Claim[]>();
+  /** Id that the configuration names for a server, whether there is such a version or not. */
+  readonly #named = new Map<string, string>();
+  readonly #byId: ReadonlyMap<string, DrivenVersion>;
+  readonly #remembered: ReadonlyMap<string, string>;
+
+  constructor(versions: readonly DrivenVersion[], { servers, remembered }: ClaimSources) {
+    this.#byId = new Map(versions.map((version) => [version.id, version]));
+    this.#remembered = remembered;
+    for (const version of versions) {
+      for (const name of servers?.get(version.id) ?? []) add(this.#byName, name, version);
+      for (const { address, enabled } of version.upstreams) {
+        add(this.#byAddress, address, { version, isEnabled: enabled });
+      }
+    }
+    for (const [id, names] of servers ?? []) for (const name of names) this.#named.set(name, id);
+  }
+
+  of(server: ClaimedServer): readonly Claim[] {
+    const byAddress = [server.address, ...(server.aliases ?? [])].flatMap((address) =>
+      address === null ? [] : (this.#byAddress.get(address) ?? []),
+    );
+    const isEnabled = (of: DrivenVersion) =>
+      byAddress.find(({ version }) => version === of)?.isEnabled ?? true;
+    const byName = this.#byName.get(server.name) ?? [];
+    if (byName.length > 0) return byName.map((version) => ({ version, isEnabled: isEnabled(version) }));
+    return byAddress.length > 0 ? byAddress : this.#rememberedOf(server);
+  }
+
+  /** Whoever retires, cuts off or deletes a version takes its addresses from it: what it had is still to be put away. */
+  #rememberedOf(server: ClaimedServer): readonly Claim[] {
+    const id = this.#remembered.get(serverKey(server));
+    if (id === undefined) return [];
+    // The configuration gave it to a version that is not there yet, or its version has another pool now.
+    if ((this.#named.get(server.name) ?? id) !== id) return [];
+    const version = this.#byId.get(id) ?? gone(id);
+    return hasEnded(version) ? [{ version, isEnabled: true }] : [];
+  }
 }
 
-/** Whoever retires, cuts off or deletes a version takes its addresses from it: what it had is still to be put away. */
-function rememberedClaim(
-  server: ClaimedServer,
-  versions: readonly DrivenVersion[],
-  { servers, remembered }: ClaimSources,
-): Claim[] {
-  const inConfig = [...(servers ?? [])].find(([, names]) => names.includes(server.name))?.[0];
-  const id = remembered.get(serverKey(server));
-  if (id === undefined) return [];
-  const version = versions.find((one) => one.id === id) ?? gone(id);
-  // The configuration gave it to a version that is not there yet, or its version has another pool now.
-  if (inConfig !== undefined && inConfig !== id) return [];
-  return hasEnded(version) ? [{ version, isEnabled: true }] : [];
+function add<T>(to: Map<string, T[]>, key: string, value: T): void {
+  const there = to.get(key);
+  if (there === undefined) to.set(key, [value]);
+  else there.push(value);
 }
 
 function gone(id: string): DrivenVersion {
   return { id, state: 'deleted', share: 0, upstreams: [] };
-}
-
-/** Null: it is none of the version's upstreams. */
-function isEnabledAt({ upstreams }: DrivenVersion, { address, aliases = [] }: ClaimedServer): boolean | null {
-  const isAt = (at: string) => at === address || aliases.includes(at);
-  return upstreams.find((upstream) => isAt(upstream.address))?.enabled ?? null;
 }
 
 function stateFor({ version, isEnabled }: Claim, isBackendBusy: boolean): AdminState {
