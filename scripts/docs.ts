@@ -3,7 +3,8 @@
 
 import { writeFileSync } from 'node:fs';
 import type { z } from 'zod';
-import { LISTENER, SECTIONS, VERSION } from '../src/config/schema.ts';
+import { LISTENER } from '../src/config/listener-section.ts';
+import { SECTIONS, VERSION } from '../src/config/schema.ts';
 
 interface Row {
   readonly key: string;

@@ -27,7 +27,10 @@ export function openAssets(
   { holder, table, gauges, whyForbidden, tell, log }: AssetSurroundings,
 ): Promise<Assets> {
   return Assets.open(config.stateDir, config.assets, aheadOf(config), {
-    asker: createAssetAsker((host, port) => connect(connectOptions({ host, port }, whyForbidden))),
+    asker: createAssetAsker(
+      (host, port) => connect(connectOptions({ host, port }, whyForbidden)),
+      (version) => table().versions.get(version)?.upstreams[0]?.sendProxy,
+    ),
     holder,
     liveVersions: () => liveVersions(table()).map(({ id }) => id),
     cutOffVersions: () => [...table().versions.values()].filter(isCutOff).map(({ id }) => id),

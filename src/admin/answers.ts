@@ -7,6 +7,7 @@ import type { CanaryFigures } from '../core/canary.ts';
 import { FAILURES, type FailureCode } from '../core/errors.ts';
 import type { ConsideredSource, ConsideredUpstream, ToldExplanation } from '../core/explain.ts';
 import { PREVIEW_SCOPES } from '../core/preview.ts';
+import { SEND_PROXY } from '../core/proxy-header.ts';
 import { REASONS } from '../core/reasons.ts';
 import type { ReloadReport, SettingsReport } from '../core/settings.ts';
 import {
@@ -102,6 +103,9 @@ const Version = z.object({
   id,
   state: z.enum(VERSION_STATES),
   reports: z.string().describe('What its upstreams are to say that they run, where they say it.'),
+  sendProxy: z
+    .enum(SEND_PROXY)
+    .describe('The PROXY header with which connections to its upstreams begin, each of one client.'),
   acceptsClientsOf: z
     .array(z.string())
     .describe('Ids and semver ranges of versions whose clients it serves when theirs are gone.'),

@@ -8,6 +8,7 @@ import { parseDuration } from '../core/duration.ts';
 import { parsePercent } from '../core/percent.ts';
 import { parseUpstreamUrl } from '../core/pool.ts';
 import { LONGEST_PREVIEW_MS, PREVIEW_SCOPES, PREVIEW_TARGET, SHORTEST_PREVIEW_MS } from '../core/preview.ts';
+import { SEND_PROXY } from '../core/proxy-header.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { SERVER_NAME, SERVER_NAME_TEXT } from '../core/server.ts';
 import { VERSION_ID } from '../core/versions.ts';
@@ -24,6 +25,7 @@ const versionId = z
   .regex(VERSION_ID, `expected a version id: ${VERSION_ID.source}`);
 const reportText = 'expected a text of at most 128 characters without blanks';
 const clientsText = `expected ${ACCEPTED_CLIENTS}`;
+const sendProxyText = `expected ${SEND_PROXY.slice(0, -1).join(', ')} or ${SEND_PROXY.at(-1)}`;
 const flag = z.boolean('expected true or false');
 const weightRange = 'expected a whole number from 0 to 100';
 const stepRange = 'expected a whole number from 1 to 100';
@@ -45,6 +47,12 @@ export const putBody = z.strictObject({
     .nullable()
     .optional()
     .describe('What its upstreams say that they run (skew.header); null: its id. Left out: as it was.'),
+  sendProxy: z
+    .enum(SEND_PROXY, sendProxyText)
+    .optional()
+    .describe(
+      'PROXY header with which connections to its upstreams begin, each of one client. Left out: as it was.',
+    ),
   acceptsClientsOf: z
     .array(
       z.string(clientsText).refine(namesClients, clientsText),

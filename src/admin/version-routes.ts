@@ -60,13 +60,14 @@ const poolRoutes: Routes = (api, context) => {
         201: { ...CHANGED, is: 'It is a new one.', headers: { ...CHANGED.headers, location: 'Its path.' } },
       },
     },
-    ({ id }, { upstreams, sameBuild, reports, acceptsClientsOf }) => ({
+    ({ id }, { upstreams, sameBuild, reports, sendProxy, acceptsClientsOf }) => ({
       verb: 'put',
       id,
       upstreams,
       sameBuild,
       declared: null,
       ...(reports !== undefined && { reports }),
+      ...(sendProxy !== undefined && { sendProxy }),
       ...(acceptsClientsOf !== undefined && { acceptsClientsOf }),
     }),
     ({ dryRun, changes }, reply) => {

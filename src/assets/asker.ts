@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
+import { ownHeader, type ProxyHeaderKind } from '../core/proxy-header.ts';
 
 export interface AssetRequest {
   readonly method: 'GET' | 'HEAD';
@@ -35,24 +36,35 @@ const HEAD_MS = 5_000;
 /** Between two pieces of a body. */
 const STALL_MS = 10_000;
 
-/** `connect` opens a socket to a host and port, or refuses to. */
-export function createAssetAsker(connect: (host: string, port: number) => Socket): AssetAsker {
+/**
+ * `connect` opens a socket to a host and port, or refuses to. `sendProxyOf`: with what connections to the servers of a version
+ * begin.
+ */
+export function createAssetAsker(
+  connect: (host: string, port: number) => Socket,
+  sendProxyOf: (version: string) => ProxyHeaderKind | undefined = () => undefined,
+): AssetAsker {
   // Loaded when it is needed first: a gateway that keeps no assets starts without it, in 8 MB less.
-  let opened: Promise<Agent> | null = null;
-  const open = async () => {
+  const opened = new Map<ProxyHeaderKind | undefined, Promise<Agent>>();
+  const open = async (sendProxy: ProxyHeaderKind | undefined) => {
     const { Agent } = (await import('undici')).default;
     return new Agent({
       connections: CONNECTIONS,
       headersTimeout: HEAD_MS,
       bodyTimeout: STALL_MS,
       maxHeaderSize: 65_536,
-      connect: connector(connect),
+      connect: connector(connect, sendProxy),
     });
+  };
+  const agentFor = (sendProxy: ProxyHeaderKind | undefined) => {
+    const agent = opened.get(sendProxy) ?? open(sendProxy);
+    opened.set(sendProxy, agent);
+    return agent;
   };
   return {
     ask: async (address, asset, signal) => {
-      opened ??= open();
-      const { statusCode, headers, body } = await (await opened).request({
+      const agent = await agentFor(sendProxyOf(asset.version));
+      const { statusCode, headers, body } = await agent.request({
         origin: `http://${address}`,
         method: asset.method,
         path: asset.target,
@@ -63,7 +75,7 @@ export function createAssetAsker(connect: (host: string, port: number) => Socket
       return { status: statusCode, fields: joined(headers), body };
     },
     close: async () => {
-      if (opened !== null) await (await opened).destroy();
+      for (const agent of opened.values()) await (await agent).destroy();
     },
   };
 }
@@ -81,7 +93,10 @@ function ownFields(address: string, { host, version, scheme }: AssetRequest): Re
   };
 }
 
-function connector(connect: (host: string, port: number) => Socket): buildConnector.connector {
+function connector(
+  connect: (host: string, port: number) => Socket,
+  sendProxy: ProxyHeaderKind | undefined,
+): buildConnector.connector {
   return ({ hostname, port }, callback) => {
     const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
     const socket = connect(host, port === '' ? 80 : Number(port));
@@ -90,6 +105,7 @@ function connector(connect: (host: string, port: number) => Socket): buildConnec
     socket.once('connect', () => {
       clearTimeout(timer);
       socket.off('error', onError);
+      if (sendProxy !== undefined) socket.write(ownHeader(sendProxy), 'latin1');
       callback(null, socket);
     });
     const onError = (error: Error) => {

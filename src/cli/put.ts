@@ -6,11 +6,17 @@ import { CHANGE_OPTIONS, isSet, textOf, type Verb, versionIdOf } from './verb.ts
 
 export const put: Verb = {
   name: 'put',
-  usage: 'put ID --upstream URL [--upstream URL…] [--reports TEXT] [--accepts-clients-of ID…] [--same-build]',
+  usage:
+    'put ID --upstream URL [--upstream URL…] [--reports TEXT] [--send-proxy none|v1|v2] [--accepts-clients-of ID…] [--same-build]',
   summary: 'Makes a version known, or gives a known one another pool.',
   options: {
     upstream: { type: 'string', multiple: true, value: 'URL', help: 'http://HOST:PORT; again for each one' },
     reports: { type: 'string', value: 'TEXT', help: 'what its servers say they run, if not ID: a git sha' },
+    'send-proxy': {
+      type: 'string',
+      value: 'none|v1|v2',
+      help: 'PROXY header with which connections to its servers begin',
+    },
     'accepts-clients-of': {
       type: 'string',
       multiple: true,
@@ -29,11 +35,13 @@ export const put: Verb = {
     // host:port is what status shows, so people type it.
     const upstreams = given.map((url) => (url.includes('://') ? url : `http://${url}`));
     const reports = textOf(call, 'reports');
+    const sendProxy = textOf(call, 'send-proxy');
     const accepted = call.values['accepts-clients-of'] as string[] | undefined;
     const body = {
       upstreams,
       sameBuild: isSet(call, 'same-build'),
       ...(reports !== null && { reports }),
+      ...(sendProxy !== null && { sendProxy }),
       ...(accepted !== undefined && { acceptsClientsOf: accepted }),
     };
     return change(

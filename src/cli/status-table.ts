@@ -43,6 +43,7 @@ export function renderStatus(status: Status, options: StatusOptions): string {
   const blocks = [
     tellHead(status, options.columns),
     versions.length === 0 ? ['No versions yet.'] : tellTable(versions, options.columns ?? COLUMNS),
+    versions.flatMap(tellSendProxy),
     options.below ?? [],
     ...tellHaproxy(status.haproxy, options.columns),
     canaries,
@@ -98,6 +99,12 @@ function tellTable(versions: readonly VersionStatus[], columns: number): string[
     ];
   });
   return renderTable(TABLE, rows, columns);
+}
+
+/** A gateway of before says nothing of it. */
+function tellSendProxy({ id, state, sendProxy = 'none' }: VersionStatus): string[] {
+  if (sendProxy === 'none' || state === 'retired' || state === 'cut off') return [];
+  return [`${id}: connections to its servers begin with a PROXY header (${sendProxy})`];
 }
 
 function tellDrain(version: VersionStatus, status: Status, now: Now): string[] {

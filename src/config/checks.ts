@@ -4,6 +4,7 @@
 
 import { splitAddress } from '../core/pool.ts';
 import { formatAddress, type HostPort, isLoopback, ownListenerAt } from './addresses.ts';
+import type { ListenConfig } from './config.ts';
 import { checkDiscovery } from './discovery-checks.ts';
 import { checkHaproxy } from './haproxy-checks.ts';
 import type { Path } from './problems.ts';
@@ -11,7 +12,12 @@ import type { Sections } from './schema.ts';
 
 /** Everything that could be read; a section with a problem of its own is undefined. */
 export type Readable = { readonly [K in keyof Sections]?: Sections[K] } & {
-  readonly listeners: readonly { readonly path: Path; readonly address: HostPort; readonly isTls: boolean }[];
+  readonly listeners: readonly {
+    readonly path: Path;
+    readonly address: HostPort;
+    readonly isTls: boolean;
+    readonly config: Pick<ListenConfig, 'proxyProtocol'>;
+  }[];
   readonly versions: readonly { readonly id: string; readonly upstreams: readonly string[] }[];
   /** Ids of all declared versions, also of those that could not be read. */
   readonly declared: readonly string[];
@@ -40,9 +46,13 @@ export function checkTogether(read: Readable, findings: Findings): void {
   }
 }
 
-function checkListeners({ listeners }: Readable, { problem, show }: Findings): void {
+function checkListeners({ listeners }: Readable, { problem, warning, show }: Findings): void {
   const seen = new Set<string>();
-  for (const { path, address } of listeners) {
+  for (const { path, address, config } of listeners) {
+    for (const [index, network] of (config.proxyProtocol ?? []).entries()) {
+      if (network.endsWith('/0'))
+        warning([...path, 'proxyProtocol', index], 'every client is believed about its own address');
+    }
     const text = formatAddress(address);
     if (address.port !== 0 && seen.has(text))
       problem(path, `expected each address once, got ${show(path, text)} again`);
@@ -137,7 +147,8 @@ function checkCookie(
       `expected null, as a name with __Host- demands, got ${show(['cookie', 'domain'], domain)}`,
     );
   }
-  const canBeSecure = listeners.some(({ isTls }) => isTls) || (trustedProxies ?? []).length > 0;
+  const saysSo = listeners.some(({ isTls, config }) => isTls || config.proxyProtocol !== undefined);
+  const canBeSecure = saysSo || (trustedProxies ?? []).length > 0;
   if (!canBeSecure && trustedProxies !== undefined) {
     const away = 'where there is neither TLS in listen nor one of trustedProxies that says so';
     if (prefix !== null)

@@ -16,12 +16,15 @@ import type {
   SkewPolicy,
   WarmPolicy,
 } from '../core/policy.ts';
+import type { ProxyHeaderKind } from '../core/proxy-header.ts';
 import type { EventType } from '../core/status.ts';
 
 export interface ListenConfig {
   readonly host: string;
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** CIDRs of peers whose connections begin with a PROXY header. Left out: nobody's do. */
+  readonly proxyProtocol?: readonly string[];
 }
 
 export interface AdminToken {
@@ -66,6 +69,8 @@ export interface Config {
     readonly upstreams: readonly string[] /* host:port */;
     /** What they say they run, where that is not the id. */
     readonly reports?: string;
+    /** With what connections to them begin; left out: with the request. */
+    readonly sendProxy?: ProxyHeaderKind;
     /** Left out: none. */
     readonly acceptsClientsOf?: readonly string[];
   }[];

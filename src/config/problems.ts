@@ -3,7 +3,6 @@
 
 import type * as z from 'zod';
 import { findNearest } from '../core/nearest.ts';
-import { NOT_IN_THIS_VERSION } from './readers.ts';
 
 export interface ConfigProblem {
   readonly file: string;
@@ -16,8 +15,6 @@ export interface ConfigProblem {
 
 export type Path = readonly (string | number)[];
 
-/** Keys of features that other versions have. */
-const NOT_YET: ReadonlySet<string> = new Set(['proxyProtocol']);
 /** Names and roles of tokens too: a token may stand in the wrong place. */
 const SECRET_KEY = /^(admin\.tokens|cookie\.keys|hooks)/;
 const LONGEST_SHOWN = 60;
@@ -64,7 +61,6 @@ export function describeIssue(
 
 export function describeUnknownKey(key: string, known: readonly string[]): string {
   const shown = JSON.stringify(shorten(key));
-  if (NOT_YET.has(key)) return `expected a known key, got ${shown}${NOT_IN_THIS_VERSION}`;
   const guess = findNearest(key, known);
   const hint = guess === null ? ` (known: ${known.join(', ')})` : `; did you mean "${guess}"?`;
   return `expected a known key, got ${shown}${hint}`;

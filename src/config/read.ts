@@ -7,9 +7,10 @@ import { VERSION_ID } from '../core/versions.ts';
 import { listenAddress } from './addresses.ts';
 import type { Readable } from './checks.ts';
 import type { Config, ListenConfig } from './config.ts';
+import { LISTENER } from './listener-section.ts';
 import { describeIssue, type Path } from './problems.ts';
 import { field } from './readers.ts';
-import { LISTENER, SECTIONS, type Sections, VERSION } from './schema.ts';
+import { SECTIONS, type Sections, VERSION } from './schema.ts';
 import { FAULTY, type Source } from './source.ts';
 
 export type Listener = Readable['listeners'][number] & { readonly config: ListenConfig };
@@ -73,15 +74,16 @@ export function readListeners(
     const path: Path = Array.isArray(given) ? ['listen', index] : ['listen'];
     const listener = isMapping(item)
       ? reader.read(LISTENER, item, path)
-      : { address: reader.read(field(listenAddress), item, path), tls: null };
+      : { address: reader.read(field(listenAddress), item, path), tls: null, proxyProtocol: null };
     if (listener?.address === undefined) return [];
-    const { address, tls } = listener;
-    if (tls === null) return [{ path, address, isTls: false, config: { ...address, tls: null } }];
+    const { address, tls, proxyProtocol } = listener;
+    const where = { ...address, ...(proxyProtocol !== null && { proxyProtocol }) };
+    if (tls === null) return [{ path, address, isTls: false, config: { ...where, tls: null } }];
     const files = { certFile: resolve(folder, tls.cert), keyFile: resolve(folder, tls.key) };
     const message = (name: string) => `expected a file that can be read, got ${name}`;
     if (!canRead(files.certFile)) problem([...path, 'tls', 'cert'], message(files.certFile));
     if (!canRead(files.keyFile)) problem([...path, 'tls', 'key'], message(files.keyFile));
-    return [{ path, address, isTls: true, config: { ...address, tls: files } }];
+    return [{ path, address, isTls: true, config: { ...where, tls: files } }];
   });
 }
 
@@ -101,11 +103,12 @@ export function readVersions(reader: SectionReader, problem: (path: Path, messag
     }
     const version = reader.read(VERSION, body, ['versions', id]);
     if (version === undefined) continue;
-    const { upstreams, reports, acceptsClientsOf } = version;
+    const { upstreams, reports, sendProxy, acceptsClientsOf } = version;
     versions.push({
       id,
       upstreams,
       ...(reports !== null && { reports }),
+      ...(sendProxy !== 'none' && { sendProxy }),
       ...(acceptsClientsOf.length > 0 && { acceptsClientsOf }),
     });
   }

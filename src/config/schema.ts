@@ -4,11 +4,12 @@
 
 import * as z from 'zod';
 import { ACCEPTED_CLIENTS, namesClients } from '../core/accepted-clients.ts';
+import { SEND_PROXY } from '../core/proxy-header.ts';
 import { REPORT } from '../core/reported-version.ts';
 import { EVENT_TYPES } from '../core/status.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { LONGEST_WARM_UP_MS } from '../core/warm.ts';
-import { adminAddress, cidr, cookieDomain, hookUrl, hostName, listenAddress, upstream } from './addresses.ts';
+import { adminAddress, cidr, cookieDomain, hookUrl, hostName, upstream } from './addresses.ts';
 import { ASSETS } from './asset-section.ts';
 import { DISCOVERY } from './discovery-section.ts';
 import { HAPROXY } from './haproxy-section.ts';
@@ -91,22 +92,16 @@ const accessLog: Reader<AccessLogTarget> = (value) => {
 const acceptedClients: Reader<string> = (value) =>
   typeof value === 'string' && namesClients(value) ? { value } : { expected: ACCEPTED_CLIENTS };
 
-export const LISTENER = mapping({
-  address: field(listenAddress).describe('Where to listen; port 0 takes a free one.'),
-  tls: mapping({
-    cert: field(FILE_NAME).describe('PEM file with the certificate and its chain.'),
-    key: field(FILE_NAME).describe('PEM file with its private key.'),
-  })
-    .nullable()
-    .default(null)
-    .describe('Speak TLS on this address.'),
-});
-
 export const VERSION = mapping({
   upstreams: z.array(field(upstream)).min(1).describe('http://host:port of each server of this version.'),
   reports: field(orNull(text('a text of at most 128 characters without blanks', REPORT)))
     .prefault(null)
     .describe('What its servers say that they run in skew.header, such as a git sha; null: its id.'),
+  sendProxy: field(oneOf(SEND_PROXY))
+    .prefault('none')
+    .describe(
+      'PROXY header with which each connection to its servers begins: of the client that it is opened for, and kept for. For HAProxy’s accept-proxy.',
+    ),
   acceptsClientsOf: z
     .array(field(acceptedClients))
     .default([])

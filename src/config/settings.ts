@@ -31,9 +31,10 @@ export function listSettings(
     listOne({ path, parsed, fallback, given: valueAt(root, path) }, source);
   return [
     list(['listen'], listen, '127.0.0.1:8080'),
-    ...versions.flatMap(({ id, upstreams, reports, acceptsClientsOf }) => [
+    ...versions.flatMap(({ id, upstreams, reports, sendProxy, acceptsClientsOf }) => [
       list(['versions', id, 'upstreams'], upstreams, undefined),
       ...(reports === undefined ? [] : [list(['versions', id, 'reports'], reports, null)]),
+      ...(sendProxy === undefined ? [] : [list(['versions', id, 'sendProxy'], sendProxy, 'none')]),
       ...(acceptsClientsOf === undefined
         ? []
         : [list(['versions', id, 'acceptsClientsOf'], acceptsClientsOf, [])]),

@@ -223,7 +223,8 @@ function assembleTrials(
   { policies, deployment, change }: Writer,
   { clock, events, slots }: Pick<Parts, 'clock' | 'events' | 'slots'>,
 ): Pick<Parts, 'warmer' | 'warmUpOf' | 'canaries'> {
-  const warmer = new Warmer({ clock, events, asker: createWarmAsker() });
+  const sendProxyOf = (id: string) => deployment().versions.find((version) => version.id === id)?.sendProxy;
+  const warmer = new Warmer({ clock, events, asker: createWarmAsker(), sendProxyOf });
   const warmUpOf = (of: Change) =>
     new WarmUp(of, {
       warmer,

@@ -5,6 +5,7 @@
 // What requests meet is reported here and judged by core/passive-health.ts: nobody else writes health. One that is taken out, or
 // suspected, is looked at more often for a while (HAProxy has `fastinter` for it), so that it is neither out nor in for long.
 
+import type { IncomingHttpHeaders } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import type { Deployment } from '../core/deployment.ts';
 import type { MetFault, UpstreamFault, WrongVersion } from '../core/fault.ts';
@@ -12,6 +13,7 @@ import type { Gauges, Health } from '../core/gauges.ts';
 import { DOWN, type HealthState, INITIAL_HEALTH, stepHealth } from '../core/health.ts';
 import { judgeFault, type PoolMember } from '../core/passive-health.ts';
 import type { HealthPolicy, SkewPolicy } from '../core/policy.ts';
+import type { ProxyHeaderKind } from '../core/proxy-header.ts';
 import { LONGEST_REPORT, mayBeQuarantined, type ReportingMember } from '../core/reported-version.ts';
 import { hasEnded, takesPinned } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
@@ -35,6 +37,8 @@ export interface HealthTarget {
   readonly slot: number;
   /** What it is to say that it runs, where it says so. */
   readonly reports: string;
+  /** With what connections to it begin; left out: with the request. */
+  readonly sendProxy?: ProxyHeaderKind;
   /** Its version takes pinned traffic. */
   readonly hasSessions: boolean;
 }
@@ -43,7 +47,7 @@ export interface HealthTarget {
 export function healthTargets(deployment: Deployment, slots: Slots): readonly HealthTarget[] {
   return deployment.versions
     .filter(({ state }) => !hasEnded(state))
-    .flatMap(({ id, state, reports = id, upstreams }) =>
+    .flatMap(({ id, state, reports = id, sendProxy, upstreams }) =>
       upstreams
         .filter(({ enabled }) => enabled)
         .map(({ address }) => ({
@@ -51,6 +55,7 @@ export function healthTargets(deployment: Deployment, slots: Slots): readonly He
           address,
           slot: slots.upstream(id, address),
           reports,
+          ...(sendProxy !== undefined && { sendProxy }),
           hasSessions: takesPinned(state),
         })),
     );
@@ -254,9 +259,11 @@ export class HealthChecker {
     this.#running++;
     let reported = '';
     const { header } = this.#ports.skew();
-    const finding = await this.#probe.check(watch.target.address, watch.stop.signal, (fields) => {
+    const { address, sendProxy } = watch.target;
+    const hear = (fields: IncomingHttpHeaders) => {
       if (header !== null) reported = String(fields[header] ?? '');
-    });
+    };
+    const finding = await this.#probe.check(address, watch.stop.signal, hear, sendProxy);
     this.#running--;
     if (!watch.stop.signal.aborted) {
       if (finding !== NOT_SEEN) this.#reports.looked(watch.target, reported.slice(0, LONGEST_REPORT));

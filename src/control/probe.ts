@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { isOwnShortage } from '../core/errors.ts';
 import { splitAddress } from '../core/pool.ts';
+import { ownHeader, type ProxyHeaderKind } from '../core/proxy-header.ts';
 import { errorCode } from './durable-file.ts';
 import { oneGet } from './one-get.ts';
 
@@ -22,7 +23,7 @@ export type Hear = (fields: IncomingHttpHeaders) => void;
 
 export interface Probe {
   /** Never throws; takes no longer than the timeout. `hear` is called with the head of an answer, whatever its status. */
-  check(address: string, stop: AbortSignal, hear?: Hear): Promise<Finding>;
+  check(address: string, stop: AbortSignal, hear?: Hear, sendProxy?: ProxyHeaderKind): Promise<Finding>;
 }
 
 export function createProbe(path: string | null, timeoutMs: number): Probe {
@@ -30,7 +31,7 @@ export function createProbe(path: string | null, timeoutMs: number): Probe {
 }
 
 function httpProbe(path: string, timeoutMs: number): Probe {
-  const look: Look = async (address, signal, hear) => {
+  const look: Look = async (address, signal, hear, sendProxy) => {
     // The status decides; what becomes of the body does not matter.
     const { status, fields } = await oneGet({
       address,
@@ -38,6 +39,7 @@ function httpProbe(path: string, timeoutMs: number): Probe {
       userAgent: 'lockstep-health',
       bodyBytes: BODY_BYTES,
       signal,
+      sendProxy,
     });
     hear?.(fields);
     return status >= 200 && status < 400 ? null : `answered ${status}`;
@@ -46,25 +48,32 @@ function httpProbe(path: string, timeoutMs: number): Probe {
 }
 
 function tcpProbe(timeoutMs: number): Probe {
-  const look = (address: string, signal: AbortSignal) =>
+  const look: Look = (address, signal, _hear, sendProxy) =>
     new Promise<null>((resolve, reject) => {
       const socket = connect({ ...splitAddress(address), signal });
       socket.once('connect', () => {
         resolve(null);
-        socket.destroy();
+        // Without the header it would be a fault in the log of the other side.
+        if (sendProxy !== undefined) socket.write(ownHeader(sendProxy), 'latin1', () => socket.destroy());
+        else socket.destroy();
       });
       socket.once('error', reject);
     });
   return { check: bounded(look, timeoutMs) };
 }
 
-type Look = (address: string, signal: AbortSignal, hear?: Hear) => Promise<string | null>;
+type Look = (
+  address: string,
+  signal: AbortSignal,
+  hear?: Hear,
+  sendProxy?: ProxyHeaderKind,
+) => Promise<string | null>;
 
 function bounded(look: Look, timeoutMs: number): Probe['check'] {
-  return async (address, stop, hear) => {
+  return async (address, stop, hear, sendProxy) => {
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
-      return await look(address, AbortSignal.any([stop, timeout]), hear);
+      return await look(address, AbortSignal.any([stop, timeout]), hear, sendProxy);
     } catch (error) {
       if (timeout.aborted) return `no answer within ${timeoutMs} ms`;
       return isOwnShortage(errorCode(error)) ? NOT_SEEN : describe(error);

@@ -87,6 +87,7 @@ export function describeVersion(
     id,
     state: record.state,
     reports: record.reports ?? id,
+    sendProxy: record.sendProxy ?? 'none',
     acceptsClientsOf: record.acceptsClientsOf ?? [],
     weight: shareOf(deployment, record),
     since: isoTime(record.since),

@@ -4,6 +4,7 @@
 // a warm-up that is under way joins it; one that nobody waits for any more is called off.
 
 import type { WarmPolicy } from '../core/policy.ts';
+import type { ProxyHeaderKind } from '../core/proxy-header.ts';
 import { judgeWarmth, type WarmSample, type WarmVerdict } from '../core/warm.ts';
 import type { Clock } from './clock.ts';
 import type { Events } from './events.ts';
@@ -29,6 +30,8 @@ export interface WarmerPorts {
   readonly clock: Clock;
   readonly events: Events;
   readonly asker: WarmAsker;
+  /** With what connections to the servers of a version begin. Default: with the request. */
+  readonly sendProxyOf?: (version: string) => ProxyHeaderKind | undefined;
 }
 
 interface Series {
@@ -117,7 +120,8 @@ export class Warmer {
     };
     tell();
     const over = AbortSignal.any([stop.signal, timeUp.signal]);
-    await inParallel(all, (upstream) => this.#warmUpstream(upstream, policy, over));
+    const sendProxy = this.#ports.sendProxyOf?.(version);
+    await inParallel(all, (upstream) => this.#warmUpstream(upstream, policy, over, sendProxy));
     cancelTelling();
     cancelTimeUp();
     if (stop.signal.aborted) {
@@ -131,12 +135,17 @@ export class Warmer {
   }
 
   /** Until each of its paths is warm or cold. */
-  async #warmUpstream(upstream: readonly Series[], policy: WarmPolicy, over: AbortSignal): Promise<void> {
+  async #warmUpstream(
+    upstream: readonly Series[],
+    policy: WarmPolicy,
+    over: AbortSignal,
+    sendProxy: ProxyHeaderKind | undefined,
+  ): Promise<void> {
     for (;;) {
       const open = upstream.filter((series) => rowOf(series, policy, false).state === 'warming');
       for (const { address, path, samples } of open) {
         if (over.aborted) return;
-        const sample = await this.#ports.asker.ask(address, path, over);
+        const sample = await this.#ports.asker.ask(address, path, over, sendProxy);
         if (sample !== null) samples.push(sample);
       }
       if (open.length === 0 || over.aborted) return;

@@ -6,7 +6,7 @@
 
 import { hash } from 'node:crypto';
 import { acceptedIds } from './accepted-clients.ts';
-import type { Deployment, VersionRecord } from './deployment.ts';
+import type { Deployment, UpstreamRecord, VersionRecord } from './deployment.ts';
 import { ladderStep } from './drain.ts';
 import type { DrainPolicy } from './policy.ts';
 import { splitAddress } from './pool.ts';
@@ -94,9 +94,7 @@ function tableVersion(record: VersionRecord, ids: readonly string[], options: Ta
     repinIdleMs: ladder?.repinIdleMs ?? null,
     nudge: ladder?.nudge ?? false,
     accepts: Object.freeze(acceptedIds(id, record.acceptsClientsOf ?? [], ids)),
-    upstreams: Object.freeze(
-      record.upstreams.map(({ address, enabled }) => tableUpstream(id, address, enabled, options)),
-    ),
+    upstreams: Object.freeze(record.upstreams.map((upstream) => tableUpstream(record, upstream, options))),
   });
 }
 
@@ -117,7 +115,11 @@ function endedVersion(id: string, state: VersionState, options: TableOptions): T
   });
 }
 
-function tableUpstream(id: string, address: string, enabled: boolean, options: TableOptions): TableUpstream {
+function tableUpstream(
+  { id, sendProxy }: VersionRecord,
+  { address, enabled }: UpstreamRecord,
+  options: TableOptions,
+): TableUpstream {
   const { host, port } = splitAddress(address);
   return Object.freeze({
     address,
@@ -125,6 +127,7 @@ function tableUpstream(id: string, address: string, enabled: boolean, options: T
     port,
     slot: options.upstreamSlot(id, address),
     enabled,
+    ...(sendProxy !== undefined && { sendProxy }),
     // Of the version too: the same address as another version's upstream is another application process.
     tag: hash('sha256', `${id}\n${address}`, 'base64url').slice(0, 8),
   });

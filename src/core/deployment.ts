@@ -7,6 +7,7 @@ import { type CanaryFigures, type CanaryPlan, type CanaryWish, planFault } from 
 import type { AnalysisPolicy } from './policy.ts';
 import { findSharedAddress } from './pool.ts';
 import type { Problem } from './problem.ts';
+import type { ProxyHeaderKind, SendProxy } from './proxy-header.ts';
 import { hasEnded, takesPinned, VERSION_ID, type VersionState } from './versions.ts';
 import type { WarmWish } from './warm.ts';
 
@@ -36,6 +37,8 @@ export interface VersionRecord {
   readonly weight: number;
   /** What its upstreams say they run, where that is not its id. Left out where it is, as all deployments did once. */
   readonly reports?: string;
+  /** With what connections to its upstreams begin. Left out: with the request. */
+  readonly sendProxy?: ProxyHeaderKind;
   /** Previews of it that were made up to then do not count; ms since the Unix epoch. Left out: none was ended. */
   readonly previewsEndedAt?: number;
   /** Version ids and semver ranges whose clients it serves when theirs is gone. Left out for none. */
@@ -79,6 +82,8 @@ export type Change =
       readonly sameBuild: boolean;
       /** What its upstreams say they run; null: its id. Left out: as it was. */
       readonly reports?: string | null;
+      /** Left out: as it was. */
+      readonly sendProxy?: SendProxy;
       /** Left out: as it was. */
       readonly acceptsClientsOf?: readonly string[];
       readonly declared: boolean | null;

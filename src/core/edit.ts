@@ -3,6 +3,7 @@
 import type { ChangeFacts, ChangeOf, Deployment, Verdict, VersionRecord } from './deployment.ts';
 import { findSharedAddress } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
+import type { SendProxy } from './proxy-header.ts';
 import { hasEnded, takesPinned, type VersionState } from './versions.ts';
 
 export function find(deployment: Deployment, id: string): VersionRecord | undefined {
@@ -22,9 +23,19 @@ export function withoutPlan(record: VersionRecord): VersionRecord {
 /** What is said of a version besides its pool; what is left out stays as it was. The very record where nothing changes. */
 export function described(
   record: VersionRecord,
-  { reports, acceptsClientsOf }: Partial<Pick<ChangeOf<'put'>, 'reports' | 'acceptsClientsOf'>>,
+  {
+    reports,
+    sendProxy,
+    acceptsClientsOf,
+  }: Partial<Pick<ChangeOf<'put'>, 'reports' | 'sendProxy' | 'acceptsClientsOf'>>,
 ): VersionRecord {
-  return withAccepted(withReports(record, reports), acceptsClientsOf);
+  return withAccepted(withSendProxy(withReports(record, reports), sendProxy), acceptsClientsOf);
+}
+
+function withSendProxy(record: VersionRecord, wanted: SendProxy | undefined): VersionRecord {
+  const { sendProxy: before = 'none', ...rest } = record;
+  if (wanted === undefined || wanted === before) return record;
+  return wanted === 'none' ? rest : { ...rest, sendProxy: wanted };
 }
 
 function withAccepted(record: VersionRecord, accepted: readonly string[] | undefined): VersionRecord {

@@ -8,6 +8,7 @@ import type { Deployment, VersionRecord } from './deployment.ts';
 import { addressProblem, described, entering } from './edit.ts';
 import { isSamePool, withEnabledKept } from './pool.ts';
 import { type Refused, refuse } from './problem.ts';
+import type { SendProxy } from './proxy-header.ts';
 import { withoutFuture } from './stored-times.ts';
 import { hasEnded } from './versions.ts';
 
@@ -17,6 +18,8 @@ export interface DeclaredVersion {
   readonly upstreams: readonly string[];
   /** What they say they run, where that is not the id. */
   readonly reports?: string;
+  /** Left out: none. */
+  readonly sendProxy?: SendProxy;
   /** Version ids and semver ranges. */
   readonly acceptsClientsOf?: readonly string[];
 }
@@ -127,8 +130,8 @@ function meet(
 }
 
 /** What the file leaves out is not so. */
-function whole({ reports, acceptsClientsOf = [] }: DeclaredVersion) {
-  return { reports: reports ?? null, acceptsClientsOf };
+function whole({ reports, sendProxy = 'none', acceptsClientsOf = [] }: DeclaredVersion) {
+  return { reports: reports ?? null, sendProxy, acceptsClientsOf };
 }
 
 /** A declared version that is not stored: staged, unless its id is spent. */

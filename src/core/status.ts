@@ -6,6 +6,7 @@ import type { SessionsMode } from './deployment.ts';
 import type { Health } from './gauges.ts';
 import type { HaproxyStatus } from './haproxy.ts';
 import type { PreviewScope } from './preview.ts';
+import type { SendProxy } from './proxy-header.ts';
 import type { VersionState } from './versions.ts';
 
 export interface UpstreamStatus {
@@ -78,6 +79,8 @@ export interface VersionStatus {
   readonly state: VersionState;
   /** What its upstreams are to say that they run, where they say it: its id, unless it was put otherwise. */
   readonly reports: string;
+  /** The PROXY header with which connections to its upstreams begin. */
+  readonly sendProxy: SendProxy;
   /** As it was said: ids and ranges. */
   readonly acceptsClientsOf: readonly string[];
   /** Share of new sessions it gets now, 0..100. */

@@ -2,6 +2,7 @@
 // A change builds a new table and swaps the one reference; a request keeps the table it started with.
 // No field of a live table is ever assigned. Health and in-flight counts are not in it: they live in Gauges.
 
+import type { ProxyHeaderKind } from './proxy-header.ts';
 import type { VersionState } from './versions.ts';
 
 export interface TableUpstream {
@@ -15,6 +16,8 @@ export interface TableUpstream {
   readonly slot: number;
   /** The operator's will. */
   readonly enabled: boolean;
+  /** With what connections to it begin, each of one client's; left out: with the request. */
+  readonly sendProxy?: ProxyHeaderKind;
   /** What a pin carries under `affinity: upstream`: 8 characters of a hash of the address, so that no address leaks. */
   readonly tag: string;
 }

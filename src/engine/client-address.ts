@@ -129,8 +129,8 @@ function isPortOrNothing(text: string): boolean {
   return text === '' || /^:\d{1,5}$/.test(text);
 }
 
-/** '' for what is no address. */
-function canonical(ip: string): string {
+/** The one way to write an address; '' for what is none. */
+export function canonical(ip: string): string {
   const kind = isIP(ip);
   if (kind !== 6) return kind === 4 ? ip : '';
   const { address } = new SocketAddress({ address: ip, family: 'ipv6' });

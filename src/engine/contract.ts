@@ -18,6 +18,8 @@ export interface ListenAddress {
   /** 0: a free port. */
   readonly port: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** CIDRs whose connections begin with a PROXY header, and must; left out: nobody's do. */
+  readonly proxyProtocol?: readonly string[];
   /** Several threads listen there: the kernel shares connections out among them (SO_REUSEPORT). */
   readonly isShared?: boolean;
   /** A socket that listens there already, and goes on when this process has closed it (inherited-sockets.ts). */

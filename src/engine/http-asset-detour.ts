@@ -56,6 +56,9 @@ export class HeldRequest {
   }
 }
 
+/** Memory is told nothing of whose connection it is. */
+const NOBODY = { ends: null };
+
 export class HttpAssetDetour {
   /** Nobody knows yet. */
   isUnderWay = true;
@@ -117,7 +120,7 @@ export class HttpAssetDetour {
       sink,
       {
         upstream,
-        agent: agents.of(id, upstream, false),
+        agent: agents.of(id, upstream, false, NOBODY),
         method,
         target,
         fields,

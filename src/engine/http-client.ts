@@ -6,11 +6,13 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FailureCode } from '../core/errors.ts';
+import type { Arrival } from './arrivals.ts';
 import type { HttpContext } from './context.ts';
 import type { Watched } from './deadlines.ts';
 import { LINGER_MS } from './fixed-bounds.ts';
 import { HalfCloseGrace } from './half-close-grace.ts';
 import { HttpExchange } from './http-exchange.ts';
+import { type ConnectionEnds, endsOf } from './proxy-header.ts';
 import { reset } from './reset.ts';
 import { refuseUnreadable } from './unreadable-request.ts';
 
@@ -30,6 +32,9 @@ export class HttpClient implements Watched {
   readonly socket: Socket;
   readonly peer: string;
   readonly isTls: boolean;
+  /** TLS ends at its socket. */
+  readonly isEncrypted: boolean;
+  readonly #arrival: Arrival;
   #exchange: HttpExchange | null = null;
   #waiting: Waiting[] = [];
   /** What came behind the requests is none: its answer, when theirs are given. */
@@ -55,11 +60,13 @@ export class HttpClient implements Watched {
     if (this.socket.bytesRead > this.context.settings.limits.headBytes * 2) this.socket.pause();
   };
 
-  constructor(context: HttpContext, socket: Socket, isTls: boolean) {
+  constructor(context: HttpContext, socket: Socket, arrival: Arrival, isEncrypted: boolean) {
     this.context = context;
     this.socket = socket;
-    this.isTls = isTls;
-    this.peer = socket.remoteAddress ?? '';
+    this.#arrival = arrival;
+    this.isEncrypted = isEncrypted;
+    this.isTls = arrival.isTls;
+    this.peer = arrival.ends?.client ?? socket.remoteAddress ?? '';
     this.#grace = new HalfCloseGrace(socket, () => this.#giveUp('client-gone'));
     this.#destroySoon = socket.destroySoon.bind(socket);
     // How node:http closes after a last answer; with octets of the client unread, the kernel would reset the connection
@@ -70,6 +77,11 @@ export class HttpClient implements Watched {
     socket.on('end', () => this.guard(() => this.#onEnd()));
     socket.on('close', () => this.#onGone());
     context.deadlines.add(this);
+  }
+
+  /** Who the client is and where it came to; null when nobody knows any more. */
+  get ends(): ConnectionEnds | null {
+    return this.#arrival.ends ?? endsOf(this.socket);
   }
 
   get exchange(): HttpExchange | null {
@@ -227,7 +239,7 @@ export class HttpClient implements Watched {
   /** Whatever is under way is lost. */
   destroy(): void {
     this.#isClosing = true;
-    reset(this.socket, this.isTls);
+    reset(this.socket, this.isEncrypted);
   }
 
   check(nowMs: number): void {

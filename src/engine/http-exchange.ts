@@ -205,7 +205,7 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
     this.#timings.asked();
     const asked = {
       upstream,
-      agent: agents.of(decision.version!.id, upstream, this.#placing!.retries > 0),
+      agent: agents.of(decision.version!.id, upstream, this.#placing!.retries > 0, this.#client),
       method: request.facts.method,
       target: request.facts.target,
       fields: upstreamFields(request, decision, upstream, cookie),
@@ -338,7 +338,7 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
     const { limits } = this.#settings;
     this.#tunnel = new WebSocketTunnel(this.#client.socket, upstream, {
       limits,
-      isTls: this.#client.isTls,
+      isTls: this.#client.isEncrypted,
       onDone: (bytesIn, bytesOut) => this.#tunnelDone(bytesIn, bytesOut),
     });
     this.#beginStream();

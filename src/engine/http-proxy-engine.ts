@@ -13,6 +13,7 @@ import { Server as NetServer, type Socket } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import type { Limits } from '../core/policy.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
+import { type Arrival, Arrivals, BY_TCP, BY_TLS, deferConnections, trustedSenders } from './arrivals.ts';
 import { AssetScout } from './asset-scout.ts';
 import { TrustedProxies } from './client-address.ts';
 import type { HttpContext } from './context.ts';
@@ -53,6 +54,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   #assets: AssetScout | null;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Map<Socket, HttpClient>();
+  readonly #arrivals: Arrivals;
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
 
@@ -65,6 +67,12 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
     this.agents = new UpstreamAgents(settings.limits, ports.gauges, ports.whyForbidden);
+    this.#arrivals = new Arrivals({
+      deadlines: this.deadlines,
+      headerTimeoutMs: () => this.#settings.limits.headerTimeoutMs,
+      onFault: ports.onFault,
+      onEmpty: () => this.#lookWhetherEmpty(),
+    });
     this.deadlines.add(this);
     this.#assets = AssetScout.of(settings, ports, () => this.deadlines.nowMs);
   }
@@ -92,7 +100,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   async listen(): Promise<readonly { readonly host: string; readonly port: number }[]> {
     const bound = [];
     for (const address of this.#listen) {
-      const server = this.#createServer(address.tls);
+      const server = this.#createServer(address);
       const port = await bind(server, address);
       this.#servers.push({ server, tls: address.tls });
       bound.push({ host: address.host, port });
@@ -161,10 +169,16 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
 
   onClientClosed(client: HttpClient): void {
     this.#clients.delete(client.socket);
-    if (this.#clients.size === 0) this.#onEmpty?.();
+    this.agents.clientGone(client);
+    this.#lookWhetherEmpty();
   }
 
-  #createServer(tls: ListenAddress['tls']): Server {
+  #lookWhetherEmpty(): void {
+    if (this.#clients.size + this.#arrivals.waiting === 0) this.#onEmpty?.();
+  }
+
+  #createServer(address: ListenAddress): Server {
+    const { tls } = address;
     const { limits } = this.#settings;
     const onRequest: RequestListener = (message, response) =>
       this.#clients.get(message.socket)?.onRequest(message, response);
@@ -194,10 +208,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     applyLimits(server, limits);
     // A client that has ended its side still gets its answer: see HALF_CLOSE_GRACE_MS.
     Object.assign(server, { httpAllowHalfOpen: true });
-    server.on('connection', (socket: Socket) => {
-      if (this.#admits(socket) && tls === null) this.#accept(socket, false);
-    });
-    if (tls !== null) server.on('secureConnection', (socket: Socket) => this.#accept(socket, true));
+    this.#takeConnections(server, address);
     server.on('checkContinue', onRequest);
     server.on('checkExpectation', onRequest);
     server.on('clientError', (error: Error, socket) => this.#onClientError(error, socket as Socket));
@@ -209,6 +220,29 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
       this.#clients.get(socket as Socket)?.onUpgrade(message, early),
     );
     return server;
+  }
+
+  #takeConnections(server: Server, address: ListenAddress): void {
+    const trusted = trustedSenders(address);
+    const isTls = address.tls !== null;
+    if (trusted === null) {
+      server.on('connection', (socket: Socket) => {
+        if (this.#admits(socket) && !isTls) this.#accept(socket, BY_TCP, false);
+      });
+      server.on('secureConnection', (socket: Socket) => this.#accept(socket, BY_TLS, true));
+      return;
+    }
+    deferConnections(server, (socket, goOn) => {
+      if (!this.#admits(socket)) return;
+      this.#arrivals.receive(socket, trusted, (arrival) => {
+        goOn();
+        if (!isTls) this.#accept(socket, arrival, false);
+      });
+    });
+    server.on('secureConnection', (socket: Socket) => {
+      const arrival = this.#arrivals.below(socket);
+      if (arrival !== null) this.#accept(socket, arrival, true);
+    });
   }
 
   #onClientError(error: Error, socket: Socket): void {
@@ -242,8 +276,8 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     return true;
   }
 
-  #accept(socket: Socket, isTls: boolean): void {
-    this.#clients.set(socket, new HttpClient(this, socket, isTls));
+  #accept(socket: Socket, arrival: Arrival, isEncrypted: boolean): void {
+    this.#clients.set(socket, new HttpClient(this, socket, arrival, isEncrypted));
   }
 
   #exchanges(): HttpExchange[] {
@@ -259,11 +293,12 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     const farewellMs = Math.min(FAREWELL_MS, graceMs / 4);
     const farewell = setTimeout(() => this.#farewell(Math.min(STREAM_JITTER_MS, graceMs / 2)), farewellMs);
     const hardStop = setTimeout(() => {
+      this.#arrivals.closeAll();
       for (const client of [...this.#clients.values()]) client.destroy();
     }, graceMs);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
-      if (this.#clients.size === 0) resolve();
+      this.#lookWhetherEmpty();
     });
     clearTimeout(farewell);
     clearTimeout(hardStop);
@@ -273,6 +308,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
   }
 
   #farewell(jitterMs: number): void {
+    this.#arrivals.closeAll();
     for (const client of [...this.#clients.values()]) if (client.isIdle) client.close();
     endSpread(
       this.#exchanges().filter((exchange) => exchange.isStream),

@@ -8,13 +8,24 @@ import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import { connectOptions, type WhyForbidden } from './guarded-lookup.ts';
+import { type ConnectionEnds, proxyHeader } from './proxy-header.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
+
+/** A client's connection. */
+export interface Owner {
+  readonly ends: ConnectionEnds | null;
+}
+
+/** Agents of one client, of pools that want to know whose connection it is: it asks for one thing at a time. */
+const MOST_OWN = 4;
 
 export class UpstreamAgents {
   /** In force for agents made from now on. */
   limits: Limits;
   /** By upstream slot. */
   readonly #agents = new Map<number, UpstreamAgent>();
+  /** Those of one client each, whose connections begin with its PROXY header; by upstream slot, the latest made last. */
+  readonly #own = new Map<Owner, Map<number, UpstreamAgent>>();
   /** Tunnels included, which no agent knows any more. */
   readonly #sockets = new Set<Socket>();
   readonly #gauges: Gauges;
@@ -32,14 +43,15 @@ export class UpstreamAgents {
 
   get idle(): number {
     let count = 0;
-    for (const agent of this.#agents.values()) count += agent.idle.length;
+    for (const agents of this.#all()) for (const agent of agents.values()) count += agent.idle.length;
     return count;
   }
 
   /** `fresh` takes no idle connection: one has just turned out to be dead, and the others are as old. */
-  of(version: string, upstream: TableUpstream, fresh: boolean): Agent {
-    let agent = this.#agents.get(upstream.slot);
-    if (agent === undefined || agent.version !== version || agent.address !== upstream.address) {
+  of(version: string, upstream: TableUpstream, fresh: boolean, owner: Owner): Agent {
+    const agents = upstream.sendProxy === undefined ? this.#agents : this.#ownOf(owner);
+    let agent = agents.get(upstream.slot);
+    if (agent === undefined || agent.version !== version || !agent.isFor(upstream)) {
       agent?.retire(); // the slot has changed hands
       agent = new UpstreamAgent(
         version,
@@ -47,8 +59,10 @@ export class UpstreamAgents {
         this.limits,
         (socket) => this.#opened(socket, upstream.slot),
         this.#whyForbidden,
+        upstream.sendProxy === undefined ? null : owner,
       );
-      this.#agents.set(upstream.slot, agent);
+      agents.set(upstream.slot, agent);
+      if (agents !== this.#agents) retireBeyond(agents, MOST_OWN);
     }
     if (fresh) agent.closeIdle();
     return agent;
@@ -56,11 +70,31 @@ export class UpstreamAgents {
 
   /** Idle ones close now, busy ones after their answer. */
   close(version: string, address: string | null): void {
-    for (const [slot, agent] of this.#agents) {
-      if (agent.version !== version || (address !== null && agent.address !== address)) continue;
-      agent.retire();
-      this.#agents.delete(slot);
+    for (const agents of this.#all()) {
+      for (const [slot, agent] of agents) {
+        if (agent.version !== version || (address !== null && agent.address !== address)) continue;
+        agent.retire();
+        agents.delete(slot);
+      }
     }
+  }
+
+  /** Nobody else may use what was opened for it. */
+  clientGone(client: Owner): void {
+    const agents = this.#own.get(client);
+    if (agents === undefined) return;
+    this.#own.delete(client);
+    retireBeyond(agents, 0);
+  }
+
+  #all(): Map<number, UpstreamAgent>[] {
+    return [this.#agents, ...this.#own.values()];
+  }
+
+  #ownOf(owner: Owner): Map<number, UpstreamAgent> {
+    const agents = this.#own.get(owner) ?? new Map<number, UpstreamAgent>();
+    this.#own.set(owner, agents);
+    return agents;
   }
 
   destroyAll(): void {
@@ -77,11 +111,21 @@ export class UpstreamAgents {
   }
 }
 
+/** The oldest ones. */
+function retireBeyond(agents: Map<number, UpstreamAgent>, most: number): void {
+  for (const [slot, agent] of agents) {
+    if (agents.size <= most) return;
+    agent.retire();
+    agents.delete(slot);
+  }
+}
+
 class UpstreamAgent extends Agent {
   readonly version: string;
   readonly #upstream: TableUpstream;
   readonly #onOpened: (socket: Socket) => void;
   readonly #whyForbidden: WhyForbidden | undefined;
+  readonly #owner: Owner | null;
   #isRetired = false;
 
   constructor(
@@ -90,12 +134,19 @@ class UpstreamAgent extends Agent {
     { upstreamIdleMs }: Limits,
     onOpened: (socket: Socket) => void,
     whyForbidden: WhyForbidden | undefined,
+    owner: Owner | null,
   ) {
     super({ keepAlive: true, timeout: upstreamIdleMs });
     this.version = version;
     this.#upstream = upstream;
     this.#onOpened = onOpened;
     this.#whyForbidden = whyForbidden;
+    this.#owner = owner;
+  }
+
+  /** What begins its connections has been said once: it holds for as long as that is what the pool wants. */
+  isFor({ address, sendProxy }: TableUpstream): boolean {
+    return this.#upstream.address === address && this.#upstream.sendProxy === sendProxy;
   }
 
   get address(): string {
@@ -119,9 +170,17 @@ class UpstreamAgent extends Agent {
     const socket = new UpstreamSocket();
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
+    if (this.#owner !== null) this.#open(socket, this.#owner);
     socket.connect(connectOptions(this.#upstream, this.#whyForbidden));
     this.#onOpened(socket);
     return socket;
+  }
+
+  /** Its header leaves with the head of the request, which node:http writes before the connection stands. */
+  #open(socket: Socket, owner: Owner): void {
+    socket.cork();
+    socket.write(proxyHeader(this.#upstream.sendProxy!, owner.ends), 'latin1');
+    socket.once('connect', () => process.nextTick(() => socket.uncork()));
   }
 
   /** @types/node says void; node:http destroys the socket when this is not true. */

@@ -29,6 +29,9 @@ export interface Detourist extends Pick<AnswerSink, 'onException' | 'onReadEnd'>
   goOn(step: Step): void;
 }
 
+/** Memory is told nothing of whose connection it is. */
+const NOBODY = { ends: null };
+
 export class AssetDetour implements AnswerSink {
   /** Nobody knows yet. */
   isUnderWay = true;
@@ -61,7 +64,7 @@ export class AssetDetour implements AnswerSink {
     const asked = context.ports.steering.askMemory(decision);
     if (asked === null || request.hasBody) return null;
     const { id, upstreams } = asked.version!;
-    const connection = context.pools.take(id, upstreams[0]!, false);
+    const connection = context.pools.take(id, upstreams[0]!, false, NOBODY);
     return connection === null ? null : new AssetDetour(exchange, step, asked, connection);
   }
 

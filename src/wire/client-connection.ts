@@ -4,12 +4,15 @@
 
 import { performance } from 'node:perf_hooks';
 import type { FailureCode } from '../core/errors.ts';
+import type { Arrival } from '../engine/arrivals.ts';
 import type { Watched } from '../engine/deadlines.ts';
 import { LINGER_MS } from '../engine/fixed-bounds.ts';
 import { HalfCloseGrace } from '../engine/half-close-grace.ts';
+import { endsOf } from '../engine/proxy-header.ts';
 import { ClientInput } from './client-input.ts';
 import { ClientOutput } from './client-output.ts';
 import type { OpenSocket } from './client-socket.ts';
+import type { ClientState } from './client-state.ts';
 import type { WireContext } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { type KnownHead, readHead, recogniseHead } from './known-head.ts';
@@ -17,21 +20,14 @@ import { RequestBody } from './request-body.ts';
 import type { SocketReader } from './socket-reader.ts';
 import type { Tunnel } from './tunnel.ts';
 
-type State =
-  | 'head' // between requests, or in the middle of a head
-  | 'body' // an exchange is under way and its request body too
-  | 'answer' // an exchange is under way and its request is complete
-  | 'linger' // closed for writing; reads and drops, so that the client gets to read the answer (RFC 9112 §9.6)
-  | 'tunnel'
-  | 'closed';
-
 export class ClientConnection implements SocketReader, Watched {
   readonly context: WireContext;
   readonly peer: string;
   readonly isTls: boolean;
+  readonly #ends: Arrival['ends'];
   /** Where answers are written; the exchange hears of its drain. */
   readonly output: ClientOutput;
-  #state: State = 'head';
+  #state: ClientState = 'head';
   #exchange: Exchange | null = null;
   #tunnel: Tunnel | null = null;
   readonly #input: ClientInput;
@@ -50,16 +46,17 @@ export class ClientConnection implements SocketReader, Watched {
   /** The exchange is not ready for the body: no upstream is connected yet, or it needs a rest. */
   #isBodyHeld = false;
 
-  constructor(context: WireContext, open: OpenSocket, isTls: boolean) {
+  constructor(context: WireContext, open: OpenSocket, arrival: Arrival, isEncrypted: boolean) {
     this.context = context;
     this.#input = new ClientInput(context.buffers);
     const socket = open(this);
     this.#input.socket = socket;
     const onGone = () => this.#giveUp('client-gone');
     this.#grace = new HalfCloseGrace(socket, onGone);
-    this.isTls = isTls;
-    this.output = new ClientOutput(socket, isTls, context);
-    this.peer = socket.remoteAddress ?? '';
+    this.isTls = arrival.isTls;
+    this.#ends = arrival.ends;
+    this.output = new ClientOutput(socket, isEncrypted, context);
+    this.peer = arrival.ends?.client ?? socket.remoteAddress ?? '';
     this.#since = context.deadlines.nowMs;
     this.#idleSince = this.#since;
     socket.on('end', () => this.guard(() => this.#onEnd()));
@@ -67,6 +64,11 @@ export class ClientConnection implements SocketReader, Watched {
     socket.on('error', onGone);
     socket.on('close', onGone);
     context.deadlines.add(this);
+  }
+
+  /** Who the client is and where it came to; null when nobody knows any more. */
+  get ends(): Arrival['ends'] {
+    return this.#ends ?? endsOf(this.#input.socket!);
   }
 
   get exchange(): Exchange | null {
@@ -283,12 +285,9 @@ export class ClientConnection implements SocketReader, Watched {
       return false;
     }
     const refused = 'failure' in taken ? taken.failure : head.read(taken.text, options.limits);
-    if (refused !== null) {
-      this.#refuse(refused);
-      return false;
-    }
-    this.#begin('text' in taken ? taken.text : '', null);
-    return true;
+    if (refused !== null) this.#refuse(refused);
+    else this.#begin('text' in taken ? taken.text : '', null);
+    return refused === null;
   }
 
   /** What a read brought is one head and nothing else, of fields that came before: then it is taken without more ado. */

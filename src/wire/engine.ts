@@ -5,6 +5,14 @@ import { randomInt } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
+import {
+  type Arrival,
+  Arrivals,
+  BY_TCP,
+  BY_TLS,
+  deferConnections,
+  trustedSenders,
+} from '../engine/arrivals.ts';
 import { AssetScout } from '../engine/asset-scout.ts';
 import { TrustedProxies } from '../engine/client-address.ts';
 import type {
@@ -29,6 +37,7 @@ import { type OpenSocket, openStream, takeConnections } from './client-socket.ts
 import type { WireContext } from './context.ts';
 import type { Exchange } from './exchange.ts';
 import type { KnownHead } from './known-head.ts';
+import { acceptProxied } from './proxied-client.ts';
 import { READ_BYTES, SpareBuffers } from './read-buffer.ts';
 import { RecurringOctets } from './recurring-octets.ts';
 import { RequestHead } from './request-head.ts';
@@ -57,6 +66,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   #assets: AssetScout | null;
   readonly #servers: { readonly server: Server; readonly tls: ListenAddress['tls'] }[] = [];
   readonly #clients = new Set<ClientConnection>();
+  readonly #arrivals: Arrivals;
   #shutdown: Promise<void> | null = null;
   #onEmpty: (() => void) | null = null;
   readonly #leave = (): void => this.ports.connections.leave();
@@ -70,6 +80,12 @@ export class WireEngine implements Engine, WireContext, Watched {
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
     this.pools = new UpstreamPools(this, settings, ports);
+    this.#arrivals = new Arrivals({
+      deadlines: this.deadlines,
+      headerTimeoutMs: () => this.options.limits.headerTimeoutMs,
+      onFault: ports.onFault,
+      onEmpty: () => this.#lookWhetherEmpty(),
+    });
     this.deadlines.add(this);
     this.#assets = AssetScout.of(settings, ports, () => this.deadlines.nowMs);
   }
@@ -100,7 +116,7 @@ export class WireEngine implements Engine, WireContext, Watched {
     for (const address of this.#listen) {
       const server = this.#createServer(address);
       const port = await bind(server, address);
-      if (address.tls === null) this.#takeConnections(server);
+      if (address.tls === null) this.#takeConnections(server, trustedSenders(address));
       this.#servers.push({ server, tls: address.tls });
       bound.push({ host: address.host, port });
     }
@@ -167,7 +183,12 @@ export class WireEngine implements Engine, WireContext, Watched {
 
   onClientClosed(client: ClientConnection): void {
     this.#clients.delete(client);
-    if (this.#clients.size === 0) this.#onEmpty?.();
+    this.pools.clientGone(client);
+    this.#lookWhetherEmpty();
+  }
+
+  #lookWhetherEmpty(): void {
+    if (this.#clients.size + this.#arrivals.waiting === 0) this.#onEmpty?.();
   }
 
   #createServer(address: ListenAddress): Server {
@@ -177,9 +198,10 @@ export class WireEngine implements Engine, WireContext, Watched {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_SECONDS * 1_000,
     };
+    const trusted = trustedSenders(address);
     if (address.tls === null) {
       return createServer(options, (socket) => {
-        if (this.#admits(socket)) this.#accept(openStream(socket), false);
+        if (this.#admits(socket)) this.#acceptPlain(openStream(socket), trusted);
       });
     }
     const server = createTlsServer(
@@ -189,10 +211,18 @@ export class WireEngine implements Engine, WireContext, Watched {
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: this.options.limits.headerTimeoutMs,
       },
-      (socket) => this.#accept(openStream(socket), true),
+      (socket) => {
+        const arrival = trusted === null ? BY_TLS : this.#arrivals.below(socket);
+        if (arrival !== null) this.#accept(openStream(socket), arrival, true);
+      },
     );
     // Counted from here on: a handshake that is never finished takes a place as well.
-    server.on('connection', (socket) => this.#admits(socket));
+    if (trusted === null) server.on('connection', (socket) => this.#admits(socket));
+    else {
+      deferConnections(server, (socket, goOn) => {
+        if (this.#admits(socket)) this.#arrivals.receive(socket, trusted, goOn);
+      });
+    }
     server.on('tlsClientError', refuseHandshake);
     return server;
   }
@@ -206,12 +236,12 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   /** The server makes no sockets of its own from here on. */
-  #takeConnections(server: Server): void {
+  #takeConnections(server: Server, trusted: TrustedProxies | null): void {
     takeConnections(server, {
       keepAliveSeconds: KEEP_ALIVE_SECONDS,
       writes: this.writes,
       admits: () => this.#hasRoom(),
-      accept: (open) => this.#accept((reader) => this.#counted(open(reader)), false),
+      accept: (open) => this.#acceptPlain((reader) => this.#counted(open(reader)), trusted),
     });
   }
 
@@ -235,8 +265,19 @@ export class WireEngine implements Engine, WireContext, Watched {
     return socket;
   }
 
-  #accept(open: OpenSocket, isTls: boolean): void {
-    this.#clients.add(new ClientConnection(this, open, isTls));
+  #acceptPlain(open: OpenSocket, trusted: TrustedProxies | null): void {
+    if (trusted === null) this.#accept(open, BY_TCP, false);
+    else {
+      acceptProxied(open, trusted, {
+        arrivals: this.#arrivals,
+        scratch: this.scratch,
+        accept: (opened, arrival) => this.#accept(opened, arrival, false),
+      });
+    }
+  }
+
+  #accept(open: OpenSocket, arrival: Arrival, isEncrypted: boolean): void {
+    this.#clients.add(new ClientConnection(this, open, arrival, isEncrypted));
   }
 
   #exchanges(): Exchange[] {
@@ -251,11 +292,12 @@ export class WireEngine implements Engine, WireContext, Watched {
     const farewellMs = Math.min(FAREWELL_MS, graceMs / 4);
     const farewell = setTimeout(() => this.#farewell(Math.min(STREAM_JITTER_MS, graceMs / 2)), farewellMs);
     const hardStop = setTimeout(() => {
+      this.#arrivals.closeAll();
       for (const client of [...this.#clients]) client.destroy();
     }, graceMs);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
-      if (this.#clients.size === 0) resolve();
+      this.#lookWhetherEmpty();
     });
     clearTimeout(farewell);
     clearTimeout(hardStop);
@@ -264,6 +306,7 @@ export class WireEngine implements Engine, WireContext, Watched {
   }
 
   #farewell(jitterMs: number): void {
+    this.#arrivals.closeAll();
     for (const client of [...this.#clients]) if (client.isIdle) client.close();
     endSpread(
       this.#exchanges().filter((exchange) => exchange.isStream),

@@ -184,7 +184,8 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     const request = this.#request!;
     this.#upstream = upstream;
     this.#timings.asked();
-    const connection = this.#context.pools.take(decision.version!.id, upstream, this.#placing!.retries > 0);
+    const isFresh = this.#placing!.retries > 0;
+    const connection = this.#context.pools.take(decision.version!.id, upstream, isFresh, this.#client);
     if (connection === null) {
       this.refuse('exhausted');
       return;

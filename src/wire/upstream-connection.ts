@@ -11,6 +11,7 @@ import type { HandleWrites } from '../engine/handle-writes.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
+import type { Owner } from './own-connections.ts';
 import { LentBuffers, type ReadBuffer, type SpareBuffers } from './read-buffer.ts';
 import type { ResponseHead } from './response-head.ts';
 import { readInto, type SocketReader } from './socket-reader.ts';
@@ -61,6 +62,8 @@ export interface UpstreamContext extends AnswerReaderContext {
 export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   readonly version: string;
   readonly upstream: TableUpstream;
+  /** Whom it serves, and nobody else; null: whoever asks. */
+  readonly owner: Owner | null;
   /** Answers that this connection has given. */
   served = 0;
   /** Close after the answer under way: the pool it belonged to is no more. */
@@ -74,17 +77,27 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   #sink: AnswerSink | null = null;
   #state: State = 'connecting';
   #requestSent = false;
+  /** Leaves before all else, with what comes next. */
+  #opening: string;
   #isPaused = false;
   #silenceLimitMs: number;
   #since: number;
 
-  constructor(context: UpstreamContext, version: string, upstream: TableUpstream) {
+  constructor(
+    context: UpstreamContext,
+    version: string,
+    upstream: TableUpstream,
+    owner: Owner | null = null,
+    opening = '',
+  ) {
     this.#context = context;
     this.#buffer = context.buffers.take();
     this.lent = new LentBuffers(context.buffers);
     this.#reader = new AnswerReader(context, this);
     this.version = version;
     this.upstream = upstream;
+    this.owner = owner;
+    this.#opening = opening;
     this.#since = performance.now();
     this.#silenceLimitMs = context.limits.connectMs;
     const socket = new UpstreamSocket({ allowHalfOpen: true, onread: readInto(this) }, context.writes);
@@ -135,7 +148,15 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   write(data: Buffer | string): boolean {
     if (this.#state !== 'connecting') this.#since = this.#context.deadlines.nowMs;
     if (!this.lent.isEmpty && !this.hasUnsent) this.lent.takeBack();
-    return this.#socket.send(data);
+    return this.#opening === '' ? this.#socket.send(data) : this.#open(data);
+  }
+
+  /** The first write. */
+  #open(data: Buffer | string): boolean {
+    const opening = this.#opening;
+    this.#opening = '';
+    if (typeof data === 'string') return this.#socket.send(opening + data);
+    return this.#socket.send(Buffer.concat([Buffer.from(opening, 'latin1'), data]));
   }
 
   cork(): void {

@@ -8,7 +8,9 @@ import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
 import type { WhyForbidden } from '../engine/guarded-lookup.ts';
 import type { HandleWrites } from '../engine/handle-writes.ts';
+import { proxyHeader } from '../engine/proxy-header.ts';
 import type { AnswerHead } from './answer-head.ts';
+import { OwnConnections, type Owner } from './own-connections.ts';
 import type { SpareBuffers } from './read-buffer.ts';
 import { Recurring } from './recurring.ts';
 import { ResponseHead } from './response-head.ts';
@@ -28,6 +30,8 @@ export class UpstreamPools implements UpstreamContext {
   #most: number;
   /** Idle connections by upstream slot, the latest used last: the oldest ones may time out in peace. */
   readonly #idle = new Map<number, UpstreamConnection[]>();
+  /** Of pools with sendProxy. */
+  readonly #own = new OwnConnections();
   readonly #all = new Set<UpstreamConnection>();
   readonly #gauges: Gauges;
 
@@ -61,16 +65,17 @@ export class UpstreamPools implements UpstreamContext {
   }
 
   get idle(): number {
-    let count = 0;
+    let count = this.#own.size;
     for (const connections of this.#idle.values()) count += connections.length;
     return count;
   }
 
   /**
    * An idle connection, else a new one that is being opened. `fresh` takes no idle one, but closes one for its room. Null:
-   * there may be no more.
+   * there may be no more. `owner`: for whom it is.
    */
-  take(version: string, upstream: TableUpstream, fresh: boolean): UpstreamConnection | null {
+  take(version: string, upstream: TableUpstream, fresh: boolean, owner: Owner): UpstreamConnection | null {
+    if (upstream.sendProxy !== undefined) return this.#takeOwn(version, upstream, fresh, owner);
     const idle = fresh ? undefined : this.#idle.get(upstream.slot);
     for (let connection = idle?.pop(); connection !== undefined; connection = idle?.pop()) {
       if (connection.version === version && connection.upstream.address === upstream.address)
@@ -78,11 +83,31 @@ export class UpstreamPools implements UpstreamContext {
       connection.destroy(); // the slot has changed hands
     }
     if (fresh) this.#idle.get(upstream.slot)?.[0]?.destroy();
-    if (this.#all.size >= this.#most && !this.#closeAnIdleOne()) return null;
-    const connection = new UpstreamConnection(this, version, upstream);
+    return this.#hasRoom() ? this.#opened(new UpstreamConnection(this, version, upstream)) : null;
+  }
+
+  #takeOwn(
+    version: string,
+    upstream: TableUpstream,
+    fresh: boolean,
+    owner: Owner,
+  ): UpstreamConnection | null {
+    const idle = this.#own.take(owner, version, upstream);
+    if (idle !== undefined && !fresh) return idle;
+    idle?.destroy();
+    if (!this.#hasRoom()) return null;
+    const opening = proxyHeader(upstream.sendProxy!, owner.ends);
+    return this.#opened(new UpstreamConnection(this, version, upstream, owner, opening));
+  }
+
+  #opened(connection: UpstreamConnection): UpstreamConnection {
     this.#all.add(connection);
-    this.#gauges.connectionOpened(upstream.slot);
+    this.#gauges.connectionOpened(connection.upstream.slot);
     return connection;
+  }
+
+  #hasRoom(): boolean {
+    return this.#all.size < this.#most || this.#closeAnIdleOne();
   }
 
   /** Idle ones close now, busy ones after their answer. */
@@ -99,7 +124,16 @@ export class UpstreamPools implements UpstreamContext {
     for (const connection of this.#all) connection.destroy();
   }
 
+  /** Nobody else may use what was opened for it. */
+  clientGone(client: Owner): void {
+    if (this.#own.size > 0) this.#own.ownerGone(client);
+  }
+
   onIdle(connection: UpstreamConnection): void {
+    if (connection.owner !== null) {
+      this.#own.keep(connection);
+      return;
+    }
     const idle = this.#idle.get(connection.upstream.slot);
     if (idle === undefined) this.#idle.set(connection.upstream.slot, [connection]);
     else idle.push(connection);
@@ -108,6 +142,7 @@ export class UpstreamPools implements UpstreamContext {
   onClosed(connection: UpstreamConnection): void {
     if (!this.#all.delete(connection)) return;
     this.#gauges.connectionClosed(connection.upstream.slot);
+    this.#own.forget(connection);
     const idle = this.#idle.get(connection.upstream.slot);
     const at = idle?.indexOf(connection) ?? -1;
     if (at >= 0) idle!.splice(at, 1);
@@ -120,10 +155,11 @@ export class UpstreamPools implements UpstreamContext {
       connection.destroy();
       return true;
     }
-    return false;
+    return this.#own.closeOldest();
   }
 
   #isIdle(connection: UpstreamConnection): boolean {
+    if (connection.owner !== null) return this.#own.has(connection);
     return this.#idle.get(connection.upstream.slot)?.includes(connection) ?? false;
   }
 }

@@ -10,6 +10,7 @@ import type { PassivePolicy } from '../../src/core/passive-health.ts';
 import { newSessionId, PinKeys, signPin } from '../../src/core/pin.ts';
 import type { CookiePolicy, DeadPinPolicy, Limits, MarkerPolicy, PinScope } from '../../src/core/policy.ts';
 import { PreviewKeys, type PreviewScope } from '../../src/core/preview.ts';
+import type { ProxyHeaderKind } from '../../src/core/proxy-header.ts';
 import { Ledger } from '../../src/core/sessions.ts';
 import { GatewaySteering, type SteeringPolicy } from '../../src/core/steering.ts';
 import type { RoutingTable, TableUpstream, TableVersion } from '../../src/core/table.ts';
@@ -34,6 +35,9 @@ export interface SceneSettings {
   readonly hosts?: readonly string[];
   readonly trustedProxies?: readonly string[];
   readonly tls?: EngineOptions['listen'][number]['tls'];
+  readonly proxyProtocol?: readonly string[];
+  /** Of the upstreams of all versions. */
+  readonly sendProxy?: ProxyHeaderKind;
   readonly protectedPaths?: readonly string[];
   /** What serves own paths. */
   readonly inner?: InnerSettings;
@@ -134,12 +138,19 @@ export async function startScene(under: EngineUnderTest, settings: SceneSettings
   const ids = Object.keys(addresses);
   const slotOf = (id: string): number => ids.indexOf(id) + 1;
   const upstreams = new Map(
-    ids.map((id) => [id, addresses[id]!.map((at, i) => upstreamAt(at, slotOf(id), i))]),
+    ids.map((id) => [id, addresses[id]!.map((at, i) => upstreamAt(at, slotOf(id), i, settings.sendProxy))]),
   );
   const deadPin = { ...DEAD_PIN, ...settings.deadPin };
   const ledger = new Ledger({ capacity: 1_000, idleMs: cookie.idleMs, nowMs: Date.now(), seed: 1, threads });
   const options: EngineOptions = {
-    listen: [{ host: '127.0.0.1', port: 0, tls: settings.tls ?? null }],
+    listen: [
+      {
+        host: '127.0.0.1',
+        port: 0,
+        tls: settings.tls ?? null,
+        ...(settings.proxyProtocol !== undefined && { proxyProtocol: settings.proxyProtocol }),
+      },
+    ],
     hosts: settings.hosts ?? null,
     limits: { ...LIMITS, ...settings.limits },
     health: { connectFaults: 5, answerFaults: 10, ...settings.health },
@@ -263,7 +274,12 @@ function endOf({ startedAt, totalMs }: ExchangeRecord): number {
   return startedAt + totalMs;
 }
 
-function upstreamAt(address: string, versionSlot: number, index: number): TableUpstream {
+function upstreamAt(
+  address: string,
+  versionSlot: number,
+  index: number,
+  sendProxy: ProxyHeaderKind | undefined,
+): TableUpstream {
   const [host = '', port] = address.split(':');
   return {
     address,
@@ -271,6 +287,7 @@ function upstreamAt(address: string, versionSlot: number, index: number): TableU
     port: Number(port),
     slot: versionSlot * 10 + index,
     enabled: true,
+    ...(sendProxy !== undefined && { sendProxy }),
     tag: `tag${index}`,
   };
 }

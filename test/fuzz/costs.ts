@@ -3,6 +3,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import { BY_TCP } from '../../src/engine/arrivals.ts';
 import { ChunkedReader } from '../../src/wire/chunked.ts';
 import { ClientConnection } from '../../src/wire/client-connection.ts';
 import { openStream } from '../../src/wire/client-socket.ts';
@@ -78,6 +79,7 @@ export function dribbleHead(head: Buffer): void {
   const socket = Object.assign(new EventEmitter(), stub);
   const deadlines = { nowMs: 0, add: () => {}, delete: () => {} };
   const context = { deadlines, options: { limits: LIMITS } };
-  new ClientConnection(context as unknown as WireContext, openStream(socket as unknown as Socket), false);
+  const open = openStream(socket as unknown as Socket);
+  new ClientConnection(context as unknown as WireContext, open, BY_TCP, false);
   for (let at = 0; at < head.length - 1; at++) socket.emit('data', head.subarray(at, at + 1));
 }

@@ -116,8 +116,6 @@ function weakerThan(
   if (isTls && (verify === 'required' || verify === 'optional')) {
     return 'its clients show certificates, which Lockstep does not ask for: keep HAProxy in front of this address';
   }
-  if (parameters.has('accept-proxy'))
-    return 'its clients come with the PROXY protocol, which is not in this version';
   if (!isTls && redirects !== null) {
     return `HAProxy redirects to https here (line ${redirects.line}), which Lockstep does not: leave this address to HAProxy`;
   }

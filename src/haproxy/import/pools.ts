@@ -84,7 +84,6 @@ function toCandidate(server: Server, defaultPort: number | null, own: readonly s
 
 function unusableBy(server: Server): string | null {
   if (has(server, 'ssl')) return 'it is spoken to with TLS, and Lockstep speaks plain HTTP to servers';
-  if (sendProxyOf(server) !== 'none') return 'it gets the PROXY protocol, which is not in this version';
   const protocol = parameterOf(server, 'proto');
   if (protocol === 'h2' || protocol === 'fcgi')
     return `it is spoken to with ${protocol}, and Lockstep speaks HTTP/1.1`;

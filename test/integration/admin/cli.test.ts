@@ -50,6 +50,17 @@ describe('the changing verbs', () => {
       },
     },
     {
+      line: 'put v3 --upstream c:80 --send-proxy v2',
+      want: {
+        verb: 'put',
+        id: 'v3',
+        upstreams: ['http://c:80'],
+        sameBuild: false,
+        declared: null,
+        sendProxy: 'v2',
+      },
+    },
+    {
       line: 'put v3 --upstream c:80 --accepts-clients-of v1 --accepts-clients-of ^1.4',
       want: {
         verb: 'put',

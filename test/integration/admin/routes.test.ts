@@ -190,6 +190,22 @@ describe('changes', () => {
       },
     },
     {
+      name: 'put, with a PROXY header',
+      given: () =>
+        at('/v1/versions/v3', {
+          method: 'PUT',
+          body: { upstreams: ['http://10.0.0.1:80'], sendProxy: 'v2' },
+        }),
+      want: {
+        verb: 'put',
+        id: 'v3',
+        upstreams: ['http://10.0.0.1:80'],
+        sameBuild: false,
+        declared: null,
+        sendProxy: 'v2',
+      },
+    },
+    {
       name: 'put',
       given: () => at('/v1/versions/v3', { method: 'PUT', body: { upstreams: ['http://10.0.0.1:80'] } }),
       want: { verb: 'put', id: 'v3', upstreams: ['http://10.0.0.1:80'], sameBuild: false, declared: null },

@@ -32,6 +32,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
     drain: null,
     cutoffReason: null,
     reports: 'v1',
+    sendProxy: 'none',
     acceptsClientsOf: [],
     canary: null,
     ...differences,

@@ -30,6 +30,7 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
     drain: null,
     cutoffReason: null,
     reports: 'v1',
+    sendProxy: 'none',
     acceptsClientsOf: [],
     canary: null,
     ...more,

@@ -216,3 +216,9 @@ Nothing is wrong.
   left
 `);
 });
+
+test('a pool whose connections begin with a PROXY header is told', () => {
+  const told = 'v2: connections to its servers begin with a PROXY header (v2)';
+  expect(render(statusOf([{ ...v2, sendProxy: 'v2' }]))).toContain(told);
+  expect(render(statusOf([v2]))).not.toContain('PROXY');
+});

@@ -81,11 +81,18 @@ const rows: readonly Mistake[] = [
     ],
   },
   {
-    name: 'the PROXY protocol',
-    given: 'listen: [{ address: 127.0.0.1:1, proxyProtocol: [] }]',
+    name: 'the PROXY protocol of nobody, and of what is no network',
+    given:
+      'listen: [{ address: 127.0.0.1:1, proxyProtocol: [] }, { address: 127.0.0.1:2, proxyProtocol: [lb] }]',
     want: [
-      '1: listen[0].proxyProtocol: expected a known key, got "proxyProtocol", which is not in this version',
+      '1: listen[0].proxyProtocol: expected a list with at least one item, got an empty one',
+      '1: listen[1].proxyProtocol[0]: expected a network such as 10.0.0.0/8 or 2001:db8::/32, got "lb"',
     ],
+  },
+  {
+    name: 'a PROXY header that there is none of',
+    given: 'versions: { v1: { upstreams: ["http://a:1"], sendProxy: v3 } }\nactive: v1',
+    want: ['1: versions.v1.sendProxy: expected none, v1 or v2, got "v3"'],
   },
 
   {

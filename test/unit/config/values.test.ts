@@ -31,6 +31,25 @@ const rows: { name: string; given: string; pick: (config: Config) => unknown; wa
     ],
   },
   {
+    name: 'peers whose connections begin with a PROXY header',
+    given: 'listen: [{ address: 127.0.0.1:80, proxyProtocol: [10.0.0.5, "2001:DB8::/32"] }, 127.0.0.1:81]',
+    pick: (c) => c.listen,
+    want: [
+      { host: '127.0.0.1', port: 80, tls: null, proxyProtocol: ['10.0.0.5/32', '2001:db8::/32'] },
+      { host: '127.0.0.1', port: 81, tls: null },
+    ],
+  },
+  {
+    name: 'servers that want a PROXY header',
+    given:
+      'versions: { v1: { upstreams: ["http://a"], sendProxy: v2 }, v2: { upstreams: ["http://b"], sendProxy: none } }\nactive: v1',
+    pick: (c) => c.versions,
+    want: [
+      { id: 'v1', upstreams: ['a:80'], sendProxy: 'v2' },
+      { id: 'v2', upstreams: ['b:80'] },
+    ],
+  },
+  {
     name: 'TLS files from the folder of the file',
     given: 'listen: [{ address: 0.0.0.0:443, tls: { cert: tls/a.pem, key: /srv/a.key } }, 127.0.0.1:80]',
     pick: (c) => c.listen,

@@ -32,6 +32,7 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
     drain: null,
     cutoffReason: null,
     reports: 'v1',
+    sendProxy: 'none',
     acceptsClientsOf: [],
     canary: null,
   };

@@ -87,6 +87,13 @@ describe('versions of the table', () => {
     expect(table.versions.get('x')!.upstreams).toHaveLength(hasEnded(state) ? 0 : 1);
   });
 
+  it('know with what connections to their upstreams begin', () => {
+    const deployment = deploymentOf(version('v1', 'draining'), version('v2', 'active', { sendProxy: 'v2' }));
+    const { versions } = buildTable(deployment, options());
+    expect(versions.get('v1')!.upstreams[0]).not.toHaveProperty('sendProxy');
+    expect(versions.get('v2')!.upstreams[0]).toMatchObject({ sendProxy: 'v2' });
+  });
+
   it('know whose clients they accept: of all that are and were', () => {
     const accepting = version('1.5.0', 'active', { acceptsClientsOf: ['^1.4', 'main', 'v9'] });
     const deployment = {

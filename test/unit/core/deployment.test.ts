@@ -266,6 +266,20 @@ describe('put', () => {
   );
 });
 
+describe('with what connections to a version begin', () => {
+  const put = (more: object) => ({ ...change.put('v3', 'http://c:80'), ...more }) as Change;
+
+  it('is kept, left as it was, and taken away; said again it changes nothing', () => {
+    const first = apply(EMPTY_DEPLOYMENT, put({ sendProxy: 'v2' }));
+    expect(find(first, 'v3')).toMatchObject({ sendProxy: 'v2' });
+    expect(isNoOp(first, put({ sendProxy: 'v2' }))).toBe(true);
+    const moved = apply(first, put({ upstreams: ['http://d:80'] }));
+    expect(find(moved, 'v3')).toMatchObject({ sendProxy: 'v2' });
+    expect(find(apply(moved, put({ sendProxy: 'v1' })), 'v3')).toMatchObject({ sendProxy: 'v1' });
+    expect(find(apply(moved, put({ sendProxy: 'none' })), 'v3')).not.toHaveProperty('sendProxy');
+  });
+});
+
 describe('whose clients a version accepts', () => {
   const put = (more: object) => ({ ...change.put('v3', 'http://c:80'), ...more }) as Change;
   const accepts = (deployment: Deployment) =>

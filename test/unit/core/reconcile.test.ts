@@ -243,3 +243,14 @@ describe('whose clients a declared version accepts', () => {
     expect(next.epoch).toBe(first.epoch + 1);
   });
 });
+
+describe('with what connections to a declared version begin', () => {
+  const proxied = { ...declared('v1'), sendProxy: 'v2' as const };
+  it('is what the file says, and the request when it says nothing', () => {
+    const first = accepted(reconcile(EMPTY_DEPLOYMENT, [proxied], 'v1', NOW)).next;
+    expect(first.versions[0]).toMatchObject({ sendProxy: 'v2' });
+    expect(accepted(reconcile(first, [proxied], 'v1', NOW)).next).toBe(first);
+    const { next } = accepted(reconcile(first, [declared('v1')], 'v1', NOW));
+    expect(next.versions[0]).not.toHaveProperty('sendProxy');
+  });
+});
