@@ -4,6 +4,7 @@
 
 import { findNearest } from '../../core/nearest.ts';
 import { readChecks } from './checks.ts';
+import { type DnsNames, readDnsNames } from './dns-names.ts';
 import { type RuntimeSocket, readRuntimeSocket } from './driving.ts';
 import type { Entry } from './entry.ts';
 import { readTrustedProxies } from './forwarding.ts';
@@ -46,7 +47,8 @@ export interface Imported {
   readonly affinity: Entry | null;
   readonly trustedProxies: Entry | null;
   readonly versions: readonly Pool[];
-  readonly active: string;
+  readonly active: string | null;
+  readonly dnsNames: DnsNames | null;
   readonly runtimeSocket: RuntimeSocket | null;
   readonly health: readonly Entry[];
   readonly limits: readonly Entry[];
@@ -82,6 +84,7 @@ function readBackend(
   const ports = [...new Set(listeners.map(({ port }) => port))];
   const { versions, active } = readPools(backend, all, split, listeners, findings);
   const servers = inUse(all, versions);
+  const dnsNames = readDnsNames(servers, sections, findings);
   const persistence = readPersistence(backend, servers, findings);
   const health = readChecks(backend, servers, findings);
   const limits = readLimits({ globals, frontends, backend, servers }, findings);
@@ -116,6 +119,7 @@ function readBackend(
     trustedProxies,
     versions,
     active,
+    dnsNames,
     runtimeSocket: readRuntimeSocket(globals),
     health,
     limits,

@@ -4,6 +4,7 @@
 import { findNearest } from '../../core/nearest.ts';
 import { VERSION_ID } from '../../core/versions.ts';
 import { isOwn, readServerAddress } from './address.ts';
+import { isSrvName } from './dns-names.ts';
 import type { Listener } from './listeners.ts';
 import type { Findings, Place } from './place.ts';
 import { has, parameterOf, type Server } from './servers.ts';
@@ -26,8 +27,9 @@ export interface Pool {
 }
 
 export interface Pools {
+  /** None where all servers are found in DNS. */
   readonly versions: readonly Pool[];
-  readonly active: string;
+  readonly active: string | null;
 }
 
 export interface Split {
@@ -41,6 +43,8 @@ interface Candidate {
   readonly address: string;
   /** Why Lockstep cannot use it; null when it can. */
   readonly unusable: string | null;
+  /** By an SRV name: discovery.dns, and no pool, has its servers. */
+  readonly isFound: boolean;
   /** Why HAProxy gives it no new sessions; null when it does. */
   readonly idle: string | null;
   readonly sendProxy: SendProxy;
@@ -57,7 +61,15 @@ export function readPools(
   // A server without a port has the one that the client came to: known where there is but one.
   const defaultPort = ports.length === 1 ? ports[0]! : null;
   const own = listeners.filter(({ leftOut }) => leftOut === null).map(({ address }) => address);
-  const candidates = servers.map((server) => toCandidate(server, defaultPort, own));
+  const all = servers.map((server) => toCandidate(server, defaultPort, own));
+  const candidates = all.filter(({ isFound }) => !isFound);
+  const found = all.find(({ isFound }) => isFound);
+  if (found !== undefined) {
+    const why =
+      'its servers are found in DNS: each is of the version that it says it runs (discovery.version)';
+    findings.note(found.server, 'changed', 'server-template', why);
+    if (candidates.length === 0 && split === null) return { versions: [], active: null };
+  }
   const parts = split === null ? [candidates] : divide(candidates, split, backend, findings);
   const ids = parts.map((_, index) => split?.names?.[index] ?? `v${index + 1}`);
   tellIds(ids, split, parts, backend, findings);
@@ -71,14 +83,17 @@ export function readPools(
 
 function toCandidate(server: Server, defaultPort: number | null, own: readonly string[]): Candidate {
   const read = readServerAddress(server.address, defaultPort);
+  const sendProxy = sendProxyOf(server);
+  const isFound = isSrvName(server.address) && unusableBy(server) === null && sendProxy === 'none';
   const isItself = read.ok && isOwn(read.host, read.port, own);
   const unusable = isItself ? 'HAProxy itself listens there' : read.ok ? unusableBy(server) : read.why;
   return {
     server,
     address: read.ok ? read.address : server.address,
     unusable,
+    isFound,
     idle: idleBy(server),
-    sendProxy: sendProxyOf(server),
+    sendProxy,
   };
 }
 
@@ -88,9 +103,6 @@ function unusableBy(server: Server): string | null {
   if (protocol === 'h2' || protocol === 'fcgi')
     return `it is spoken to with ${protocol}, and Lockstep speaks HTTP/1.1`;
   if (has(server, 'socks4')) return 'it is reached through a SOCKS proxy';
-  if (server.isTemplate && server.address.startsWith('_')) {
-    return 'its servers are found by an SRV record: name them by address';
-  }
   return null;
 }
 

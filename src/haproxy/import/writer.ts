@@ -29,6 +29,7 @@ export function writeConfiguration(imported: Imported): string {
     single(imported.affinity),
     single(imported.trustedProxies),
     versionsBlock(imported.versions, imported.active),
+    discoveryBlock(imported),
     section('health', imported.health),
     section('limits', imported.limits),
     drivingBlock(imported),
@@ -64,7 +65,8 @@ function listenBlock(listeners: readonly Listener[]): string[] {
   return ['# HAProxy has to give these addresses up before Lockstep can listen there.', 'listen:', ...lines];
 }
 
-function versionsBlock(versions: readonly Pool[], active: string): string[] {
+function versionsBlock(versions: readonly Pool[], active: string | null): string[] {
+  if (active === null) return [];
   const lines = versions.flatMap(({ id, upstreams, sendProxy }) => [
     `  ${scalar(id)}:`,
     '    upstreams:',
@@ -81,6 +83,30 @@ function versionsBlock(versions: readonly Pool[], active: string): string[] {
     'versions:',
     ...lines,
     line(0, `active: ${scalar(active)}`, 'at the first start; afterwards the stored state says'),
+  ];
+}
+
+/** In force, or commented out as a suggestion. */
+function discoveryBlock({ dnsNames, health }: Imported): string[] {
+  if (dnsNames === null) return [];
+  const { names, resolvers, isInForce } = dnsNames;
+  const isHeard = health.some(({ key, value }) => key === 'path' && value !== null);
+  const mark = isInForce ? '' : '# ';
+  const version = isHeard ? '{ header: x-app-version }' : '{ path: /version }';
+  return [
+    '# Servers that come and go in DNS. Each is of the version that it says it runs, and moves when it says another.',
+    ...(isInForce
+      ? []
+      : ['# To use it instead of an upstream by name, have your servers say their version:']),
+    `${mark}discovery:`,
+    `${mark}  dns:`,
+    ...names.map(({ name, type, port, every, ...from }) => {
+      const where = port === null ? '' : `, port: ${port}`;
+      const entry = `- { name: ${scalar(name)}, type: ${type}${where}, every: ${every} }`;
+      return `${mark}${line(4, entry, shortPlace(from))}`;
+    }),
+    ...(resolvers.length === 0 ? [] : [`${mark}  resolvers: ${list(resolvers)}`]),
+    `${mark}${line(2, `version: ${version}`, isHeard ? 'in answers to health checks' : 'a path that answers with it alone')}`,
   ];
 }
 

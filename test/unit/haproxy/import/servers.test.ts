@@ -267,6 +267,64 @@ describe('the backend', () => {
   });
 });
 
+describe('servers that are found in DNS', () => {
+  const RESOLVERS =
+    'resolvers r\nnameserver a 10.0.0.53:53\nnameserver b udp@[::1]:8600\nnameserver c /run/dns\nhold valid 5s\n';
+
+  it('by an SRV name are in no version: discovery finds them, and says where it looks', () => {
+    const text = `${RESOLVERS}${farm('option httpchk GET /up\nserver-template web 5 _web._tcp.shop.internal resolvers r check')}`;
+    const { versions, active, discovery } = printed(text);
+    expect({ versions, active, discovery }).toEqual({
+      versions: undefined,
+      active: undefined,
+      discovery: {
+        dns: [{ name: '_web._tcp.shop.internal', type: 'srv', every: '5s' }],
+        resolvers: ['10.0.0.53:53', '[::1]:8600'],
+        version: { header: 'x-app-version' },
+      },
+    });
+  });
+
+  it('say their version at a path where checks only connect', () => {
+    expect(printed(farm('server-template web 5 _web._tcp.shop.internal')).discovery.version).toEqual({
+      path: '/version',
+    });
+  });
+
+  it('stand beside a version of others', () => {
+    const { versions, active } = printed(
+      farm('server a 10.0.0.1:80\nserver-template web 5 _web._tcp.shop.internal'),
+    );
+    expect({ versions, active }).toEqual({
+      versions: { v1: { upstreams: ['http://10.0.0.1:80'] } },
+      active: 'v1',
+    });
+  });
+
+  it('by an ordinary name are one upstream, and discovery is suggested, as it would be taken', () => {
+    const { discovery, yaml } = printed(
+      `${RESOLVERS}${farm('server-template web 5 Shop.internal:81 resolvers r')}`,
+    );
+    expect(discovery).toBeUndefined();
+    const suggested = yaml.split('\n').filter((line: string) => /^# (?:discovery:| {2})/.test(line));
+    const uncommented = suggested.map((line: string) => line.slice(2)).join('\n');
+    expect(parse(uncommented).discovery).toEqual({
+      dns: [{ name: 'shop.internal', type: 'a', port: 81, every: '5s' }],
+      resolvers: ['10.0.0.53:53', '[::1]:8600'],
+      version: { path: '/version' },
+    });
+    const checked = parseConfig(`${yaml}\n${uncommented}`, 'lockstep.yaml', {});
+    expect(checked.ok ? [] : checked.problems).toEqual([]);
+  });
+
+  it('cannot be split', () => {
+    const text = farm('server-template web 2 _web._tcp.shop.internal');
+    expect(problemsOf(runImport(text, { split: { parts: [['web1'], ['web2']], names: null } }))[0]).toMatch(
+      /^7: expected a server of backend b in --split, got "web1": there is none/,
+    );
+  });
+});
+
 describe('the runtime socket', () => {
   const suggested = (socket: string) =>
     printed(`global\n${socket}\n${farm('server a 10.0.0.1:80')}`).yaml.match(
