@@ -66,7 +66,7 @@ export function readPools(
   const found = all.find(({ isFound }) => isFound);
   if (found !== undefined) {
     const why =
-      'its servers are found in DNS: each is of the version that it says it runs (discovery.version)';
+      'its servers are found in DNS: each is of the version that it says it runs (discovery.version); promote the first one yourself';
     findings.note(found.server, 'changed', 'server-template', why);
     if (candidates.length === 0 && split === null) return { versions: [], active: null };
   }

@@ -26,6 +26,7 @@ const WORDS = [
   ],
   ...[
     'server-template',
+    '_web._tcp.x.example',
     'default-server',
     'cookie',
     'insert',
