@@ -17,6 +17,17 @@ export function tellCanary({ id, weight, canary }: VersionStatus, active: string
   return wrap(`${place}; ${end}`.trimEnd(), '  ', now.columns);
 }
 
+/** The same in one short line, where it is known whose canary it is. */
+export function tellCanaryStep(
+  { id, weight, canary }: VersionStatus,
+  active: string | null,
+  now: Now,
+): string {
+  if (canary === null) return '';
+  const place = `step ${canary.step} of ${canary.steps.length}, ${weight}% of new sessions`;
+  return `${place}; ${tellNext(canary, now)}. ${tellAnalysis(id, active, canary)}`.trimEnd();
+}
+
 function tellNext({ paused, nextAt, analysis, bounds }: CanaryStatus, { nowMs, timeZone }: Now): string {
   if (paused) return 'paused';
   if (nextAt === null) return 'no step follows';

@@ -121,7 +121,7 @@ const INTERRUPTIONS: readonly Interruption[] = [
       await scene.gateway.admin.promote('v1');
       return leave;
     },
-    shows: 'waits until nobody needs the hosts: v0 draining',
+    shows: '… v0: 0 live, 1 stream',
   },
   {
     step: 'hooks',
@@ -163,7 +163,7 @@ const INTERRUPTIONS: readonly Interruption[] = [
       await swap(scene);
       return () => scene.gateway.admin.promote('v2');
     },
-    shows: 'v2 is at step 1 of 2 (50, 100), 50% of new sessions',
+    shows: 'step 1 of 2, 50% of new sessions',
   },
   {
     step: 'drained',
@@ -171,7 +171,7 @@ const INTERRUPTIONS: readonly Interruption[] = [
       await swap(scene);
       return holdStream(scene);
     },
-    shows: 'v1 draining; ',
+    shows: '… v1: ',
   },
 ];
 
@@ -239,7 +239,7 @@ describe('the command', () => {
     const leave = await holdStream(scene);
     const back = ['v3', '--hosts', scene.farm.named('web01', 'web02'), '--each', scene.farm.hook];
     const second = scene.lockstep(...back, '--patience', '1s');
-    await told(second, 'v2 draining; ');
+    await told(second, '… v2: ');
     await gateway.kill();
     expect(await second.exit).toBe(1);
     expect(second.stderr()).toMatch(/no answer from .*connection refused/);

@@ -1,9 +1,11 @@
 // What each step of a deploy works with, and how a step fails.
 
+import type { VersionStatus } from '../../core/status.ts';
 import type { AdminClient } from '../client.ts';
-import { CommandFailure, EXIT, type ExitCode } from '../failure.ts';
+import { CommandFailure, EXIT } from '../failure.ts';
 import type { Now } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
+import { count, tellClock, tellSpan } from '../text.ts';
 import type { Gateway } from './gateway.ts';
 import type { Journal, Step } from './journal.ts';
 import type { DeployView } from './view.ts';
@@ -44,7 +46,16 @@ export function timedOut(what: string, advice: string): CommandFailure {
   return new CommandFailure(EXIT.timedOut, what, advice);
 }
 
-/** Of what a version's servers came to: known to be wrong is a failure, unknown in time is one of time. */
-export function endedAt(exitCode: ExitCode, what: string, advice: string): CommandFailure {
-  return new CommandFailure(exitCode, what, advice);
+/** `v41: 12 live; empty about 03:12 (in 7m)`: first what people wait for. */
+export function tellDraining({ id, sessions, drain }: VersionStatus, { nowMs, timeZone }: Now): string {
+  const { live, streams } = sessions;
+  const left = streams === 0 ? `${live} live` : `${live} live, ${count(streams, 'stream')}`;
+  const emptyAt = drain?.emptyAt ?? null;
+  if (emptyAt === null) {
+    const blockers = drain?.blockers ?? [];
+    return `${id}: ${left}; ${blockers.length === 0 ? 'no estimate yet' : `waits for ${blockers.join(', ')}`}`;
+  }
+  const atMs = Date.parse(emptyAt);
+  const when = atMs > nowMs ? `in ${tellSpan(atMs - nowMs)}` : 'now';
+  return `${id}: ${left}; empty about ${tellClock(atMs, nowMs, timeZone)} (${when})`;
 }

@@ -4,8 +4,7 @@
 import { formatDuration } from '../../core/duration.ts';
 import type { Status } from '../../core/status.ts';
 import { versionPath } from '../change.ts';
-import { tellProgress } from '../status-table.ts';
-import { type Deploy, failed, nowOf, tellWait, timedOut } from './context.ts';
+import { type Deploy, failed, nowOf, tellDraining, tellWait, timedOut } from './context.ts';
 import type { Order } from './gateway.ts';
 import { type Facts, type Found, judgeHosts, type Standing, tellHosts } from './plan.ts';
 
@@ -17,8 +16,8 @@ export async function freeHosts(deploy: Deploy): Promise<string> {
     const isFree = await gateway.follow(wish.timeoutMs, (status) => {
       const draining = drainingOf(found(deploy, status));
       if (draining.length === 0) return true;
-      const waits = draining.map(({ version }) => tellProgress(version, nowOf(deploy)));
-      tellWait(deploy, 'free', `waits until nobody needs the hosts: ${waits.join('; ')}`);
+      const waits = draining.map(({ version }) => tellDraining(version, nowOf(deploy)));
+      tellWait(deploy, 'free', waits.join('; '));
       return null;
     });
     if (isFree === null) {

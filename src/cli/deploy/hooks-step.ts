@@ -91,11 +91,7 @@ async function waitForFormer(deploy: Deploy, { name, process: former }: HostReco
   if (former === null) return;
   const untilMs = terminal.nowMs() + journal.record.wish.hookTimeoutMs;
   while (!signal.aborted && (await isGone(former)) === false) {
-    tellWait(
-      deploy,
-      'hooks',
-      `${name}: the hook of the interrupted deploy still runs (process ${former.pid})`,
-    );
+    tellWait(deploy, 'hooks', `the hook of ${name} that was interrupted still runs (process ${former.pid})`);
     if (terminal.nowMs() > untilMs) {
       throw failed(
         `the hook of the interrupted deploy still runs for ${name}, as process ${former.pid}`,

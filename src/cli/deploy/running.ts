@@ -106,7 +106,7 @@ function titleOf(step: Step, { journal }: Pick<Deploy, 'journal'>): string {
   const { version: id, canary, isSilent } = wish;
   switch (step) {
     case 'free':
-      return 'sees that nobody needs the hosts';
+      return 'waits until nobody needs the hosts';
     case 'hooks':
       return hosts.length === 1 ? 'runs the hook' : `runs the hooks of ${hosts.length} hosts`;
     case 'put':
@@ -114,7 +114,7 @@ function titleOf(step: Step, { journal }: Pick<Deploy, 'journal'>): string {
     case 'healthy':
       return `waits until the servers of ${id} are up${isSilent ? '' : ' and say what they run'}`;
     case 'promote':
-      return `warms ${id} up and promotes it${canary === null ? '' : ` by steps (${canary.steps.join(', ')})`}`;
+      return `warms up and promotes ${id}${canary === null ? '' : ' by steps'}`;
     case 'drained':
       return `waits until ${before ?? 'nothing'} is drained`;
     case 'retire':

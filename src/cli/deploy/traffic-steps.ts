@@ -6,13 +6,12 @@ import { formatDuration } from '../../core/duration.ts';
 import type { Status, VersionStatus } from '../../core/status.ts';
 import { hasEnded, takesNew } from '../../core/versions.ts';
 import { availableUpstreams } from '../advice.ts';
-import { tellCanary } from '../canary-text.ts';
+import { tellCanaryStep } from '../canary-text.ts';
 import { versionPath } from '../change.ts';
 import { PROMOTE_ANSWER_MS } from '../promote.ts';
-import { tellProgress } from '../status-table.ts';
 import { count } from '../text.ts';
 import { followWarming } from '../warm-progress.ts';
-import { type Deploy, failed, nowOf, tellWait, timedOut } from './context.ts';
+import { type Deploy, failed, nowOf, tellDraining, tellWait, timedOut } from './context.ts';
 import type { Order } from './gateway.ts';
 import { findVersion } from './plan.ts';
 import { refuseOthers } from './version-steps.ts';
@@ -42,8 +41,7 @@ export async function promoteVersion(deploy: Deploy): Promise<string> {
     if (version.state === 'active') return version;
     dead.look(version);
     judgeCanary(version);
-    const wide = { ...nowOf(deploy), columns: Number.POSITIVE_INFINITY };
-    const text = tellCanary(version, status.active, wide).join(' ');
+    const text = tellCanaryStep(version, status.active, nowOf(deploy));
     const { step, paused } = version.canary ?? { step: 0, paused: false };
     tellWait(deploy, 'promote', text, `step ${step}${paused ? ' paused' : ''}`);
     return null;
@@ -66,7 +64,7 @@ export async function awaitDrained(deploy: Deploy): Promise<string> {
     }
     if (old === undefined || old.state !== 'draining') return old ?? version;
     dead.look(version);
-    tellWait(deploy, 'drained', tellProgress(old, nowOf(deploy)));
+    tellWait(deploy, 'drained', tellDraining(old, nowOf(deploy)));
     return null;
   });
   if (done === null) {

@@ -5,9 +5,8 @@ import { formatDuration } from '../../core/duration.ts';
 import type { Status, UpstreamStatus, VersionStatus } from '../../core/status.ts';
 import { hasEnded } from '../../core/versions.ts';
 import { versionPath } from '../change.ts';
-import { EXIT } from '../failure.ts';
 import { printable } from '../text.ts';
-import { type Deploy, endedAt, failed, tellWait } from './context.ts';
+import { type Deploy, failed, tellWait, timedOut } from './context.ts';
 import { factsOf } from './free-step.ts';
 import { findVersion, judgeHosts } from './plan.ts';
 
@@ -84,7 +83,8 @@ export async function awaitHealthy(deploy: Deploy): Promise<string> {
   if (done !== null) return done.text;
   const { text, isWrong } = last ?? { text: `${id} was not seen`, isWrong: false };
   const what = `${text}, after ${formatDuration(healthTimeoutMs)}`;
-  throw endedAt(isWrong ? EXIT.failed : EXIT.timedOut, what, 'put it right, then: lockstep deploy --resume');
+  const advice = 'put it right, then: lockstep deploy --resume';
+  throw isWrong ? failed(what, advice) : timedOut(what, advice);
 }
 
 interface Health {

@@ -95,24 +95,31 @@ function plainView(terminal: Terminal): DeployView {
   };
 }
 
+/** The step of the moment stands in the line that is written over; what came of it stays above, with its tick. */
 function liveView(terminal: Terminal): DeployView {
   const { out, err } = terminal;
-  let wait = '';
+  let shown = '';
+  let title = '';
   const show = (line: string) => {
-    if (line === '' && wait === '') return;
+    if (line === '' && shown === '') return;
     err(`\r\u001b[K${line.slice(0, terminal.columns - 1)}`);
-    wait = line;
+    shown = line;
   };
   return {
     tell: (event) => {
       if (event.event === 'wait') {
-        show(`  ${event.text}`);
+        show(`${title}: ${event.text}`);
         return;
       }
-      const before = wait;
+      if (event.event === 'step') title = `▸ ${event.text}`;
+      if (event.event === 'step' && event.state === 'started') {
+        show(title);
+        return;
+      }
+      const before = shown;
       show('');
       for (const line of linesOf(event, terminal.columns)) out(`${line}\n`);
-      // What a hook prints, and a gateway that is gone, do not end the wait.
+      // What a hook prints, and a gateway that is gone, do not end the step.
       if (event.event !== 'step' && event.event !== 'end') show(before);
     },
     close: () => show(''),
@@ -120,7 +127,8 @@ function liveView(terminal: Terminal): DeployView {
 }
 
 function linesOf(event: DeployEvent, columns: number): readonly string[] {
-  const told = (sign: string, text: string) => wrap(`${sign} ${text}`, '  ', columns);
+  const told = (sign: string, text: string) =>
+    wrap(text, '', columns - 2).map((line, index) => `${index === 0 ? sign : ' '} ${line}`);
   switch (event.event) {
     case 'begin':
       return wrap(event.text, '  ', columns);

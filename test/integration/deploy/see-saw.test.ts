@@ -60,12 +60,12 @@ test('two halves take turns, and nobody who has a page open notices', async () =
 
   const hosts = farm.named('web01', 'web02');
   const second = scene.deploy(['v3', '--hosts', hosts, '--each', farm.hook, '--parallel', '2', '--retire']);
-  await waitFor(() => /waits until nobody needs the hosts: v1 draining; 1 live/.test(second.ran.out), {
+  await waitFor(() => /… v1: 1 live/.test(second.ran.out), {
     what: 'the deploy to wait for the reader',
   });
   expect([web01?.updates(), web02?.updates()]).toEqual([0, 0]);
   await reader.leave();
-  await waitFor(() => second.ran.out.includes('… v2 draining; 1 live'), { what: 'the other half to drain' });
+  await waitFor(() => second.ran.out.includes('… v2: 1 live'), { what: 'the other half to drain' });
   expect([web01?.version(), web02?.version()]).toEqual(['v3', 'v3']);
   expect(second.ran.out).toContain('✓ web01 and web02 are free; v1, which was drained, is retired');
   await newcomer.leave();
