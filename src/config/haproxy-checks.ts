@@ -39,8 +39,11 @@ export function checkHaproxy(read: Readable, findings: Findings): void {
   if (timeout > interval) {
     warning(at('timeout'), 'is longer than haproxy.interval: looks at a slow HAProxy come later than that');
   }
-  if (weights === 'share' && sockets.length === 0) {
-    warning(at('weights'), 'agents are told no weights: they know nothing of the other servers of a backend');
+  if (weights === 'share' && sockets.length === 0 && backend?.length !== 1) {
+    warning(
+      at('weights'),
+      'agents are told weights where haproxy.backend names one backend, which versions share',
+    );
   }
   if (agent !== null) checkAgent(agent, read, findings);
 }

@@ -1,7 +1,8 @@
 // What an agent check is answered. HAProxy sets what it is told and nothing else (2.6, configuration.txt, agent-check):
 // - `maint` and `drain` stay until `ready` is said; `up` alone does not take them back.
-// - A percentage is of the weight in HAProxy's configuration, and stays as well: `100%` gives back what another agent took.
-// - An empty line changes nothing. No answer at all is a failed check, which takes the server down: there always is one.
+// - A percentage is of the weight in HAProxy's configuration, and stays as well: `100%` gives back what was taken before.
+//   So each answer says all three.
+// - An empty line changes nothing. No answer at all changes nothing either, but is shown as an invalid one (L7RSP).
 // Pure.
 
 import type { AdminState } from '../core/haproxy.ts';
@@ -9,17 +10,9 @@ import type { AdminState } from '../core/haproxy.ts';
 /** About a server that is nobody's: as it is. */
 export const UNKNOWN = '\n';
 
-export function agentAnswer(wanted: AdminState): string {
-  switch (wanted) {
-    case 'ready':
-      return 'ready up 100%\n';
-    case 'drain':
-      return 'drain up\n';
-    case 'maint':
-      return 'maint\n';
-    default:
-      return wanted satisfies never;
-  }
+/** `percent`: of the weight in HAProxy's configuration; 0 keeps new requests away, and lets persistent ones in. */
+export function agentAnswer(wanted: AdminState, percent = 100): string {
+  return `${wanted} up ${percent}%\n`;
 }
 
 /**

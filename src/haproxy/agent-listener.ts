@@ -4,9 +4,10 @@
 // nothing is to change, and closed; there are never more than a few hundred of them.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import type { AdminState, DrivenVersion, HaproxyPolicy } from '../core/haproxy.ts';
+import type { DrivenVersion, HaproxyPolicy } from '../core/haproxy.ts';
 import { agentAnswer, askedServer, UNKNOWN } from './agent-answer.ts';
-import { type ClaimedServer, serverKey, wantedStates } from './wanted-states.ts';
+import { type ClaimedServer, serverKey, type WantedServer, wantedStates } from './wanted-states.ts';
+import { HEAVIEST, wantedWeights } from './wanted-weights.ts';
 
 const LONGEST_QUESTION = 300;
 const QUESTION_MS = 1_000;
@@ -90,13 +91,13 @@ export class AgentListener {
 
   answerTo(question: string): string {
     this.#asked++;
-    const state = this.#wanted(question);
-    if (state === null) this.#unknown++;
-    return state === null ? UNKNOWN : agentAnswer(state);
+    const answer = this.#answerTo(question);
+    if (answer === null) this.#unknown++;
+    return answer ?? UNKNOWN;
   }
 
-  /** Of servers of that name in several backends, the first that is somebody's. */
-  #wanted(question: string): AdminState | null {
+  /** Of servers of that name in several backends, the first that is somebody's. Null: it is nobody's. */
+  #answerTo(question: string): string | null {
     const asked = askedServer(question);
     if (asked === null) return null;
     const { policy, versions, servers, owners } = this.#ports;
@@ -112,7 +113,17 @@ export class AgentListener {
     for (const { server, version } of wanted) {
       if (this.#owners.size < MOST_OWNERS) this.#owners.set(serverKey(server), version);
     }
-    return wanted.find(({ server }) => isAsked(server))?.state ?? null;
+    const found = wanted.find(({ server }) => isAsked(server));
+    if (found === undefined) return null;
+    return agentAnswer(found.state, this.#percentOf(found, wanted));
+  }
+
+  /** What HAProxy configured servers with is not known here: those of a version are taken to be alike. */
+  #percentOf(found: WantedServer, wanted: readonly WantedServer[]): number {
+    const { policy, versions } = this.#ports;
+    if (policy.weights === 'keep') return 100;
+    const weight = wantedWeights(versions(), wanted, () => 1).get(serverKey(found.server)) ?? HEAVIEST;
+    return weight === 0 ? 0 : Math.max(1, Math.round((weight / HEAVIEST) * 100));
   }
 }
 

@@ -7,7 +7,7 @@ import type { DrivenVersion } from '../core/haproxy.ts';
 import { serverKey, type WantedServer } from './wanted-states.ts';
 
 /** HAProxy takes 0..256; so fine that one percent of a version with ten servers still is some. */
-const HEAVIEST = 256;
+export const HEAVIEST = 256;
 
 /** By serverKey; those that keep their weight are not there. `initialWeight`: of HAProxy's configuration. */
 export function wantedWeights(

@@ -24,7 +24,7 @@ describe.skipIf(!needsTool('haproxy'))('HAProxy, by its agent checks,', () => {
       servers: scene.servers.map(({ address }, at) => {
         const question = asks(NAMES[at]!, address);
         const agent = `agent-check agent-addr 127.0.0.1 agent-port ${port} agent-inter 100ms agent-send "${question}\\n"`;
-        return { name: NAMES[at]!, address, options: `check inter 200ms weight 10 ${agent}` };
+        return { name: NAMES[at]!, address, options: `check inter 200ms weight 100 ${agent}` };
       }),
     });
   const statusesAre = (haproxy: DrivenHaproxy, want: string) =>
@@ -52,7 +52,27 @@ describe.skipIf(!needsTool('haproxy'))('HAProxy, by its agent checks,', () => {
     await statusesAre(haproxy, 'DRAIN DRAIN UP UP');
     await admin.retire('v1');
     await statusesAre(haproxy, 'MAINT MAINT UP UP');
-    expect(Object.values(await haproxy.weights())).toEqual([10, 10, 10, 10]);
+    expect(Object.values(await haproxy.weights())).toEqual([100, 100, 100, 100]);
+  });
+
+  it('is told weights, where versions share its backend and that is asked for', async () => {
+    const haproxy = await startAsking((name) => name);
+    const { admin } = await scene.startGateway({
+      sockets: [],
+      agent: `127.0.0.1:${port}`,
+      servers: SERVERS,
+      weights: 'share',
+    });
+    await admin.wait('v2', 'healthy');
+    await admin.promote('v2', { weight: 20 });
+    const weightsAre = (want: string) =>
+      waitFor(async () => Object.values(await haproxy.weights()).join(' ') === want, {
+        what: `weights to be ${want}`,
+      });
+    await weightsAre('100 100 25 25');
+    await admin.promote('v2');
+    await admin.waitForDrained('v1');
+    await weightsAre('100 100 100 100');
   });
 
   it('brings a server back from maint, and gives it its weight again, whoever took them', async () => {
@@ -66,7 +86,7 @@ describe.skipIf(!needsTool('haproxy'))('HAProxy, by its agent checks,', () => {
     await waitFor(
       async () => {
         const { web01, web02 } = await haproxy.statuses();
-        return web01 === 'UP' && web02 === 'UP' && (await haproxy.weights())['web02'] === 10;
+        return web01 === 'UP' && web02 === 'UP' && (await haproxy.weights())['web02'] === 100;
       },
       { what: 'both to be back' },
     );

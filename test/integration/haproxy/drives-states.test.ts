@@ -129,6 +129,22 @@ describe.skipIf(!needsTool('haproxy'))('servers of HAProxy', () => {
     );
   });
 
+  it('that all drain are reached by who has a persistence cookie, and by nobody else: so a draining version is ready', async () => {
+    const haproxy = await scene.startHaproxy({
+      lines: ['balance roundrobin', 'cookie SRV insert indirect nocache'],
+      servers: scene.servers.map(({ address }, at) => ({
+        name: `web0${at + 1}`,
+        address,
+        options: `check inter 200ms cookie web0${at + 1}`,
+      })),
+    });
+    for (const name of ['web01', 'web02', 'web03', 'web04']) {
+      await haproxy.ask(`set server be_app/${name} state drain`);
+    }
+    expect((await httpRequest(haproxy.url)).status).toBe(503);
+    expect((await httpRequest(haproxy.url, { headers: { cookie: 'SRV=web03' } })).status).toBe(200);
+  });
+
   it('that map to no version are left alone', async () => {
     const haproxy = await scene.startHaproxy();
     await haproxy.ask('set server be_app/web04 state maint');

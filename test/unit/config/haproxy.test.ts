@@ -56,7 +56,7 @@ test('what is dangerous is warned of', () => {
     expect.stringContaining('is longer than haproxy.interval'),
   ]);
   expect(parsed('haproxy: { agent: 127.0.0.1:9091, weights: share }').warnings).toEqual([
-    expect.stringContaining('agents are told no weights'),
+    expect.stringContaining('names one backend'),
   ]);
 });
 

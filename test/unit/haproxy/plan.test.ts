@@ -92,10 +92,15 @@ test('what is remembered is read as it was written, and what is none is forgotte
 
 test.each([
   ['ready', 'ready up 100%\n'],
-  ['drain', 'drain up\n'],
-  ['maint', 'maint\n'],
+  ['drain', 'drain up 100%\n'],
+  ['maint', 'maint up 100%\n'],
 ] as const)('an agent check about a server that is to be %s is answered with %j', (state, want) => {
   expect(agentAnswer(state)).toBe(want);
+});
+
+test('an agent check is told the weight of its server', () => {
+  expect(agentAnswer('ready', 25)).toBe('ready up 25%\n');
+  expect(agentAnswer('ready', 0)).toBe('ready up 0%\n');
 });
 
 test.each([
