@@ -1,6 +1,7 @@
 // Conditions of `use_backend` and `redirect` rules, as far as they speak of the Host field or of TLS alone
 // (configuration.txt, section 7.1). Anything else is not understood here, and said not to be.
 
+import { toNetwork } from './network.ts';
 import type { Directive } from './sections.ts';
 
 const HOST_FETCH = /^(?:req\.)?f?hdr\(host\)(?:,(?:lower|host_only|field\(1,:\)|word\(1,:\)))*$/i;
@@ -59,6 +60,21 @@ export function hostsOf(condition: Condition): readonly string[] | null {
     }
   }
   return hosts.size === 0 ? null : [...hosts];
+}
+
+/** Networks that it asks the client to be of, and nothing else; null when it asks for more, or for something else. */
+export function networksOf(condition: Condition): readonly string[] | null {
+  const networks = new Set<string>();
+  for (const terms of condition) {
+    const [term, ...others] = terms;
+    if (term === undefined || others.length > 0 || term.isNegated || term.tests.length === 0) return null;
+    for (const [fetch, ...given] of term.tests) {
+      const read = given.map(toNetwork);
+      if (fetch !== 'src' || read.length === 0 || read.includes(null)) return null;
+      for (const network of read) networks.add(network!);
+    }
+  }
+  return networks.size === 0 ? null : [...networks];
 }
 
 /**

@@ -2,7 +2,7 @@
 // it was (its clients had to show certificates, or were only redirected to https) is left out, and said to be.
 
 import { readBindAddresses } from './address.ts';
-import { isForPlainClients, readCondition } from './host-rules.ts';
+import { isForPlainClients, networksOf, readCondition } from './host-rules.ts';
 import { readBindParameters } from './parameters.ts';
 import type { Findings, Place } from './place.ts';
 import { type ProxySection, rulesOf } from './proxies.ts';
@@ -87,11 +87,7 @@ function readBind(
   const parameters = new Map(readBindParameters(words).map(({ name, value }) => [name, value]));
   const isTls = parameters.has('ssl');
   const tls = isTls ? certificateOf(bind, words, frontend, surroundings, findings) : null;
-  const proxyProtocol = parameters.has('accept-proxy') ? PRIVATE_NETWORKS : null;
-  if (proxyProtocol !== null) {
-    const why = 'HAProxy believes everybody here; name your load balancer alone in proxyProtocol';
-    findings.note(bind, 'changed', 'bind accept-proxy', why);
-  }
+  const proxyProtocol = readProxyProtocol(bind, parameters, frontend, findings);
   tellParameters(bind, parameters, findings);
   const weaker = weakerThan(parameters, isTls, redirects);
   const why = weaker ?? (typeof tls === 'string' ? tls : null);
@@ -105,6 +101,27 @@ function readBind(
     const usable = typeof tls === 'string' ? null : tls;
     return [{ address, port, tls: usable, proxyProtocol, from: bind, says: 'bind', leftOut: why }];
   });
+}
+
+/** `accept-proxy` takes the header of everybody, `expect-proxy` that of whom its condition names. */
+function readProxyProtocol(
+  bind: Directive,
+  parameters: ReadonlyMap<string, string>,
+  frontend: ProxySection,
+  findings: Findings,
+): readonly string[] | null {
+  const why = 'HAProxy believes everybody here; name your load balancer alone in proxyProtocol';
+  if (parameters.has('accept-proxy')) {
+    findings.note(bind, 'changed', 'bind accept-proxy', why);
+    return PRIVATE_NETWORKS;
+  }
+  const [rule] = rulesOf(frontend, 'tcp-request connection expect-proxy');
+  if (rule === undefined) return null;
+  findings.carry(rule);
+  const condition = readCondition(rule.words, frontend.own);
+  const networks = condition === null ? null : networksOf(condition);
+  if (networks === null) findings.note(rule, 'changed', 'tcp-request connection', why);
+  return networks ?? PRIVATE_NETWORKS;
 }
 
 function weakerThan(

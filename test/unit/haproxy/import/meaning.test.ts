@@ -69,6 +69,17 @@ describe('listeners', () => {
     expect(tlsOf('daemon')).toBe('x.pem');
   });
 
+  it.each([
+    { given: 'if { src 10.1.0.0/16 192.0.2.7 }', want: ['10.1.0.0/16', '192.0.2.7/32'] },
+    { given: 'if balancers', want: ['10.2.0.0/16'] },
+    { given: 'if !{ src 10.1.0.0/16 }', want: expect.arrayContaining(['10.0.0.0/8', '127.0.0.0/8']) },
+    { given: 'if { src -f /etc/nets }', want: expect.arrayContaining(['10.0.0.0/8']) },
+    { given: '', want: expect.arrayContaining(['10.0.0.0/8']) },
+  ])('take PROXY headers of whom HAProxy expects them: $given', ({ given, want }) => {
+    const rule = `acl balancers src 10.2.0.0/255.255.0.0\ntcp-request connection expect-proxy layer4 ${given}`;
+    expect(listenOf(`bind :80\n${rule}`)).toEqual([{ address: '0.0.0.0:80', proxyProtocol: want }]);
+  });
+
   it('at one address are one', () => {
     expect(listenOf('bind :80\nbind *:80')).toEqual(['0.0.0.0:80']);
   });
