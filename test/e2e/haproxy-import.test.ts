@@ -78,7 +78,7 @@ describe.skipIf(!needsTool('haproxy'))('HAProxy, replaced by what was imported f
   async function answers(): Promise<void> {
     await waitFor(
       async () => (await httpRequest(`${origin}/`, { timeoutMs: 2_000 }).catch(() => null))?.status === 200,
-      { what: 'an answer from the old servers' },
+      { what: 'an answer from the old servers', timeoutMs: 40_000 },
     );
   }
   const counts = () => old.map((upstream) => upstream.requestCount());
@@ -97,7 +97,9 @@ describe.skipIf(!needsTool('haproxy'))('HAProxy, replaced by what was imported f
     return counts().map((count, index) => count - before[index]!);
   }
 
-  test('the same servers answer, each session from one of them, and the other half is one command away', async () => {
+  test('the same servers answer, each session from one of them, and the other half is one command away', {
+    timeout: 180_000,
+  }, async () => {
     const throughHaproxy = await browse(4);
     expect(throughHaproxy.filter((count) => count > 0)).toHaveLength(1);
     const args = ['import', file, '--split', 'web01,web02|web03,web04'];
@@ -120,7 +122,7 @@ describe.skipIf(!needsTool('haproxy'))('HAProxy, replaced by what was imported f
     const kept = browserWithCookies({ origin });
     const page = kept.openTab();
     await page.load('/');
-    await admin.wait('v2', 'healthy', '20s');
+    await admin.wait('v2', 'healthy', '40s');
     await admin.promote('v2');
     const fresh = browserWithCookies({ origin });
     await fresh.openTab().load('/');
