@@ -31,6 +31,8 @@ export interface DrivenOptions {
   readonly pools?: readonly DrivenPool[];
   /** Lines of each backend; default: balance roundrobin. */
   readonly lines?: readonly string[];
+  /** Of its UNIX socket; default: admin. */
+  readonly level?: 'admin' | 'operator' | 'user';
   /** A master and a worker, which can be reloaded. */
   readonly isMaster?: boolean;
 }
@@ -70,7 +72,10 @@ export async function startDrivenHaproxy(options: DrivenOptions): Promise<Driven
   const file = join(folder.path, 'haproxy.cfg');
   const socket = join(folder.path, 'admin.sock');
   const lines = options.lines ?? ['balance roundrobin'];
-  await writeFile(file, configuration(pools, lines, { ports, tcpPort: tcpPort!, socket }));
+  await writeFile(
+    file,
+    configuration(pools, lines, { ports, tcpPort: tcpPort!, socket, level: options.level ?? 'admin' }),
+  );
   let process: TestProcess | null = null;
   const ask = (line: string) => askSocket(socket, line);
   const rows = async (): Promise<readonly Readonly<Record<string, string>>[]> =>
@@ -162,7 +167,12 @@ function stateOf(mask: number): string {
 function configuration(
   pools: readonly DrivenPool[],
   lines: readonly string[],
-  at: { readonly ports: readonly number[]; readonly tcpPort: number; readonly socket: string },
+  at: {
+    readonly ports: readonly number[];
+    readonly tcpPort: number;
+    readonly socket: string;
+    readonly level: string;
+  },
 ): string {
   const blocks = pools.map(({ backend, servers }, index) =>
     [
@@ -178,7 +188,7 @@ function configuration(
   );
   return `global
   maxconn 500
-  stats socket ${at.socket} mode 600 level admin expose-fd listeners
+  stats socket ${at.socket} mode 600 level ${at.level} expose-fd listeners
   stats socket ipv4@127.0.0.1:${at.tcpPort} level admin
 defaults
   mode http

@@ -84,6 +84,20 @@ describe.skipIf(!needsTool('haproxy'))('several HAProxy processes', () => {
     expect((await admin.status()).active).toBe('v2');
   });
 
+  it('of which one allows too little are told of with that', async () => {
+    const one = await scene.startHaproxy({ level: 'operator' });
+    const { admin } = await scene.startGateway({ sockets: [one.socket] });
+    const failed = await waitFor(async () => (await admin.status()).haproxy!.failedStep, {
+      what: 'the step to fail',
+    });
+    expect(failed).toMatchObject({
+      version: 'v2',
+      socket: one.socket,
+      why: expect.stringMatching(/refuses drain for be_app\/web03: ".*[Pp]ermission denied.*"/),
+    });
+    await admin.promote('v2', { force: true });
+  });
+
   it('are not held up by one that is away, which is shown, and set when it is back', async () => {
     const [one, two] = [await scene.startHaproxy(), await scene.startHaproxy()];
     const gateway = await scene.startGateway({ sockets: [one.socket, two.socket] });

@@ -1,7 +1,9 @@
 // Two Lockstep control planes are pointed at one HAProxy by mistake: one drives, the other one finds out, does not, and says
 // so. When the first is gone, by its own will or not, the second one takes over.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { passOn, startBrokenRuntimeSocket } from '../../kit/broken-runtime-socket.ts';
 import type { TestGateway } from '../../kit/gateway.ts';
 import { needsTool } from '../../kit/tools.ts';
 import { waitFor } from '../../kit/wait-for.ts';
@@ -54,6 +56,35 @@ describe.skipIf(!needsTool('haproxy'))('of two control planes at one HAProxy', (
       timeoutMs: 20_000,
     });
     for (const gateway of both) expect(await eventsOf(gateway, 'haproxy-contested')).toEqual([]);
+  });
+
+  it('that keeps no marks, as before 2.5, neither fights on: both stop setting what the other sets back', async () => {
+    const haproxy = await scene.startHaproxy();
+    const pass = passOn(haproxy.socket);
+    const old = await startBrokenRuntimeSocket((line, socket) =>
+      pass(line.replaceAll(/\b(experimental-mode on|[gs]et var) ?/g, 'unknown-to-it '), socket),
+    );
+    try {
+      const settings = { sockets: [old.socket], interval: '100ms' };
+      const both = await Promise.all([
+        scene.startGateway(settings),
+        scene.startGateway(settings, { active: 'v2' }),
+      ]);
+      await waitFor(async () => (await Promise.all(both.map(roleOf))).includes('contested'), {
+        what: 'one to give way',
+        timeoutMs: 20_000,
+      });
+      await waitFor(
+        async () => {
+          const before = JSON.stringify(await haproxy.states());
+          await sleep(500);
+          return JSON.stringify(await haproxy.states()) === before;
+        },
+        { what: 'the states to stay', timeoutMs: 20_000 },
+      );
+    } finally {
+      await old.stop();
+    }
   });
 
   it('with a backend each, both drive', async () => {
