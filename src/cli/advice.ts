@@ -17,7 +17,7 @@ export function advise(status: Status): string | null {
 }
 
 /** Upstreams that take requests: an upstream not checked yet does. */
-export function availableUpstreams(version: VersionStatus): number {
+export function availableUpstreams(version: Pick<VersionStatus, 'upstreams'>): number {
   return version.upstreams.filter(({ enabled, health }) => enabled && health !== 'down').length;
 }
 

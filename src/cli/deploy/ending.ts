@@ -3,6 +3,7 @@
 // printed. What others changed meanwhile is left to them. In every case it is said how things stand then.
 
 import type { Status, VersionStatus } from '../../core/status.ts';
+import { isGone } from '../../journal-file.ts';
 import { availableUpstreams } from '../advice.ts';
 import { versionPath } from '../change.ts';
 import { type CommandFailure, EXIT } from '../failure.ts';
@@ -24,9 +25,15 @@ const PATIENCE_MS = 5_000;
 export async function takeBack(deploy: Deploy, why: CommandFailure | null): Promise<Ending> {
   const gateway = calmGateway(deploy);
   try {
-    if (!(why instanceof Interrupted)) await undo(deploy, gateway, why);
+    const trouble =
+      why instanceof Interrupted ? null : await undo(deploy, gateway, why).then(noTrouble, tellTrouble);
     const status = await gateway.look();
-    return { states: tellStates(deploy.journal.record, status), next: nextOf(deploy.journal.record, status) };
+    const { record } = deploy.journal;
+    const running = await tellRunning(record);
+    return {
+      states: [...(trouble === null ? [] : [trouble]), ...tellStates(record, status), ...running],
+      next: nextOf(record, status),
+    };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const { record } = deploy.journal;
@@ -35,6 +42,25 @@ export async function takeBack(deploy: Deploy, why: CommandFailure | null): Prom
       next: ['lockstep deploy --resume', 'lockstep deploy --abort'],
     };
   }
+}
+
+function noTrouble(): null {
+  return null;
+}
+
+function tellTrouble(error: unknown): string {
+  return `it could not be taken back: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+/** Hooks that a deploy left running when it was killed. */
+async function tellRunning({ hosts }: DeployRecord): Promise<readonly string[]> {
+  const told: string[] = [];
+  for (const { name, process: hook } of hosts) {
+    if (hook !== null && (await isGone(hook)) === false) {
+      told.push(`the hook of ${name} still runs, as process ${hook.pid}`);
+    }
+  }
+  return told;
 }
 
 /** The one of the deploy is ended with it. */

@@ -158,7 +158,7 @@ export class Gateway {
   /** Throws it when that has been so for too long. */
   async #lost(error: Unreachable, sinceMs: number): Promise<void> {
     const { nowMs, view, patienceMs, signal } = this.#options;
-    if (!this.#isToldLost) {
+    if (!this.#isToldLost && patienceMs > 0) {
       this.#isToldLost = true;
       const text = `${error.message}; trying again for ${formatDuration(patienceMs)}`;
       view.tell({ event: 'gateway', state: 'lost', text });

@@ -10,6 +10,7 @@ import { Interrupted } from './gateway.ts';
 import { hookCommand, hookEnvironment } from './hook-command.ts';
 import { type HookEnd, runHook } from './hook-run.ts';
 import type { HostRecord } from './journal.ts';
+import { refuseOthers } from './version-steps.ts';
 
 const LOOK_MS = 500;
 
@@ -24,11 +25,14 @@ export async function runHooks(deploy: Deploy): Promise<string> {
   const waiting = hosts.filter(({ hook }) => hook !== 'done');
   const failures: string[] = [];
   const work = async () => {
-    while (failures.length === 0 && !signal.aborted) {
-      const host = waiting.shift();
-      if (host === undefined) return;
-      const failure = await runOne(deploy, host);
-      if (failure !== null) failures.push(failure);
+    for (let host = waiting.shift(); host !== undefined && !signal.aborted; host = waiting.shift()) {
+      const failure = await runOne(deploy, host).catch((error: unknown) => {
+        waiting.length = 0;
+        throw error;
+      });
+      if (failure === null) continue;
+      failures.push(failure);
+      waiting.length = 0;
     }
   };
   // What one of them throws must not leave the hooks of the others running.
@@ -44,11 +48,13 @@ export async function runHooks(deploy: Deploy): Promise<string> {
 
 /** Null when it went well. */
 async function runOne(deploy: Deploy, host: HostRecord): Promise<string | null> {
-  const { journal, view, terminal, token, signal } = deploy;
+  const { journal, view, terminal, token, signal, gateway } = deploy;
   const { wish } = journal.record;
   const { name } = host;
   await waitForFormer(deploy, host);
   if (signal.aborted) return null;
+  // The one before may have taken long: nobody may have taken the servers meanwhile.
+  refuseOthers(deploy, await gateway.look());
   const again =
     host.hook === 'running'
       ? ' again: it was interrupted'

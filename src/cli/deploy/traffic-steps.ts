@@ -5,20 +5,16 @@
 import { formatDuration } from '../../core/duration.ts';
 import type { Status, VersionStatus } from '../../core/status.ts';
 import { hasEnded, takesNew } from '../../core/versions.ts';
-import { availableUpstreams } from '../advice.ts';
 import { tellCanaryStep } from '../canary-text.ts';
 import { versionPath } from '../change.ts';
 import { PROMOTE_ANSWER_MS } from '../promote.ts';
-import { count } from '../text.ts';
 import { followWarming } from '../warm-progress.ts';
 import { type Deploy, failed, nowOf, tellDraining, tellWait, timedOut } from './context.ts';
+import { deathWatch } from './death-watch.ts';
 import type { Order } from './gateway.ts';
 import { findVersion } from './plan.ts';
 import { refuseOthers } from './version-steps.ts';
 import type { DeployWish } from './wish.ts';
-
-/** None of its servers is up for that long: it is no moment's stumble any more. */
-const DEAD_MS = 15_000;
 
 export async function promoteVersion(deploy: Deploy): Promise<string> {
   const { gateway, journal, client, signal } = deploy;
@@ -34,7 +30,7 @@ export async function promoteVersion(deploy: Deploy): Promise<string> {
     }),
   );
   await journal.note({ served: true });
-  const dead = deadline(deploy);
+  const dead = deathWatch(deploy.terminal.nowMs, wish.healthTimeoutMs);
   // By steps: until the last one. A whole promote is done by now.
   const active = await gateway.follow(Number.POSITIVE_INFINITY, (status) => {
     const version = newVersion(deploy, status);
@@ -52,7 +48,7 @@ export async function promoteVersion(deploy: Deploy): Promise<string> {
 export async function awaitDrained(deploy: Deploy): Promise<string> {
   const { gateway, journal } = deploy;
   const { wish, before } = journal.record;
-  const dead = deadline(deploy);
+  const dead = deathWatch(deploy.terminal.nowMs, wish.healthTimeoutMs);
   if (before === null) return 'no version was active before it: nothing drains';
   const done = await gateway.follow(wish.timeoutMs, (status) => {
     const version = findVersion(status, wish.version);
@@ -128,24 +124,4 @@ function judgeCanary({ id, weight, canary }: VersionStatus): void {
     `look at it, then give it up: lockstep drain ${id}`,
     'canary-halted',
   );
-}
-
-/** Throws when the new version has had nobody to serve it for a while. */
-function deadline({ terminal }: Pick<Deploy, 'terminal'>): { look(version: VersionStatus): void } {
-  let deadSinceMs: number | null = null;
-  return {
-    look: (version) => {
-      if (availableUpstreams(version) > 0) {
-        deadSinceMs = null;
-        return;
-      }
-      deadSinceMs ??= terminal.nowMs();
-      if (terminal.nowMs() - deadSinceMs < DEAD_MS) return;
-      throw failed(
-        `none of the ${count(version.upstreams.length, 'server')} of ${version.id} is up`,
-        'see lockstep status',
-        'dead',
-      );
-    },
-  };
 }

@@ -232,12 +232,13 @@ describe('a deploy', () => {
 
   test('whose version somebody else has put meanwhile ends with 1, and leaves it', async () => {
     const scene = await start();
-    scene.farm.hosts['web04']!.hookMs = 1_000;
+    scene.farm.hosts['web03']!.hookMs = 1_000;
     const run = scene.deploy(toSecondHalf(scene));
-    await told(run, 'web04: runs');
+    await told(run, 'web03: runs');
     await scene.gateway.admin.put('v2', scene.farm.urls('web03', 'web04'));
     expect(await run.exit).toBe(1);
     expect(run.ran.err).toMatch(/v2 is staged already — somebody else may be deploying it/);
+    expect(scene.farm.hosts['web04']?.updates()).toBe(0);
     expect(await states(scene)).toBe('v1 active, v2 staged');
   });
 
@@ -250,6 +251,28 @@ describe('a deploy', () => {
     expect(await run.exit).toBe(1);
     expect(run.ran.err).toMatch(/v1 is active again, and v2 is drain(ing|ed)/);
     socket.abort();
+  });
+
+  test.each([
+    { onFailure: 'stop', end: 'v2 active, v2 active' },
+    { onFailure: 'rollback', end: 'v1 active, v2 draining' },
+  ])('whose servers all die ends with 1; with --on-failure $onFailure: $end', async ({ onFailure, end }) => {
+    const scene = await start();
+    const { web03, web04 } = scene.farm.hosts;
+    holdStream(scene);
+    const more = ['--health-timeout', '1s', '--on-failure', onFailure];
+    const run = scene.deploy([...toSecondHalf(scene), ...more]);
+    await told(run, '… v1: ');
+    const late = holdStream(scene);
+    await waitFor(async () => (await scene.gateway.admin.version('v2')).sessions.streams === 1, {
+      what: 'a stream of v2',
+    });
+    await Promise.all([web03?.kill(), web04?.kill()]);
+    expect(await run.exit).toBe(1);
+    expect(run.ran.err).toContain('no server of v2 is up any more');
+    expect(await states(scene)).toBe(end);
+    expect(run.ran.out).toContain(onFailure === 'stop' ? 'lockstep rollback' : 'v2 drains with');
+    late.abort();
   });
 
   test('that waits too long ends with 3, and goes on waiting when it is resumed', async () => {
