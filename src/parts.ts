@@ -129,7 +129,7 @@ export async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   control.onEvent(() => assets.versionsChanged());
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
-  const metrics = metricsOf(totals, { ...controlled, control, accessLog, webhooks });
+  const metrics = metricsOf(totals, { ...controlled, servers, control, accessLog, webhooks });
   const made = { pinKeys, state, accessLog, metrics, unknownPins, shared, own, assets, haproxy, dataPlane };
   return { ...given, ...made, servers, serverChanges, control, webhooks, previews, skewed, life };
 }
@@ -268,10 +268,18 @@ function metricsOf(
   requests: ExchangeTotals,
   parts: Pick<
     Parts,
-    'shared' | 'dataPlane' | 'control' | 'accessLog' | 'webhooks' | 'assets' | 'haproxy' | 'skewed'
+    | 'shared'
+    | 'dataPlane'
+    | 'control'
+    | 'accessLog'
+    | 'webhooks'
+    | 'assets'
+    | 'haproxy'
+    | 'servers'
+    | 'skewed'
   >,
 ): Metrics['render'] {
-  const { shared, dataPlane, control, accessLog, webhooks, assets, haproxy, skewed } = parts;
+  const { shared, dataPlane, control, accessLog, webhooks, assets, haproxy, servers, skewed } = parts;
   const make = async () => {
     const { Metrics } = await import('./observe/metrics.ts');
     return Metrics.open({
@@ -282,6 +290,7 @@ function metricsOf(
       accessLogDropped: () => accessLog.dropped + shared.board.counted.droppedLines,
       webhooks: () => webhooks.counts,
       assets: () => assets.counts,
+      servers: () => servers.sources,
       haproxy: () => ({ status: haproxy.status, counts: haproxy.counts }),
     });
   };

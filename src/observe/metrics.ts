@@ -10,6 +10,7 @@ import { type AssetNumbers, assetFamilies } from './asset-families.ts';
 import type { ExchangeTotals } from './exchange-totals.ts';
 import { type Family, one, register, type Sample } from './family.ts';
 import { type HaproxyNumbers, haproxyFamilies } from './haproxy-families.ts';
+import { type ServerNumbers, serverFamilies } from './server-families.ts';
 import type { WebhookCounts } from './webhooks.ts';
 
 /** What is read of the data plane; its EngineStats have it. */
@@ -31,6 +32,7 @@ export interface MetricsSources {
   readonly webhooks: () => WebhookCounts;
   readonly assets: () => AssetNumbers;
   readonly haproxy: () => HaproxyNumbers;
+  readonly servers: () => readonly ServerNumbers[];
 }
 
 /** prom-client's own. */
@@ -61,7 +63,7 @@ export class Metrics {
   }
 
   #stateFamilies(): Family[] {
-    const { stats, status, skewed, accessLogDropped, webhooks, assets, haproxy } = this.#sources;
+    const { stats, status, skewed, accessLogDropped, webhooks, assets, haproxy, servers } = this.#sources;
     return [
       ...versionFamilies(() => status().versions),
       ...upstreamFamilies(() => status().versions),
@@ -128,6 +130,7 @@ export class Metrics {
       ...webhookFamilies(webhooks),
       ...assetFamilies(assets),
       ...haproxyFamilies(haproxy),
+      ...serverFamilies(servers),
     ];
   }
 }

@@ -231,6 +231,15 @@ const ALERT_TESTS: readonly AlertTest[] = [
     want: [G],
   },
   {
+    alert: 'LockstepServersUnknown',
+    series: {
+      'lockstep_server_source_up{source="dns",of="a"}': '1x2 0x9',
+      'lockstep_server_source_up{source="dns",of="b"}': '1x2 0x3 1x9',
+    },
+    at: '9m',
+    want: [{ ...G, source: 'dns', of: 'a' }],
+  },
+  {
     alert: 'LockstepHaproxyAway',
     series: {
       'lockstep_haproxy_up{socket="/a"}': '1x2 0x5',

@@ -69,6 +69,9 @@ const CLOSED_SETS: Readonly<Record<string, readonly string[]>> = {
 /** Has a sample only once a drain goes on for long enough to tell; a unit test shows its label. */
 const RARELY_SAMPLED: Readonly<Record<string, readonly string[]>> = {
   lockstep_drain_empty_timestamp_seconds: ['version'],
+  // Where discovery is configured.
+  lockstep_servers: ['source', 'of'],
+  lockstep_server_source_up: ['source', 'of'],
   // Where HAProxy is driven.
   lockstep_haproxy_up: ['socket'],
   lockstep_haproxy_driving: ['socket', 'backend'],

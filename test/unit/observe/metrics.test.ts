@@ -114,6 +114,10 @@ function start(versions: VersionStatus[]) {
     webhooks,
     assets,
     skewed,
+    servers: () => [
+      { source: 'config', of: '', servers: 2, trouble: null },
+      { source: 'dns', of: 'app.internal:8080', servers: 3, trouble: { why: 'NXDOMAIN' } },
+    ],
     haproxy: () => ({ status: null, counts: { drifts: 0, steps: 0, failedSteps: 0, restarts: 0 } }),
   });
   const lines = async () => (await metrics.render()).body.split('\n');
@@ -175,6 +179,10 @@ test('shows what the parts of the gateway say now', async () => {
     'lockstep_asset_copies_total{outcome="failed"} 18',
     'lockstep_asset_memory_bytes 19',
     'lockstep_asset_memory_assets 20',
+    'lockstep_servers{source="config",of=""} 2',
+    'lockstep_servers{source="dns",of="app.internal:8080"} 3',
+    'lockstep_server_source_up{source="config",of=""} 1',
+    'lockstep_server_source_up{source="dns",of="app.internal:8080"} 0',
     '# TYPE lockstep_requests_total counter',
     '# TYPE lockstep_request_seconds histogram',
   ]) {
