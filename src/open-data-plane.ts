@@ -105,11 +105,23 @@ export function settingsOf(
   const { hosts, health, trustedProxies, cookie, affinity, deadPin, drain, markers, pin, skew, log } = config;
   const assetPatterns = config.assets?.match ?? null;
   const reportHeader = skew.header;
+  const { discovery } = config;
+  const greeting = discovery === null ? null : { source: discovery.version, healthPath: health.path };
   const { connections, upstreamConnections } = fitConnections(config.limits.connections, descriptorLimit());
   const limits = { ...config.limits, connections };
   const upstreamSockets = Math.ceil(upstreamConnections / threads);
   return {
-    engine: { hosts, limits, health, trustedProxies, cookie, upstreamSockets, reportHeader, assetPatterns },
+    engine: {
+      hosts,
+      limits,
+      health,
+      trustedProxies,
+      cookie,
+      upstreamSockets,
+      reportHeader,
+      greeting,
+      assetPatterns,
+    },
     pinKeys,
     affinity,
     deadPin,

@@ -191,8 +191,9 @@ export class Reloader {
 }
 
 /** What the control plane goes by. */
-export function policiesOf({ cookie, drain, health, warm, analysis, skew }: Config): ControlPolicies {
-  return { cookie, drain, health, warm, analysis, skew };
+export function policiesOf(config: Config): ControlPolicies {
+  const { cookie, drain, health, warm, analysis, skew, affinity, discovery } = config;
+  return { cookie, drain, health, warm, analysis, skew, affinity, discovery };
 }
 
 /** Addresses of servers that the file names, by their key. */

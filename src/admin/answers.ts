@@ -25,6 +25,7 @@ import {
   type VersionStatus,
 } from '../core/status.ts';
 import { VERSION_STATES } from '../core/versions.ts';
+import { DiscoveryAnswer, MayStopAnswer, StopPromiseAnswer } from './discovery-answers.ts';
 import { HaproxyAnswer } from './haproxy-answer.ts';
 import type { WaitOutcome } from './port.ts';
 import type { ProblemDocument } from './problem.ts';
@@ -60,6 +61,9 @@ const Upstream = z.object({
     .nullable()
     .describe('Why the last health check failed, or what requests met that took it out.'),
   since: time.nullable().describe('The last change of its health; null when it was not checked yet.'),
+  mayStop: StopPromiseAnswer.nullable().describe(
+    'Somebody was told that it may be stopped: it gets no more requests.',
+  ),
 }) satisfies z.ZodType<UpstreamStatus>;
 
 const Drain = z.object({
@@ -160,6 +164,9 @@ const StatusAnswer = z.object({
     .nullable()
     .describe('Assets of versions on disk; null: none are to be kept.'),
   haproxy: HaproxyAnswer.nullable().describe('HAProxy, where it is driven; null: it is left alone.'),
+  discovery: DiscoveryAnswer.nullable().describe(
+    'Servers whose versions are found out; null: versions are declared or put, with their servers.',
+  ),
   versions: z.array(Version),
 }) satisfies z.ZodType<Status>;
 
@@ -367,6 +374,7 @@ export const ANSWERS = {
   Skew,
   Servers: ServersAnswer,
   ServerChange: ServerChangeAnswer,
+  MayStop: MayStopAnswer,
   Waited,
   AuditEntry: AuditLine,
   AuditLog: z.object({ entries: z.array(AuditLine).describe('Latest first.') }),

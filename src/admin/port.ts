@@ -14,6 +14,7 @@ import type {
   SessionHistogram,
   SkewReport,
   Status,
+  StopAnswer,
   VersionStatus,
 } from '../core/status.ts';
 
@@ -37,6 +38,24 @@ export interface WaitOutcome {
   readonly version: VersionStatus;
 }
 
+export interface StopWish {
+  /** As an operator calls it. */
+  readonly server: string;
+  readonly by: string;
+  readonly forMs: number;
+  /** Others of its version that are to stay. */
+  readonly keep: number;
+  readonly dryRun: boolean;
+}
+
+/** Those that the name may mean; none when there is no such server. */
+export interface NotOneServer {
+  readonly ok: false;
+  readonly candidates: readonly string[];
+}
+
+export type StopOutcome = { readonly ok: true; readonly answer: StopAnswer } | NotOneServer;
+
 export interface ControlPort {
   status(): Status;
   /** Null when the id was never known. */
@@ -50,6 +69,10 @@ export interface ControlPort {
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<WaitOutcome | null>;
+  /** Whether a server may be stopped. A yes takes it out of choice, and holds for a while. */
+  mayStop(wish: StopWish): Promise<StopOutcome>;
+  /** It is not going to be stopped after all. */
+  giveBack(server: string): Promise<StopOutcome>;
   /** Events after `sinceId` that are still remembered (the last 1000), oldest first. */
   eventsSince(sinceId: number): readonly GatewayEvent[];
   /** Returns the function that ends the subscription. */

@@ -23,6 +23,7 @@ import type { AdminLog, RouteContext } from './routes.ts';
 import { serverRoutes } from './server-routes.ts';
 import { skewRoutes } from './skew-routes.ts';
 import { statusRoutes, stopping } from './status-routes.ts';
+import { stopRoutes } from './stop-routes.ts';
 import { versionRoutes } from './version-routes.ts';
 
 export interface AdminSettings {
@@ -93,6 +94,7 @@ export async function createAdmin(options: AdminOptions): Promise<Admin> {
   for (const routes of [
     statusRoutes,
     versionRoutes,
+    stopRoutes,
     previewRoutes,
     serverRoutes,
     skewRoutes,

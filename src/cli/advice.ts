@@ -41,7 +41,11 @@ function adviseDeadPools(status: Status): string | null {
   if (active !== undefined) return adviseDeadActive(active, status);
   const canary = dead('canary');
   if (canary !== undefined) return `${canary.id} has no upstream left: lockstep drain ${canary.id}`;
-  const draining = dead('draining');
+  // One that no server runs any more is at its end: nothing of it can be repaired.
+  const draining = status.versions.find(
+    (version) =>
+      version.state === 'draining' && version.upstreams.length > 0 && availableUpstreams(version) === 0,
+  );
   if (draining === undefined) return null;
   return `repair the upstreams of ${draining.id}, or give it up: lockstep cutoff ${draining.id} --reason TEXT`;
 }

@@ -114,9 +114,24 @@ async function argumentsOf(
       return (await lookup.servers(values))
         .filter(({ added }) => added !== null)
         .map(({ name, address }) => ({ text: printable(name), about: name === address ? '' : address }));
+    case 'server':
+      return serversOf(await lookup.servers(values), await lookup.versions(values));
     default:
       return argument satisfies never;
   }
+}
+
+/** By name where one has a name, else by address; each once, however many pools it stands in. */
+function serversOf(known: readonly ServerStatus[], versions: readonly VersionStatus[]): readonly Candidate[] {
+  const where = new Map<string, string[]>();
+  for (const { id, upstreams } of versions) {
+    for (const { address } of upstreams) where.set(address, [...(where.get(address) ?? []), id]);
+  }
+  const names = new Map(known.map(({ name, address }) => [address, name]));
+  return [...new Set([...names.keys(), ...where.keys()])].map((address) => ({
+    text: printable(names.get(address) ?? address),
+    about: where.get(address)?.join(', ') ?? 'in no pool',
+  }));
 }
 
 /** Words as a shell reads them; the last one may be unfinished, or empty after a blank. */

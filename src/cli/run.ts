@@ -15,6 +15,7 @@ import { events } from './events.ts';
 import { explain } from './explain.ts';
 import { CommandFailure, EXIT, type ExitCode, usageFailure } from './failure.ts';
 import { importVerb } from './import.ts';
+import { mayStop } from './may-stop.ts';
 import { pause, resume } from './pause.ts';
 import { preview } from './preview.ts';
 import { promote } from './promote.ts';
@@ -51,6 +52,7 @@ const VERBS: readonly Verb[] = [
   drain,
   retire,
   cutoff,
+  mayStop,
   disable,
   enable,
   servers,

@@ -6,6 +6,7 @@ import { advise } from './advice.ts';
 import { tellCanary } from './canary-text.ts';
 import { tellHaproxy, tellWrongHaproxy } from './haproxy-text.ts';
 import type { Now } from './report.ts';
+import { tellServers, tellWrongServers } from './server-text.ts';
 import { type Column, renderTable } from './table.ts';
 import { COLUMNS, count, printable, tellClock, tellSpan, wrap } from './text.ts';
 
@@ -46,6 +47,7 @@ export function renderStatus(status: Status, options: StatusOptions): string {
     versions.flatMap(tellSendProxy),
     options.below ?? [],
     ...tellHaproxy(status.haproxy, options.columns),
+    tellServers(status, options),
     canaries,
     drains,
     wrong.map(paint.red),
@@ -160,7 +162,10 @@ function tellEnd({ emptyAt, deadline }: DrainStatus, { nowMs, timeZone }: Now): 
 
 function tellWrong(versions: readonly VersionStatus[], status: Status, now: Now): string[] {
   const { sessionOverflow, countingSince, state, threads, skew, assets } = status;
-  const lines = versions.flatMap((version) => tellWrongVersion(version, now));
+  const lines = [
+    ...versions.flatMap((version) => tellWrongVersion(version, now)),
+    ...tellWrongServers(status),
+  ];
   if (!state.writable) {
     const why = printable(state.error ?? 'it is not known why');
     lines.push(`changes are refused${tellSince(state.since, now)}, requests are served: ${why}`);

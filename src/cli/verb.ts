@@ -18,7 +18,9 @@ export type Argument =
   /** Of the version before it. */
   | { readonly kind: 'upstream'; readonly enabled: boolean }
   /** One that an operator added; only after that word. */
-  | { readonly kind: 'added-server'; readonly after: string };
+  | { readonly kind: 'added-server'; readonly after: string }
+  /** By its name, or an upstream by its address. */
+  | { readonly kind: 'server' };
 
 export interface VerbOption {
   readonly type: 'string' | 'boolean';

@@ -8,6 +8,7 @@ import type { VersionStatus } from '../core/status.ts';
 import { versionPath } from './change.ts';
 import type { AdminClient } from './client.ts';
 import { CommandFailure, EXIT, Unreachable, usageFailure } from './failure.ts';
+import { type Progress, progressOn } from './progress.ts';
 import { tellProgress } from './status-table.ts';
 import type { Terminal } from './terminal.ts';
 import { printable } from './text.ts';
@@ -105,35 +106,4 @@ async function waitFor(
       await sleep(Math.min(RETRY_MS, untilMs - terminal.nowMs()), undefined, { signal }).catch(() => {});
     }
   }
-}
-
-interface Progress {
-  show(line: string): void;
-  /** Said once for each time that the gateway is gone, even when nobody watches. */
-  lost(line: string): void;
-  clear(): void;
-}
-
-function progressOn(terminal: Terminal): Progress {
-  let isLost = false;
-  let isShown = false;
-  const clear = () => {
-    if (isShown) terminal.err('\r\u001b[K');
-    isShown = false;
-  };
-  return {
-    show: (line) => {
-      isLost = false;
-      if (!terminal.isWatched) return;
-      clear();
-      terminal.err(line.slice(0, terminal.columns - 1));
-      isShown = true;
-    },
-    lost: (line) => {
-      clear();
-      if (!isLost) terminal.err(`lockstep: ${line}\n`);
-      isLost = true;
-    },
-    clear,
-  };
 }

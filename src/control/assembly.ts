@@ -5,8 +5,10 @@ import type { Change, Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges } from '../core/gauges.ts';
 import type { HaproxyStatus } from '../core/haproxy.ts';
 import type {
+  Affinity,
   AnalysisPolicy,
   CookiePolicy,
+  DiscoveryPolicy,
   DrainPolicy,
   HealthPolicy,
   SkewPolicy,
@@ -14,22 +16,28 @@ import type {
 } from '../core/policy.ts';
 import type { DeclaredVersion } from '../core/reconcile.ts';
 import type { AssetsStatus, SkewStatus, StateStatus, ThreadsStatus } from '../core/status.ts';
+import type { Adopted } from './adopted.ts';
+import { type Audit, auditor } from './auditor.ts';
+import { AutoPromoter } from './auto-promoter.ts';
 import { CanaryRunner } from './canary-runner.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
+import { Discovery } from './discovery.ts';
 import { DrainWatcher } from './drain-watcher.ts';
 import { Events } from './events.ts';
 import type { WhyForbidden } from './forbidden-names.ts';
 import type { Gatekeeper, GatePorts } from './gate.ts';
-import { HealthChecker, type HealthTarget } from './health-checker.ts';
+import { HealthChecker } from './health-checker.ts';
+import type { HealthTarget } from './health-targets.ts';
 import type { OwnListener } from './own-listeners.ts';
 import { Publisher } from './publisher.ts';
-import type { ReportSources } from './report.ts';
+import { blockersOf, describeVersion, type ReportSources } from './report.ts';
 import type { SessionCounter } from './session-counter.ts';
 import { Slots } from './slots.ts';
 import { SlowStart } from './slow-start.ts';
 import type { StateFolder } from './state-folder.ts';
 import { StateWatch } from './state-watch.ts';
+import { StopPromises } from './stop-promises.ts';
 import { createWarmAsker } from './warm-asker.ts';
 import { WarmUp } from './warm-up.ts';
 import { Warmer } from './warmer.ts';
@@ -44,6 +52,9 @@ export interface ControlPolicies {
   /** Of canaries by steps that say nothing else. */
   readonly analysis: AnalysisPolicy | null;
   readonly skew: SkewPolicy;
+  readonly affinity: Affinity;
+  /** Null: versions are declared or put, with their servers. */
+  readonly discovery: DiscoveryPolicy | null;
 }
 
 export interface ControllerOptions extends ControlPolicies {
@@ -91,7 +102,7 @@ export interface Writer {
   readonly publish: (stopPinned?: ReadonlySet<string>) => Promise<void>;
   /** By `lockstep` itself; false when it was refused. */
   readonly change: (change: Change) => Promise<boolean>;
-  readonly adoptDrained: (next: Deployment, id: string) => Promise<void>;
+  readonly adopt: (next: Deployment, adopted: Adopted) => Promise<void>;
 }
 
 export interface Parts {
@@ -109,6 +120,11 @@ export interface Parts {
   readonly watcher: DrainWatcher;
   readonly stateWatch: StateWatch;
   readonly sources: ReportSources;
+  readonly discovery: Discovery;
+  readonly autoPromoter: AutoPromoter;
+  readonly promises: StopPromises;
+  readonly stopServers: () => void;
+  readonly audit: Audit;
 }
 
 export function assemble(options: ControllerOptions, writer: Writer): Parts {
@@ -117,8 +133,9 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
   const clock = options.clock ?? systemClock;
   const events = new Events(() => clock.wallMs());
   const slots = new Slots(gauges, ledger);
-  const publisher = new Publisher(withPolicies({ plane, slots, clock, log, onPublished }, policies));
-  const { slowStart, checker } = assembleHealth(options, writer, { clock, events });
+  const mustSay: Discovery['mustSay'] = (record, address) => servers.discovery.mustSay(record, address);
+  const publisher = new Publisher(withPolicies({ plane, slots, clock, log, onPublished, mustSay }, policies));
+  const { slowStart, checker } = assembleHealth(options, writer, { clock, events }, () => servers);
   const watcherPorts = {
     clock,
     gauges,
@@ -131,7 +148,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     nextLadderMs: () => publisher.nextLadderMs,
     exclusively: writer.exclusively,
     publish: writer.publish,
-    adopt: writer.adoptDrained,
+    adopt: writer.adopt,
   };
   const watcher = new DrainWatcher(withPolicies(watcherPorts, policies));
   const trials = assembleTrials(options, writer, { clock, events, slots });
@@ -144,11 +161,7 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     gauges,
     ledger,
     slots,
-    lastError: (version: string, address: string) => checker.lastError(version, address),
-    healthChangedAtMs: (version: string, address: string) => checker.changedAtMs(version, address),
-    takenOut: (version: string, address: string) => checker.takenOut(version, address),
-    wrongReport: (version: string, address: string) => checker.wrongReport(version, address),
-    lastReport: (version: string, address: string) => checker.lastReport(version, address),
+    ...toldByHealth(checker),
     state: () => stateWatch.status,
     threads: options.threads,
     skew: options.skewed ?? (() => ({ requests: 0, lastAt: null })),
@@ -156,8 +169,10 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     haproxy: options.haproxy ?? (() => null),
     emptyAtMs: (version: string) => watcher.emptyAtMs(version),
     canaryAnalysis: (record: VersionRecord) => trials.canaries.analysis(record),
+    ...toldOfServers(policies, () => servers),
   };
   const sources: ReportSources = withPolicies(reported, policies);
+  const servers = assembleServers(options, writer, { clock, events, slots, checker, sources });
   return {
     clock,
     events,
@@ -170,6 +185,8 @@ export function assemble(options: ControllerOptions, writer: Writer): Parts {
     watcher,
     stateWatch,
     sources,
+    ...servers,
+    audit: auditor({ state, stateWatch, clock, events, log }),
   };
 }
 
@@ -190,11 +207,99 @@ function assembleGate(
   };
 }
 
+type ServerParts = Pick<Parts, 'discovery' | 'autoPromoter' | 'promises' | 'stopServers'>;
+
+function toldByHealth(
+  checker: HealthChecker,
+): Pick<ReportSources, 'lastError' | 'healthChangedAtMs' | 'takenOut' | 'wrongReport' | 'lastReport'> {
+  return {
+    lastError: (version, address) => checker.lastError(version, address),
+    healthChangedAtMs: (version, address) => checker.changedAtMs(version, address),
+    takenOut: (version, address) => checker.takenOut(version, address),
+    wrongReport: (version, address) => checker.wrongReport(version, address),
+    lastReport: (version, address) => checker.lastReport(version, address),
+  };
+}
+
+function toldOfServers(
+  policies: Writer['policies'],
+  servers: () => ServerParts,
+): Pick<ReportSources, 'discovery' | 'mayStop'> {
+  return {
+    discovery: () => {
+      if (policies().discovery === null) return null;
+      const { discovery, autoPromoter } = servers();
+      return { servers: discovery.servers(), autoPromote: autoPromoter.status() };
+    },
+    mayStop: (address) => servers().promises.promiseOf(address),
+  };
+}
+
+/** Who knows servers: which version they run, and whether they may be stopped. */
+function assembleServers(
+  { gauges, plane, log }: ControllerOptions,
+  { policies, deployment, exclusively, publish, adopt, change }: Writer,
+  {
+    clock,
+    events,
+    slots,
+    checker,
+    sources,
+  }: Pick<Parts, 'clock' | 'events' | 'slots' | 'checker' | 'sources'>,
+): ServerParts {
+  const hurry = (address: string) => checker.hurry(address);
+  const promises = new StopPromises({
+    clock,
+    gauges,
+    slots,
+    events,
+    plane,
+    affinity: () => policies().affinity,
+    deployment,
+    describe: (record) => describeVersion(deployment(), record, sources, clock.wallMs()),
+    blockers: (state, counts) => blockersOf(state, counts, sources, clock.wallMs()),
+    names: () => discovery.servers(),
+    settled: () => exclusively(() => publish()),
+    hurry,
+  });
+  const discovery = new Discovery({
+    clock,
+    gauges,
+    events,
+    log,
+    policy: () => policies().discovery,
+    health: () => policies().health,
+    deployment,
+    exclusively,
+    publish,
+    adopt,
+    isWatched: (address) => checker.isWatched(address),
+    hurry,
+    onMoved: (address) => promises.end(address, 'restarted'),
+    onChanged: () => autoPromoter.consider(),
+  });
+  const autoPromoter = new AutoPromoter({
+    clock,
+    gauges,
+    slots,
+    log,
+    policy: () => policies().discovery?.autoPromote ?? null,
+    deployment,
+    change,
+    known: () => discovery.servers().map(({ address }) => address),
+  });
+  const stopServers = () => {
+    for (const part of [discovery, autoPromoter, promises]) part.stop();
+  };
+  return { discovery, autoPromoter, promises, stopServers };
+}
+
 /** Who looks whether upstreams are well. */
 function assembleHealth(
   { gauges, plane, log, health, random }: ControllerOptions,
   { policies }: Writer,
   { clock, events }: Pick<Parts, 'clock' | 'events'>,
+  servers: () => ServerParts,
 ): Pick<Parts, 'slowStart' | 'checker'> {
   const slowStart = new SlowStart({ clock, gauges, slowStartMs: () => policies().health.slowStartMs });
   const checker = new HealthChecker(health, {
@@ -209,10 +314,14 @@ function assembleHealth(
       // Down as well: who waits for room there may find it elsewhere.
       plane.availabilityChanged();
       events.tell(health === 'up' ? 'healthy' : 'unhealthy', version, { address, error, by });
+      servers().promises.healthChanged(address, health);
+      servers().autoPromoter.consider();
     },
     onConfirmed: () => plane.availabilityChanged(),
     skew: () => policies().skew,
     onReport: (target, wrong) => tellReport(target, wrong, log, events),
+    servers: { look: (target, stop) => servers().discovery.look(target, stop) },
+    isPromised: (address) => servers().promises.isPromised(address),
   });
   return { slowStart, checker };
 }

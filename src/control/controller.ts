@@ -8,6 +8,7 @@ import type { UpstreamFault } from '../core/fault.ts';
 import { type PageIdentity, type PageState, pageState } from '../core/page-state.ts';
 import type { PinScope } from '../core/policy.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
+import type { KnownServer } from '../core/server.ts';
 import type {
   AuditEntry,
   ChangeReport,
@@ -17,11 +18,13 @@ import type {
   VersionStatus,
 } from '../core/status.ts';
 import type { RoutingTable } from '../core/table.ts';
+import type { Adopted } from './adopted.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
+import type { ChangeOptions, ChangeOutcome } from './change-options.ts';
 import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
 import { tellEmptyState } from './empty-state.ts';
 import { passGate } from './gate.ts';
-import { healthTargets } from './health-checker.ts';
+import { healthTargets } from './health-targets.ts';
 import { refuseOwnListener } from './own-listeners.ts';
 import {
   carryOutReload,
@@ -33,7 +36,6 @@ import {
 import {
   type AuditSubject,
   asAudited,
-  auditEntry,
   describeAll,
   describeDifference,
   describeSessions,
@@ -41,27 +43,18 @@ import {
 } from './report.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { SlotsExhausted } from './slots.ts';
+import type { StopOutcome, StopPromises, StopWish } from './stop-promises.ts';
 import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
 import type { WarmUp } from './warm-up.ts';
 
 export type { ControllerOptions } from './assembly.ts';
+export type { ChangeOptions, ChangeOutcome } from './change-options.ts';
 export type { Reload, ReloadOutcome } from './reload.ts';
 
 /** DESIGN, "The pin": an ended version's id stays spent for cookie.life and a week. */
 const TOMBSTONE_EXTRA_MS = 7 * 86_400_000;
 /** How long after the data plane did not take a table it is offered again. */
 const REINSTALL_MS = 1_000;
-
-export interface ChangeOptions {
-  /** Epoch that the caller saw; null when it does not care. */
-  readonly ifMatch: number | null;
-  readonly dryRun: boolean;
-  readonly by: string;
-  /** Aborted when the caller leaves: a change that still is warmed up for is called off. */
-  readonly leave?: AbortSignal;
-}
-
-export type ChangeOutcome = { readonly ok: true; readonly report: ChangeReport } | Refused;
 
 /** The stored state and the config do not go together; the message says why. */
 export class StartRefused extends Error {}
@@ -84,7 +77,7 @@ export class Controller {
       deployment: () => this.#deployment,
       exclusively: (job) => this.#queue.run(job),
       publish: (stopPinned) => this.#publish(stopPinned),
-      adoptDrained: (next, id) => this.#adoptDrained(next, id),
+      adopt: (next, adopted) => this.#adopt(next, adopted),
       change: async (change) =>
         (await this.change(change, { ifMatch: null, dryRun: false, by: 'lockstep' })).ok,
     });
@@ -104,16 +97,13 @@ export class Controller {
     slots.reserve(next);
     if (next !== stored) {
       await state.save(next);
-      await this.#audit(
-        { by: 'lockstep', verb: 'start', version: null, detail: { notes } },
-        stored,
-        next,
-        null,
-      );
+      const subject = { by: 'lockstep', verb: 'start', version: null, detail: { notes } };
+      await this.#parts.audit(subject, stored, next, null);
     }
     for (const note of notes) log.warn({}, note);
     this.#deployment = next;
     await this.#publish();
+    this.#parts.discovery.start();
     this.#watchHealth();
     watcher.start();
     this.#parts.canaries.start();
@@ -165,7 +155,7 @@ export class Controller {
   /** Something was done that changes no version; or refused, with the code of the problem. */
   note({ code = null, ...subject }: AuditSubject & { readonly code?: string | null }): Promise<void> {
     const now = this.#deployment;
-    return this.#queue.run(() => this.#audit(subject, now, now, code, code === null));
+    return this.#queue.run(() => this.#parts.audit(subject, now, now, code, code === null));
   }
 
   status(): Status {
@@ -187,6 +177,22 @@ export class Controller {
   /** What a page of that version and session is told. */
   pageState(of: PageIdentity, scope: PinScope): PageState {
     return pageState(of, this.table(), this.#deployment, { drain: this.#policies.drain, scope });
+  }
+
+  /** All servers that discovery is to know, whoever told of them. */
+  setServers(servers: readonly KnownServer[]): void {
+    this.#parts.discovery.setServers(servers);
+    if (this.#isStarted) this.#watchHealth();
+  }
+
+  /** Whether a server may be stopped; a yes holds for a while. */
+  mayStop(wish: StopWish): Promise<StopOutcome> {
+    return this.#parts.promises.ask(wish);
+  }
+
+  /** It is not going to be stopped after all. */
+  giveBack(server: string): ReturnType<StopPromises['giveBack']> {
+    return this.#parts.promises.giveBack(server);
   }
 
   async sessions(id: string): Promise<SessionHistogram | null> {
@@ -242,7 +248,7 @@ export class Controller {
     if (!verdict.ok) return this.#refused(change, options, verdict);
     const { next } = verdict;
     if (!options.dryRun && !verdict.changed) {
-      await this.#audit(asAudited(change, options.by, before), before, before, null);
+      await this.#parts.audit(asAudited(change, options.by, before), before, before, null);
       return { ok: true, report: this.#report(before, before, false) };
     }
     const warmth = warmUp.judge(before, next);
@@ -252,7 +258,12 @@ export class Controller {
     const unsaved = await this.#store(next);
     if (unsaved !== null) return this.#refused(change, options, unsaved);
     const installed = await this.#takeEffect(before, next);
-    await this.#audit(asAudited(change, options.by, next), before, next, installed?.problem.code ?? null);
+    await this.#parts.audit(
+      asAudited(change, options.by, next),
+      before,
+      next,
+      installed?.problem.code ?? null,
+    );
     for (const { type, version, detail } of eventsOf(change, before, next)) {
       this.#parts.events.tell(type, version, { ...detail, by: options.by, epoch: next.epoch });
     }
@@ -260,7 +271,7 @@ export class Controller {
   }
 
   #reloadSteps(): ReloadSteps {
-    const { clock, events, checker } = this.#parts;
+    const { clock, events, checker, discovery } = this.#parts;
     return {
       deployment: () => this.#deployment,
       nowMs: () => clock.wallMs(),
@@ -270,9 +281,10 @@ export class Controller {
       adopt: (policies) => {
         this.#policies = policies;
         checker.reconfigure(policies.health);
+        discovery.reconfigure();
       },
       takeEffect: (before, next) => this.#takeEffect(before, next),
-      audit: (...entry) => this.#audit(...entry),
+      audit: (...entry) => this.#parts.audit(...entry),
       report: (before, after, dryRun) => this.#report(before, after, dryRun),
     };
   }
@@ -287,6 +299,7 @@ export class Controller {
         tombstoneMs: this.#policies.cookie.lifeMs + TOMBSTONE_EXTRA_MS,
         healthyUpstreams: (id) => slots.healthyUpstreams(this.#deployment, id),
         analysis: this.#policies.analysis,
+        isAutoPromoting: this.#policies.discovery?.autoPromote != null,
       })
     );
   }
@@ -360,18 +373,23 @@ export class Controller {
     }
   }
 
-  /** The drain watcher's only change; not an operator's, so the epoch stays. */
-  async #adoptDrained(next: Deployment, id: string): Promise<void> {
+  /** A change of lockstep's own; not an operator's, so the epoch stays. */
+  async #adopt(next: Deployment, { events, ...subject }: Adopted): Promise<void> {
     const before = this.#deployment;
     const unsaved = await this.#store(next);
     if (unsaved !== null) throw new Error(unsaved.problem.detail);
     await this.#takeEffect(before, next);
-    await this.#audit({ by: 'lockstep', verb: 'drained', version: id, detail: {} }, before, next, null);
-    this.#parts.events.tell('drained', id, { epoch: next.epoch });
+    await this.#parts.audit({ by: 'lockstep', ...subject }, before, next, null);
+    for (const { type, version, detail } of events) {
+      this.#parts.events.tell(type, version, { ...detail, epoch: next.epoch });
+    }
   }
 
   #watchHealth(): void {
-    this.#parts.checker.update(healthTargets(this.#deployment, this.#parts.slots));
+    const { checker, slots, discovery, promises } = this.#parts;
+    promises.update();
+    checker.update(healthTargets(this.#deployment, slots, (address) => discovery.isServer(address)));
+    discovery.update();
   }
 
   #report(before: Deployment, after: Deployment, dryRun: boolean, warmUp?: WarmUp): ChangeReport {
@@ -390,34 +408,16 @@ export class Controller {
   async #refused(change: Change, { dryRun, by }: ChangeOptions, refusal: Refused): Promise<Refused> {
     const now = this.#deployment;
     if (!dryRun && refusal.problem.code !== 'stopping') {
-      await this.#audit(asAudited(change, by, null), now, now, refusal.problem.code);
+      await this.#parts.audit(asAudited(change, by, null), now, now, refusal.problem.code);
     }
     return refusal;
-  }
-
-  /** What happened has happened: an audit log that cannot be written is loud, but undoes nothing. */
-  async #audit(
-    subject: AuditSubject,
-    before: Deployment,
-    after: Deployment,
-    code: string | null,
-    isDone?: boolean,
-  ): Promise<void> {
-    const entry = auditEntry(subject, before, after, code, this.#parts.clock.wallMs(), isDone);
-    try {
-      await this.#options.state.appendAudit(entry);
-    } catch (err) {
-      this.#options.log.error({ err, entry }, 'the audit log could not be written');
-      // Where nothing can be written that has been told.
-      if (!this.#parts.stateWatch.status.writable) return;
-      this.#parts.events.tell('state-unwritable', entry.version, { what: 'audit log' });
-    }
   }
 
   async #stop(): Promise<void> {
     const { events, watcher, stateWatch, checker, slowStart, warmer, canaries } = this.#parts;
     events.tell('stopping', null);
     this.#cancelReinstall?.();
+    this.#parts.stopServers();
     await Promise.all([warmer.stop(), canaries.stop()]);
     await watcher.stop();
     await stateWatch.stop();

@@ -9,6 +9,7 @@ import { type DrainVerdict, drainVerdict, ladderStep } from '../core/drain.ts';
 import type { Gauges } from '../core/gauges.ts';
 import type { DrainPolicy } from '../core/policy.ts';
 import type { DrainStatus } from '../core/status.ts';
+import type { Adopted } from './adopted.ts';
 import type { Clock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
 import { STREAM_JITTER_MS } from './effects.ts';
@@ -41,7 +42,7 @@ export interface DrainWatcherPorts {
   /** Only inside `exclusively`: installs the table of the deployment in force. */
   readonly publish: (stopPinned?: ReadonlySet<string>) => Promise<void>;
   /** Only inside `exclusively`: stores the deployment and makes it the one in force. Throws when it could not be stored. */
-  readonly adopt: (next: Deployment, drained: string) => Promise<void>;
+  readonly adopt: (next: Deployment, adopted: Adopted) => Promise<void>;
 }
 
 export class DrainWatcher {
@@ -135,7 +136,7 @@ export class DrainWatcher {
     const verdict = this.#judge(first, leftAtMs);
     if (verdict.drained) {
       try {
-        await adopt(markDrained(deployment(), id, clock.wallMs()), id);
+        await adopt(markDrained(deployment(), id, clock.wallMs()), drained(id));
         return;
       } catch (error) {
         if (find() !== undefined) await publish();
@@ -180,4 +181,8 @@ export class DrainWatcher {
       events.tell('ledger-full', null, { notCounted: ledger.overflow });
     this.#hasOverflown = hasOverflown;
   }
+}
+
+function drained(id: string): Adopted {
+  return { verb: 'drained', version: id, detail: {}, events: [{ type: 'drained', version: id, detail: {} }] };
 }

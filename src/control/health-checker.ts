@@ -7,20 +7,17 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
-import type { Deployment } from '../core/deployment.ts';
 import type { MetFault, UpstreamFault, WrongVersion } from '../core/fault.ts';
 import type { Gauges, Health } from '../core/gauges.ts';
 import { DOWN, type HealthState, INITIAL_HEALTH, stepHealth } from '../core/health.ts';
 import { judgeFault, type PoolMember } from '../core/passive-health.ts';
 import type { HealthPolicy, SkewPolicy } from '../core/policy.ts';
-import type { ProxyHeaderKind } from '../core/proxy-header.ts';
 import { LONGEST_REPORT, mayBeQuarantined, type ReportingMember } from '../core/reported-version.ts';
-import { hasEnded, takesPinned } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
+import type { HealthTarget } from './health-targets.ts';
 import { Outage } from './outage.ts';
 import { createProbe, type Finding, NOT_SEEN, type Probe } from './probe.ts';
 import { ReportedVersions } from './reported-versions.ts';
-import type { Slots } from './slots.ts';
 
 /** At once, so that a thousand upstreams do not open a thousand sockets in one moment. */
 const CONCURRENCY = 32;
@@ -29,37 +26,8 @@ const JITTER = 0.1;
 /** Of the interval: between two checks of one that is suspected or was just taken out; and for how many intervals. */
 const FAST = 0.25;
 const FAST_INTERVALS = 5;
-
-export interface HealthTarget {
-  readonly version: string;
-  readonly address: string;
-  /** Row in the gauges. */
-  readonly slot: number;
-  /** What it is to say that it runs, where it says so. */
-  readonly reports: string;
-  /** With what connections to it begin; left out: with the request. */
-  readonly sendProxy?: ProxyHeaderKind;
-  /** Its version takes pinned traffic. */
-  readonly hasSessions: boolean;
-}
-
-/** Retired and cut-off versions and disabled upstreams are left alone; staged and drained ones may be promoted. */
-export function healthTargets(deployment: Deployment, slots: Slots): readonly HealthTarget[] {
-  return deployment.versions
-    .filter(({ state }) => !hasEnded(state))
-    .flatMap(({ id, state, reports = id, sendProxy, upstreams }) =>
-      upstreams
-        .filter(({ enabled }) => enabled)
-        .map(({ address }) => ({
-          version: id,
-          address,
-          slot: slots.upstream(id, address),
-          reports,
-          ...(sendProxy !== undefined && { sendProxy }),
-          hasSessions: takesPinned(state),
-        })),
-    );
-}
+/** At most, between two checks of one that may be stopped at any moment: that it was down must be seen. */
+const PROMISED_MS = 250;
 
 export interface HealthPorts {
   readonly clock: Clock;
@@ -74,6 +42,23 @@ export interface HealthPorts {
   readonly skew: () => SkewPolicy;
   /** It says that it runs another build than its version's; null: the right one again. */
   readonly onReport: (target: HealthTarget, wrong: string | null) => void;
+  /** Who looks at servers whose versions are discovered. Default: there are none. */
+  readonly servers?: ServerLooks;
+  /** Somebody was told that it may be stopped. Default: nobody was. */
+  readonly isPromised?: (address: string) => boolean;
+}
+
+export interface ServerLooks {
+  /** Never throws. */
+  look(target: HealthTarget, stop: AbortSignal): Promise<Look>;
+}
+
+export interface Look {
+  readonly finding: Finding;
+  /** What it says that it runs; '' for nothing. */
+  readonly reported: string;
+  /** There is nothing to wait for: it is another build, or nobody listens there. */
+  readonly isDecisive: boolean;
 }
 
 export interface HealthChange {
@@ -174,6 +159,10 @@ export class HealthChecker {
     const watches = [...this.#watches.values()];
     const watch = watches.find(({ target }) => target.slot === met.slot);
     if (watch === undefined) return;
+    if (met.fault === 'wrong-version' && watch.target.isServer) {
+      this.#leaveVersion(watch, met.reported);
+      return;
+    }
     if (met.fault === 'wrong-version') {
       this.#reports.met(watch.target, met.reported);
       if (this.#mayQuarantine(watch) && watch.state.health !== 'down') this.#quarantine(watch);
@@ -222,6 +211,18 @@ export class HealthChecker {
     return watch === undefined ? null : this.#reports.last(watch.target);
   }
 
+  /** Looks at it as soon as can be, in whatever version. */
+  hurry(address: string): void {
+    for (const watch of this.#watches.values()) {
+      if (watch.target.address === address && watch.isWaiting) this.#wait(watch, 0);
+    }
+  }
+
+  /** In whatever version. */
+  isWatched(address: string): boolean {
+    return [...this.#watches.values()].some(({ target }) => target.address === address);
+  }
+
   /** Idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -257,20 +258,33 @@ export class HealthChecker {
 
   async #check(watch: Watch): Promise<void> {
     this.#running++;
-    let reported = '';
-    const { header } = this.#ports.skew();
-    const { address, sendProxy } = watch.target;
-    const hear = (fields: IncomingHttpHeaders) => {
-      if (header !== null) reported = String(fields[header] ?? '');
-    };
-    const finding = await this.#probe.check(address, watch.stop.signal, hear, sendProxy);
+    const look = await this.#look(watch);
     this.#running--;
     if (!watch.stop.signal.aborted) {
-      if (finding !== NOT_SEEN) this.#reports.looked(watch.target, reported.slice(0, LONGEST_REPORT));
-      this.#conclude(watch, finding);
+      this.#conclude(watch, look);
       this.#wait(watch, this.#pauseMs(watch) * (1 - JITTER + 2 * JITTER * this.#ports.random()));
     }
     this.#startDue();
+  }
+
+  async #look({ target, stop }: Watch): Promise<Look> {
+    const { skew, servers, isPromised = () => false } = this.#ports;
+    const isPromisedOne = isPromised(target.address);
+    if (target.isServer && servers !== undefined) {
+      const look = await servers.look(target, stop.signal);
+      if (!stop.signal.aborted && look.finding !== NOT_SEEN) this.#reports.note(target, look.reported);
+      return { ...look, isDecisive: look.isDecisive || isPromisedOne };
+    }
+    let reported = '';
+    const { header } = skew();
+    const hear = (fields: IncomingHttpHeaders) => {
+      if (header !== null) reported = String(fields[header] ?? '');
+    };
+    const finding = await this.#probe.check(target.address, stop.signal, hear, target.sendProxy);
+    if (finding !== NOT_SEEN && !stop.signal.aborted) {
+      this.#reports.looked(target, reported.slice(0, LONGEST_REPORT));
+    }
+    return { finding, reported, isDecisive: isPromisedOne };
   }
 
   #wait(watch: Watch, delayMs: number): void {
@@ -283,8 +297,9 @@ export class HealthChecker {
     });
   }
 
-  #pauseMs({ fastUntilMs }: Watch): number {
+  #pauseMs({ fastUntilMs, target }: Watch): number {
     const { intervalMs } = this.#policy;
+    if (this.#ports.isPromised?.(target.address) === true) return Math.min(intervalMs, PROMISED_MS);
     return this.#ports.clock.wallMs() < fastUntilMs ? intervalMs * FAST : intervalMs;
   }
 
@@ -305,6 +320,17 @@ export class HealthChecker {
         health: state.health,
         isOut: outage.isOut,
       }));
+  }
+
+  /** A server is what it says: it is no upstream of that version any more, be it the last one. A check says what comes next. */
+  #leaveVersion(watch: Watch, reported: string): void {
+    const { target } = watch;
+    if (reported === target.reports) return;
+    if (watch.state.health !== 'down') {
+      const why = reported === '' ? 'it does not say what it runs' : `it says that it runs ${reported}`;
+      this.#takeOut(watch, 'wrong-version', why, 'requests');
+    }
+    if (watch.isWaiting) this.#wait(watch, 0);
   }
 
   /** It says that it runs another build, that is a reason to be out, and somebody else serves. */
@@ -345,7 +371,7 @@ export class HealthChecker {
     this.#hasten(watch);
   }
 
-  #conclude(watch: Watch, error: Finding): void {
+  #conclude(watch: Watch, { finding: error, isDecisive }: Look): void {
     if (error === NOT_SEEN) {
       this.#firstRound.delete(watch);
       return;
@@ -361,7 +387,10 @@ export class HealthChecker {
     if (error === null && outage.mustStay(nowMs) && !isNeeded) return;
     const { fall, rise } = this.#policy;
     const before = watch.state.health;
-    const { state, changed } = stepHealth(watch.state, error === null, { rise, fall: isSuspect ? 1 : fall });
+    const { state, changed } = stepHealth(watch.state, error === null, {
+      rise,
+      fall: isSuspect || isDecisive ? 1 : fall,
+    });
     watch.state = state;
     // What took it out stays the reason until it is back.
     if (error !== null || !outage.isOut || changed) watch.error = error;

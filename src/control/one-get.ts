@@ -15,6 +15,8 @@ export interface OneGet {
   readonly userAgent: string;
   /** What of the body is read before the connection is closed on it. */
   readonly bodyBytes: number;
+  /** It is wanted, not only its end. */
+  readonly keepsBody?: boolean;
   readonly signal: AbortSignal;
   /** With what the connection begins; left out: with the request. */
   readonly sendProxy?: ProxyHeaderKind | undefined;
@@ -25,6 +27,8 @@ export interface GetAnswer {
   readonly fields: IncomingHttpHeaders;
   /** Null when the body came to its end, or to `bodyBytes` of it. */
   readonly bodyError: Error | null;
+  /** What was read of the body; '' where it was not wanted. */
+  readonly body: string;
 }
 
 /** Rejects when no answer's head came; then, and when its body does not end, for `signal` too. */
@@ -33,6 +37,7 @@ export function oneGet({
   path,
   userAgent,
   bodyBytes,
+  keepsBody = false,
   signal,
   sendProxy,
 }: OneGet): Promise<GetAnswer> {
@@ -47,12 +52,16 @@ export function oneGet({
     const asked = get({ ...where, path, headers, signal, ...how }, (answer) => {
       const head = { status: answer.statusCode!, fields: answer.headers };
       let left = bodyBytes;
-      answer.on('data', ({ length }: Buffer) => {
-        left -= length;
+      const kept: Buffer[] = [];
+      const end = (bodyError: Error | null) =>
+        resolve({ ...head, bodyError, body: Buffer.concat(kept).toString() });
+      answer.on('data', (data: Buffer) => {
+        if (keepsBody) kept.push(data);
+        left -= data.length;
         if (left < 0) asked.destroy();
       });
-      answer.once('error', (error) => resolve({ ...head, bodyError: left < 0 ? null : error }));
-      answer.once('close', () => resolve({ ...head, bodyError: null }));
+      answer.once('error', (error) => end(left < 0 ? null : error));
+      answer.once('close', () => end(null));
     });
     // After the head as well: then it has been said already.
     asked.on('error', reject);

@@ -15,6 +15,8 @@ const BODY_BYTES = 64 * 1024;
 
 /** The gateway itself could not look: it has no descriptors or ports left. Says nothing about the upstream. */
 export const NOT_SEEN = Symbol('not seen');
+/** Nobody listens there. */
+export const REFUSED = 'connection refused';
 
 /** Null when it is well; otherwise why not, in a few words. */
 export type Finding = string | null | typeof NOT_SEEN;
@@ -69,7 +71,8 @@ type Look = (
   sendProxy?: ProxyHeaderKind,
 ) => Promise<string | null>;
 
-function bounded(look: Look, timeoutMs: number): Probe['check'] {
+/** What `look` found, or why it could not. */
+export function bounded(look: Look, timeoutMs: number): Probe['check'] {
   return async (address, stop, hear, sendProxy) => {
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
@@ -85,7 +88,7 @@ function describe(error: unknown): string {
   const code = errorCode(error);
   switch (code) {
     case 'ECONNREFUSED':
-      return 'connection refused';
+      return REFUSED;
     case 'ECONNRESET':
       return 'connection closed without an answer';
     case '':

@@ -3,12 +3,11 @@
 // minted anywhere (DESIGN, "The pin"): two tables, one after the other. What counts as "before" is the deployment that the
 // data plane last acknowledged whole. One call at a time: the controller's queue sees to that.
 
-import { buildTable } from '../core/build-table.ts';
+import { buildTable, servesPinned, type TableOptions } from '../core/build-table.ts';
 import type { Deployment } from '../core/deployment.ts';
 import { ladderStep } from '../core/drain.ts';
 import type { DrainPolicy } from '../core/policy.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
-import { takesPinned } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
 import type { ControlLog, DataPlane } from './data-plane.ts';
 import type { Slots } from './slots.ts';
@@ -25,6 +24,8 @@ export interface PublisherPorts {
   readonly drainPolicy: DrainPolicy;
   /** Every thread works by another table, or by other policies. */
   readonly onPublished?: () => void;
+  /** Default: no server is asked. */
+  readonly mustSay?: TableOptions['mustSay'];
 }
 
 export class Publisher {
@@ -78,13 +79,14 @@ export class Publisher {
     deployment: Deployment,
     phase: { sharesFrom?: Deployment; stopPinned: ReadonlySet<string> | undefined },
   ): Promise<void> {
-    const { plane, slots, clock, drainPolicy } = this.#ports;
+    const { plane, slots, clock, drainPolicy, mustSay } = this.#ports;
     const nowMs = clock.wallMs();
     const table = buildTable(deployment, {
       ...phase,
       generation: ++this.#generation,
       drainPolicy,
       nowMs,
+      mustSay,
       versionSlot: (id) => slots.version(id),
       upstreamSlot: (id, address) => slots.upstream(id, address),
     });
@@ -96,8 +98,8 @@ export class Publisher {
 
 /** A version takes pinned traffic in the second deployment and did not in the first. */
 function hasNewcomer(before: Deployment, after: Deployment): boolean {
-  const known = new Set(before.versions.filter(({ state }) => takesPinned(state)).map(({ id }) => id));
-  return after.versions.some(({ id, state }) => takesPinned(state) && !known.has(id));
+  const known = new Set(before.versions.filter(servesPinned).map(({ id }) => id));
+  return after.versions.some((record) => servesPinned(record) && !known.has(record.id));
 }
 
 function nextLadderMs(deployment: Deployment, policy: DrainPolicy, nowMs: number): number {

@@ -7,7 +7,7 @@ import { type Deployment, redeclare } from '../core/deployment.ts';
 import type { Problem, Refused } from '../core/problem.ts';
 import type { ChangeReport } from '../core/status.ts';
 import type { ControllerOptions, ControlPolicies } from './assembly.ts';
-import type { ChangeOptions } from './controller.ts';
+import type { ChangeOptions } from './change-options.ts';
 import type { Events } from './events.ts';
 import type { AuditSubject } from './report.ts';
 

@@ -12,15 +12,19 @@ import type {
   AssetsStatus,
   AuditEntry,
   ChangeReport,
+  DiscoveryStatus,
+  DrainBlocker,
   DrainStatus,
   SessionHistogram,
   SkewStatus,
   StateStatus,
   Status,
+  StopPromise,
   ThreadsStatus,
   UpstreamStatus,
   VersionStatus,
 } from '../core/status.ts';
+import type { VersionState } from '../core/versions.ts';
 import { describeCanary, describePlace } from './canary-report.ts';
 import { gathered, lastSeenBounds, type SessionCounter } from './session-counter.ts';
 import type { Slots } from './slots.ts';
@@ -50,6 +54,9 @@ export interface ReportSources {
   readonly emptyAtMs: (version: string) => number | null;
   /** What is measured in the step of a canary; null when nothing is. */
   readonly canaryAnalysis: (record: VersionRecord) => Analysis | null;
+  readonly discovery: () => DiscoveryStatus | null;
+  /** Who was told that it may be stopped. */
+  readonly mayStop: (address: string) => StopPromise | null;
 }
 
 export function describeAll(deployment: Deployment, sources: ReportSources, nowMs: number): Status {
@@ -65,6 +72,7 @@ export function describeAll(deployment: Deployment, sources: ReportSources, nowM
     skew: sources.skew(),
     assets: sources.assets(),
     haproxy: sources.haproxy(),
+    discovery: sources.discovery(),
     versions: deployment.versions.map((record) => describeVersion(deployment, record, sources, nowMs)),
   };
 }
@@ -106,6 +114,7 @@ export function describeVersion(
         mismatches: gauges.wrongReports(row),
         lastError: sources.lastError(id, address),
         since: isoTimeOrNull(sources.healthChangedAtMs(id, address)),
+        mayStop: sources.mayStop(address),
       };
     }),
     sessions: { live, confirmed, streams },
@@ -201,7 +210,7 @@ function describeDrain(
 ): DrainStatus | null {
   const { id, state, drain } = record;
   if (drain === null) return null;
-  const { drainPolicy, ledger, idleMs } = sources;
+  const { drainPolicy } = sources;
   const { deadlineMs } = drainPolicy;
   const isDraining = state === 'draining';
   const emptyAtMs = isDraining ? sources.emptyAtMs(id) : null;
@@ -211,10 +220,19 @@ function describeDrain(
     step: ladderStep(drainPolicy, drain.startedAt, drain.sessions, nowMs).step,
     deadline: deadlineMs === null ? null : isoTime(drain.startedAt + deadlineMs),
     emptyAt: isoTimeOrNull(emptyAtMs),
-    blockers: isDraining
-      ? drainVerdict({ state, ...counts, countingSinceMs: ledger.countingSinceMs, idleMs, nowMs }).blockers
-      : [],
+    blockers: isDraining ? blockersOf(state, counts, sources, nowMs) : [],
   };
+}
+
+/** What still keeps a version from being empty, whatever its state. */
+export function blockersOf(
+  state: VersionState,
+  counts: { readonly live: number; readonly streams: number; readonly inFlight: number },
+  { ledger, idleMs }: Pick<ReportSources, 'ledger' | 'idleMs'>,
+  nowMs: number,
+): readonly DrainBlocker[] {
+  const { countingSinceMs } = ledger;
+  return drainVerdict({ state, ...counts, countingSinceMs, idleMs, nowMs }).blockers;
 }
 
 /** Version and upstream states by name. */

@@ -3,7 +3,7 @@
 // address behind which several builds answer by turns is one flag, not a flood.
 
 import type { Gauges } from '../core/gauges.ts';
-import type { HealthTarget } from './health-checker.ts';
+import type { HealthTarget } from './health-targets.ts';
 
 export interface ReportPorts {
   readonly gauges: Gauges;
@@ -57,10 +57,15 @@ export class ReportedVersions {
     if (reported !== target.reports) this.#raise(target, reported, this.isChecked(target));
   }
 
+  /** What it said in a check, and nothing more. */
+  note({ slot }: HealthTarget, reported: string): void {
+    if (reported === '') this.#last.delete(slot);
+    else this.#last.set(slot, reported);
+  }
+
   /** A check has looked; `reported`: what its answer said, '' for nothing. */
   looked(target: HealthTarget, reported: string): void {
-    if (reported === '') this.#last.delete(target.slot);
-    else this.#last.set(target.slot, reported);
+    this.note(target, reported);
     if (reported !== '' && reported !== target.reports) {
       this.#raise(target, reported, true);
       return;

@@ -36,6 +36,7 @@ export class Slots {
       isQuiet: (slot) => gauges.inFlight(slot) + gauges.connections(slot) === 0,
       onReused: (slot) => {
         gauges.setHealth(slot, 'unknown');
+        gauges.setResting(slot, false);
         gauges.connected(slot);
         gauges.answered(slot);
         gauges.clearReports(slot);

@@ -28,12 +28,14 @@ export interface TableOptions {
   readonly sharesFrom?: Deployment | undefined;
   /** Draining versions that take no pinned traffic any more, while the drain watcher reads its zeros again. */
   readonly stopPinned?: ReadonlySet<string> | undefined;
+  /** What a server in the pool of that version is to say on each new connection (TableUpstream.says). Left out: no one is asked. */
+  readonly mustSay?: ((record: VersionRecord, address: string) => boolean) | undefined;
 }
 
 export function buildTable(deployment: Deployment, options: TableOptions): RoutingTable {
   const before = new Map(
     options.sharesFrom?.versions
-      .filter((record) => takesPinned(record.state))
+      .filter((record) => servesPinned(record))
       .map((record) => [record.id, record] as const),
   );
   const ids = [...deployment.tombstones, ...deployment.versions].map(({ id }) => id);
@@ -89,13 +91,18 @@ function tableVersion(record: VersionRecord, ids: readonly string[], options: Ta
     isDeleted: false,
     previewsEndedMs: previewsEndedAt ?? 0,
     slot: options.versionSlot(id),
-    takesPinned: takesPinned(state) && options.stopPinned?.has(id) !== true,
+    takesPinned: servesPinned(record) && options.stopPinned?.has(id) !== true,
     repin: ladder?.repin ?? 'stay',
     repinIdleMs: ladder?.repinIdleMs ?? null,
     nudge: ladder?.nudge ?? false,
     accepts: Object.freeze(acceptedIds(id, record.acceptsClientsOf ?? [], ids)),
     upstreams: Object.freeze(record.upstreams.map((upstream) => tableUpstream(record, upstream, options))),
   });
+}
+
+/** A version that no server runs any more is gone, whatever its state: its pins are dead at once, not held. */
+export function servesPinned({ state, upstreams }: Pick<VersionRecord, 'state' | 'upstreams'>): boolean {
+  return takesPinned(state) && upstreams.length > 0;
 }
 
 function endedVersion(id: string, state: VersionState, options: TableOptions): TableVersion {
@@ -116,10 +123,11 @@ function endedVersion(id: string, state: VersionState, options: TableOptions): T
 }
 
 function tableUpstream(
-  { id, sendProxy }: VersionRecord,
+  record: VersionRecord,
   { address, enabled }: UpstreamRecord,
   options: TableOptions,
 ): TableUpstream {
+  const { id, reports = id, sendProxy } = record;
   const { host, port } = splitAddress(address);
   return Object.freeze({
     address,
@@ -128,6 +136,7 @@ function tableUpstream(
     slot: options.upstreamSlot(id, address),
     enabled,
     ...(sendProxy !== undefined && { sendProxy }),
+    mustSay: options.mustSay?.(record, address) === true ? reports : null,
     // Of the version too: the same address as another version's upstream is another application process.
     tag: hash('sha256', `${id}\n${address}`, 'base64url').slice(0, 8),
   });

@@ -26,10 +26,17 @@ import type {
   VersionRecord,
 } from './deployment.ts';
 import { addressProblem, changed, entering, find, replace, same, unknown } from './edit.ts';
+import { withHeldBack } from './hold-back.ts';
 import { type Refused, refuse } from './problem.ts';
 import { describeRefusal, TRANSITIONS, type Verb } from './versions.ts';
 
 export function applyChange(deployment: Deployment, change: Change, facts: ChangeFacts): Verdict {
+  const verdict = judge(deployment, change, facts);
+  if (facts.isAutoPromoting !== true || !verdict.ok || !verdict.changed) return verdict;
+  return { ...verdict, next: withHeldBack(deployment, verdict.next, change) };
+}
+
+function judge(deployment: Deployment, change: Change, facts: ChangeFacts): Verdict {
   switch (change.verb) {
     case 'put':
       return put(deployment, change, facts);
@@ -69,6 +76,9 @@ function promote(deployment: Deployment, change: ChangeOf<'promote'>, facts: Cha
   }
   const record = find(deployment, change.id);
   if (record === undefined) return unknown(deployment, change.id, facts);
+  if (change.isAutomatic === true && record.autoPromote === 'never') {
+    return refuse('held-back', `An operator decided otherwise about ${record.id}. Promote it by hand.`);
+  }
   return give(deployment, record, { weight, plan }, change.force, facts);
 }
 

@@ -20,6 +20,10 @@ export interface UpstreamRecord {
   /** host:port */
   readonly address: string;
   readonly enabled: boolean;
+  /** Discovery found that this server runs the version. Left out: an operator, or the config file, said so. */
+  readonly discovered?: true;
+  /** When discovery found it, having run something else before; ms since the Unix epoch. */
+  readonly joinedAt?: number;
 }
 
 export type SessionsMode = 'keep' | 'move' | 'move-on-navigation';
@@ -43,7 +47,11 @@ export interface VersionRecord {
   readonly previewsEndedAt?: number;
   /** Version ids and semver ranges whose clients it serves when theirs is gone. Left out for none. */
   readonly acceptsClientsOf?: readonly string[];
-  /** Empty once it is retired or cut off: its addresses are free for others. */
+  /** `put`: discovery made it known. `served`: an operator did, and discovery moved servers. Left out: it has not touched it. */
+  readonly discovered?: 'put' | 'served';
+  /** When discovery may promote it, if not as any new version (auto-promote.ts). */
+  readonly autoPromote?: 'never' | 'by-majority';
+  /** Empty once it is retired or cut off: its addresses are free for others. Or when discovery found that no server runs it. */
   readonly upstreams: readonly UpstreamRecord[];
   /** False: in use, but no longer in the config file. Versions put at run time are `null` here. */
   readonly declared: boolean | null;
@@ -97,6 +105,8 @@ export type Change =
       readonly plan?: CanaryWish | null;
       /** Left out: as configured. */
       readonly warm?: WarmWish;
+      /** Discovery's own: an operator's will comes first. */
+      readonly isAutomatic?: true;
     }
   | { readonly verb: 'set-paused'; readonly id: string; readonly paused: boolean }
   /** What a plan does by itself; `step` is the index of the one to be taken. */
@@ -133,6 +143,8 @@ export interface ChangeFacts {
   healthyUpstreams(id: string): number;
   /** Of canaries by steps that say nothing else; null or left out: they are not judged. */
   readonly analysis?: AnalysisPolicy | null;
+  /** Discovery promotes by itself: what operators decide against is marked. Left out: it does not. */
+  readonly isAutoPromoting?: boolean;
 }
 
 export type Verdict =
@@ -209,7 +221,10 @@ function faultsOf(version: VersionRecord, versions: readonly VersionRecord[]): s
       (version.cutoffReason !== null) === (state === 'cut off'),
       'has no reason for its cut-off, or one without it',
     ],
-    [(upstreams.length === 0) === hasEnded(state), `has ${upstreams.length} upstreams`],
+    [
+      upstreams.length === 0 ? hasEnded(state) || version.discovered !== undefined : !hasEnded(state),
+      `has ${upstreams.length} upstreams`,
+    ],
     [new Set(addresses).size === addresses.length, 'has an address twice'],
     [
       !takesPinned(state) || findSharedAddress(version, versions) === null,

@@ -21,6 +21,11 @@ const NOTHING_WRONG = 0;
 const WRONG = 1;
 const RIGHT_AGAIN = 2;
 const HEALTH: readonly Health[] = ['unknown', 'up', 'down'];
+const HEALTH_BITS = 3;
+/** Beside health in its cell, so that a choice reads one. */
+const RESTING = 4;
+/** Down, or resting. */
+const NOT_ROUTABLE = 2 | RESTING;
 
 /** A cell for each slot; a cell for each slot and thread. */
 const CELLS = {
@@ -115,16 +120,26 @@ export class Gauges {
   }
 
   health(upstreamSlot: number): Health {
-    return HEALTH[this.#health[upstreamSlot] ?? 0] ?? 'unknown';
+    return HEALTH[this.#health[upstreamSlot]! & HEALTH_BITS] ?? 'unknown';
   }
 
   setHealth(upstreamSlot: number, health: Health): void {
-    this.#health[upstreamSlot] = HEALTH.indexOf(health);
+    this.#health[upstreamSlot] = (this.#health[upstreamSlot]! & RESTING) | HEALTH.indexOf(health);
+  }
+
+  /** Somebody was told that it may be stopped: it gets no more requests, however well it is. */
+  isResting(upstreamSlot: number): boolean {
+    return (this.#health[upstreamSlot]! & RESTING) !== 0;
+  }
+
+  setResting(upstreamSlot: number, isResting: boolean): void {
+    const health = this.#health[upstreamSlot]! & HEALTH_BITS;
+    this.#health[upstreamSlot] = isResting ? health | RESTING : health;
   }
 
   /** Observed, not wanted: an upstream that was not checked yet is routable. */
   isRoutable(upstreamSlot: number): boolean {
-    return this.#health[upstreamSlot] !== 2;
+    return (this.#health[upstreamSlot]! & NOT_ROUTABLE) === 0;
   }
 
   /** Some upstream is in its slow start. */

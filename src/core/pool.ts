@@ -55,15 +55,14 @@ export function parsePool(urls: readonly string[]): ParsedPool {
   return { ok: true, addresses };
 }
 
-/** The operator's will about an address outlives a new list of addresses. */
+/** What is known of an address, the operator's will above all, outlives a new list of addresses. */
 export function withEnabledKept(
   addresses: readonly string[],
   previous: readonly UpstreamRecord[],
 ): readonly UpstreamRecord[] {
-  return addresses.map((address) => ({
-    address,
-    enabled: previous.find((upstream) => upstream.address === address)?.enabled ?? true,
-  }));
+  return addresses.map(
+    (address) => previous.find((upstream) => upstream.address === address) ?? { address, enabled: true },
+  );
 }
 
 /** The same addresses, in whatever order. */

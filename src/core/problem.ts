@@ -31,6 +31,8 @@ export const PROBLEM_STATUS = {
   // Another version became active while this one was warmed up.
   superseded: 409,
   'caller-left': 409,
+  // Discovery would promote it, and an operator decided otherwise.
+  'held-back': 409,
   unhealthy: 409,
   'weights-over-100': 409,
   // Of servers, whatever their version.

@@ -46,7 +46,7 @@ export function reconcile(
     return refuse('bad-upstream', `${empty.id} is declared without upstreams. Give it at least one.`);
   }
   const notes: string[] = [];
-  const kept = deployment.versions.flatMap((record) => meet(record, declared, notes));
+  const kept = deployment.versions.flatMap((record) => meet(record, deployment.versions, declared, notes));
   const added = declared.flatMap((version) => stage(deployment, version, nowMs, notes));
   const joined = { ...deployment, versions: [...kept, ...added] };
   const next = deployment.active === null && active !== null ? start(joined, active, nowMs) : joined;
@@ -97,6 +97,7 @@ export function redeclare(
 /** A stored version, as the config leaves it: the same object, another one, or none. */
 function meet(
   record: VersionRecord,
+  versions: readonly VersionRecord[],
   declared: readonly DeclaredVersion[],
   notes: string[],
 ): readonly VersionRecord[] {
@@ -118,15 +119,37 @@ function meet(
     return [record.declared === true ? record : { ...record, declared: true }];
   }
   const met = described(record, whole(version));
-  const isSame = record.declared === true && isSamePool(version.upstreams, record.upstreams);
+  const addresses = servedBy(version, record, versions);
+  const isSame = record.declared === true && isSamePool(addresses, record.upstreams);
   if (isSame && met === record) return [record];
-  const upstreams = withEnabledKept(version.upstreams, record.upstreams);
+  const upstreams = withEnabledKept(addresses, record.upstreams);
+  if (upstreams.length === 0) return [{ ...met, discovered: 'served', upstreams, declared: true }];
   if (state === 'active' && !upstreams.some((upstream) => upstream.enabled)) {
     notes.push(
       `Each upstream of ${id} is disabled, and it is active: nothing is served until one is enabled.`,
     );
   }
   return [{ ...met, upstreams, declared: true }];
+}
+
+/**
+ * The declared addresses, but for servers that discovery found to run another version, and with those that it found to run
+ * this one: what a server runs, it knows better than the file.
+ */
+function servedBy(
+  { id, upstreams }: DeclaredVersion,
+  stored: VersionRecord | null,
+  versions: readonly VersionRecord[],
+): readonly string[] {
+  const elsewhere = new Set(
+    versions.filter((record) => record.id !== id && !hasEnded(record.state)).flatMap(foundIn),
+  );
+  const own = stored === null ? [] : foundIn(stored).filter((address) => !upstreams.includes(address));
+  return [...upstreams.filter((address) => !elsewhere.has(address)), ...own];
+}
+
+function foundIn({ upstreams }: VersionRecord): readonly string[] {
+  return upstreams.filter(({ discovered }) => discovered === true).map(({ address }) => address);
 }
 
 /** What the file leaves out is not so. */
@@ -147,11 +170,13 @@ function stage(
     notes.push(`${id} is declared, but a version of that id was deleted: it is left out. Use a new id.`);
     return [];
   }
+  const addresses = servedBy(version, null, deployment.versions);
   const staged: VersionRecord = {
     id,
     state: 'staged',
     weight: 0,
-    upstreams: withEnabledKept(version.upstreams, []),
+    ...(addresses.length === 0 && { discovered: 'served' }),
+    upstreams: withEnabledKept(addresses, []),
     declared: true,
     since: nowMs,
     drain: null,

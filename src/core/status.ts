@@ -5,8 +5,10 @@ import type { CanaryFigures } from './canary.ts';
 import type { SessionsMode } from './deployment.ts';
 import type { Health } from './gauges.ts';
 import type { HaproxyStatus } from './haproxy.ts';
+import type { StopObstacle } from './may-stop.ts';
 import type { PreviewScope } from './preview.ts';
 import type { SendProxy } from './proxy-header.ts';
+import type { KnownServer } from './server.ts';
 import type { VersionState } from './versions.ts';
 
 export interface UpstreamStatus {
@@ -28,6 +30,61 @@ export interface UpstreamStatus {
   readonly lastError: string | null;
   /** ISO 8601: the last change of its health; null when it was not checked yet. */
   readonly since: string | null;
+  /** Somebody was told that it may be stopped: it gets no more requests. Null: nobody was. */
+  readonly mayStop: StopPromise | null;
+}
+
+export interface StopPromise {
+  readonly by: string;
+  /** ISO 8601: it is over then, unless the server was restarted before. */
+  readonly until: string;
+}
+
+/** Whether a server may be stopped now. A yes is a promise, and takes it out of choice. */
+export interface StopAnswer {
+  readonly server: string;
+  readonly address: string;
+  readonly may: boolean;
+  /** What speaks against it; empty when nothing does. */
+  readonly why: readonly StopObstacle[];
+  /** The version that it concerns; null when nothing speaks against it. */
+  readonly of: string | null;
+  /** ISO 8601: when that version should be empty; null when it cannot be said. */
+  readonly emptyAt: string | null;
+  /** A sentence. */
+  readonly detail: string;
+  /** In whose pools it stands. */
+  readonly versions: readonly string[];
+  /** Still there, streams included. */
+  readonly inFlight: number;
+  readonly promise: StopPromise | null;
+}
+
+/** A server that discovery knows. */
+export interface DiscoveredServer extends KnownServer {
+  /** Whose pool it stands in; null: in none. */
+  readonly version: string | null;
+  /** What it said last that it runs; null: nothing yet. */
+  readonly reported: string | null;
+  /** Why it stands in no pool; null when it does. */
+  readonly why: string | null;
+}
+
+export interface AutoPromoteStatus {
+  /** 0..1 */
+  readonly share: number;
+  /** That it is a share of. */
+  readonly servers: number;
+  /** The version that is being promoted, or will be when that works; null: none. */
+  readonly next: string | null;
+  /** What keeps the next one from it; null: nothing. */
+  readonly waitsFor: 'canary' | null;
+}
+
+export interface DiscoveryStatus {
+  readonly servers: readonly DiscoveredServer[];
+  /** Null: an operator promotes. */
+  readonly autoPromote: AutoPromoteStatus | null;
 }
 
 export interface DrainStatus {
@@ -178,6 +235,8 @@ export interface Status {
   readonly assets: AssetsStatus | null;
   /** Null: none is driven. */
   readonly haproxy: HaproxyStatus | null;
+  /** Null: versions are declared or put, with their servers. */
+  readonly discovery: DiscoveryStatus | null;
   readonly versions: readonly VersionStatus[];
 }
 
@@ -267,6 +326,10 @@ export const EVENT_TYPES = [
   'skew',
   'version-mismatch',
   'version-matches',
+  'server-moved',
+  'server-refused',
+  'may-stop',
+  'may-stop-ended',
   'ladder-step',
   'warming',
   'warm',

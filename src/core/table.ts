@@ -18,6 +18,8 @@ export interface TableUpstream {
   readonly enabled: boolean;
   /** With what connections to it begin, each of one client's; left out: with the request. */
   readonly sendProxy?: ProxyHeaderKind;
+  /** What it must say that it runs on each new connection, before that carries a request; null: it is not asked. */
+  readonly mustSay?: string | null;
   /** What a pin carries under `affinity: upstream`: 8 characters of a hash of the address, so that no address leaks. */
   readonly tag: string;
 }

@@ -11,6 +11,7 @@ import type { CookiePolicy, Limits } from '../core/policy.ts';
 import type { Steering } from '../core/steering.ts';
 import type { RoutingTable } from '../core/table.ts';
 import type { ConnectionCount } from './connection-count.ts';
+import type { GreetingSettings } from './greeting.ts';
 import type { WhyForbidden } from './guarded-lookup.ts';
 
 export interface ListenAddress {
@@ -37,6 +38,8 @@ export interface EngineOptions {
   readonly cookie: CookiePolicy;
   /** Where upstreams say which build they are, lower case. Default: it is not read. */
   readonly reportHeader?: string | null;
+  /** How new connections to servers whose versions are discovered are asked. Default: they are not. */
+  readonly greeting?: GreetingSettings | null;
   /** Which requests are for assets (`assets.match`); null: nothing is remembered of any. Default: null. */
   readonly assetPatterns?: readonly string[] | null;
   /** To all upstreams at a time, idle ones included; beyond it a request gets 503 `exhausted`. Default: no bound. */

@@ -28,6 +28,7 @@ import type {
 import { Deadlines, shortestOf, type Watched } from './deadlines.ts';
 import { FailureAnswers } from './failure-answer.ts';
 import { FAREWELL_MS, STREAM_JITTER_MS } from './fixed-bounds.ts';
+import { GreetedServers } from './greeted.ts';
 import { HttpClient } from './http-client.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { HttpProxy } from './http-proxy.ts';
@@ -66,7 +67,8 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.room = new WaitingRoom(ports.gauges, settings.limits.upstreamConnections);
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines = new Deadlines(shortestOf(settings.limits));
-    this.agents = new UpstreamAgents(settings.limits, ports.gauges, ports.whyForbidden);
+    const greeted = new GreetedServers(settings.greeting ?? null, ports);
+    this.agents = new UpstreamAgents(settings.limits, ports.gauges, greeted, ports.whyForbidden);
     this.#arrivals = new Arrivals({
       deadlines: this.deadlines,
       headerTimeoutMs: () => this.#settings.limits.headerTimeoutMs,
@@ -115,6 +117,7 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.#trusted = new TrustedProxies(settings.trustedProxies);
     this.deadlines.retune(shortestOf(settings.limits));
     this.agents.limits = settings.limits;
+    this.agents.greeted.settings = settings.greeting ?? null;
     for (const { server } of this.#servers) applyLimits(server, settings.limits);
     this.room.setLimit(settings.limits.upstreamConnections);
     this.#assets = AssetScout.of(settings, this.ports, () => this.deadlines.nowMs);

@@ -7,6 +7,8 @@ import type { Duplex } from 'node:stream';
 import type { Gauges } from '../core/gauges.ts';
 import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
+import type { GreetedServers } from './greeted.ts';
+import type { Greeted, Greeting } from './greeting.ts';
 import { connectOptions, type WhyForbidden } from './guarded-lookup.ts';
 import { type ConnectionEnds, proxyHeader } from './proxy-header.ts';
 import { UpstreamSocket } from './upstream-socket.ts';
@@ -30,9 +32,11 @@ export class UpstreamAgents {
   readonly #sockets = new Set<Socket>();
   readonly #gauges: Gauges;
   readonly #whyForbidden: WhyForbidden | undefined;
+  readonly greeted: GreetedServers;
 
-  constructor(limits: Limits, gauges: Gauges, whyForbidden?: WhyForbidden) {
+  constructor(limits: Limits, gauges: Gauges, greeted: GreetedServers, whyForbidden?: WhyForbidden) {
     this.limits = limits;
+    this.greeted = greeted;
     this.#gauges = gauges;
     this.#whyForbidden = whyForbidden;
   }
@@ -58,12 +62,14 @@ export class UpstreamAgents {
         upstream,
         this.limits,
         (socket) => this.#opened(socket, upstream.slot),
+        this.greeted,
         this.#whyForbidden,
         upstream.sendProxy === undefined ? null : owner,
       );
       agents.set(upstream.slot, agent);
       if (agents !== this.#agents) retireBeyond(agents, MOST_OWN);
     }
+    agent.upstream = upstream;
     if (fresh) agent.closeIdle();
     return agent;
   }
@@ -122,7 +128,10 @@ function retireBeyond(agents: Map<number, UpstreamAgent>, most: number): void {
 
 class UpstreamAgent extends Agent {
   readonly version: string;
-  readonly #upstream: TableUpstream;
+  /** As the table has it now: what it must say may be another than when the agent was made. */
+  upstream: TableUpstream;
+  readonly #connectMs: number;
+  readonly #greeted: GreetedServers;
   readonly #onOpened: (socket: Socket) => void;
   readonly #whyForbidden: WhyForbidden | undefined;
   readonly #owner: Owner | null;
@@ -131,14 +140,17 @@ class UpstreamAgent extends Agent {
   constructor(
     version: string,
     upstream: TableUpstream,
-    { upstreamIdleMs }: Limits,
+    { upstreamIdleMs, connectMs }: Limits,
     onOpened: (socket: Socket) => void,
+    greeted: GreetedServers,
     whyForbidden: WhyForbidden | undefined,
     owner: Owner | null,
   ) {
     super({ keepAlive: true, timeout: upstreamIdleMs });
     this.version = version;
-    this.#upstream = upstream;
+    this.upstream = upstream;
+    this.#connectMs = connectMs;
+    this.#greeted = greeted;
     this.#onOpened = onOpened;
     this.#whyForbidden = whyForbidden;
     this.#owner = owner;
@@ -146,11 +158,11 @@ class UpstreamAgent extends Agent {
 
   /** What begins its connections has been said once: it holds for as long as that is what the pool wants. */
   isFor({ address, sendProxy }: TableUpstream): boolean {
-    return this.#upstream.address === address && this.#upstream.sendProxy === sendProxy;
+    return this.upstream.address === address && this.upstream.sendProxy === sendProxy;
   }
 
   get address(): string {
-    return this.#upstream.address;
+    return this.upstream.address;
   }
 
   get idle(): readonly Socket[] {
@@ -166,12 +178,33 @@ class UpstreamAgent extends Agent {
     this.closeIdle();
   }
 
-  override createConnection(): Duplex {
+  override createConnection(
+    _options: unknown,
+    onCreated?: (error: Error | null, socket: Duplex) => void,
+  ): Duplex | null {
+    const greeting = this.#greeted.greetingFor(this.upstream);
+    const socket = this.#connect();
+    if (greeting === null || onCreated === undefined) return socket;
+    greet(socket, greeting, this.#connectMs, (greeted) => {
+      const why = this.#greeted.judge(this.upstream, greeted);
+      if (why !== null) {
+        socket.destroy();
+        onCreated(new Error(why), socket);
+      } else if (greeted.is === 'said' && greeted.keepsAlive) onCreated(null, socket);
+      else {
+        socket.destroy();
+        onCreated(null, this.#connect());
+      }
+    });
+    return null;
+  }
+
+  #connect(): UpstreamSocket {
     const socket = new UpstreamSocket();
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
     if (this.#owner !== null) this.#open(socket, this.#owner);
-    socket.connect(connectOptions(this.#upstream, this.#whyForbidden));
+    socket.connect(connectOptions(this.upstream, this.#whyForbidden));
     this.#onOpened(socket);
     return socket;
   }
@@ -179,7 +212,7 @@ class UpstreamAgent extends Agent {
   /** Its header leaves with the head of the request, which node:http writes before the connection stands. */
   #open(socket: Socket, owner: Owner): void {
     socket.cork();
-    socket.write(proxyHeader(this.#upstream.sendProxy!, owner.ends), 'latin1');
+    socket.write(proxyHeader(this.upstream.sendProxy!, owner.ends), 'latin1');
     socket.once('connect', () => process.nextTick(() => socket.uncork()));
   }
 
@@ -189,3 +222,29 @@ class UpstreamAgent extends Agent {
     return super.keepSocketAlive(socket) as unknown as boolean;
   }
 }
+
+/** Asks what it runs; `onGreeted` is told once. The socket is as it was before, but for what was read of it. */
+function greet(
+  socket: Socket,
+  greeting: Greeting,
+  withinMs: number,
+  onGreeted: (greeted: Greeted) => void,
+): void {
+  const end = (greeted: Greeted | null) => {
+    if (greeted === null) return;
+    clearTimeout(timer);
+    socket.off('connect', ask).off('data', hear).off('end', ended).off('error', fail).off('close', closed);
+    // Until its next owner listens.
+    socket.on('error', () => {});
+    onGreeted(greeted);
+  };
+  const ask = () => socket.write(greeting.request, 'latin1');
+  const hear = (data: Buffer) => end(greeting.take(data));
+  const ended = () => end(greeting.take(NOTHING, true));
+  const fail = ({ code, message }: NodeJS.ErrnoException) => end({ is: 'broken', why: code ?? message });
+  const closed = () => end({ is: 'broken', why: 'closed' });
+  const timer = setTimeout(() => end({ is: 'broken', why: 'no answer in time' }), withinMs);
+  socket.on('connect', ask).on('data', hear).on('end', ended).on('error', fail).on('close', closed);
+}
+
+const NOTHING = Buffer.alloc(0);

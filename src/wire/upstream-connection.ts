@@ -6,41 +6,22 @@
 import { type FailureCode, isOwnShortage } from '../core/errors.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { Deadlines, Watched } from '../engine/deadlines.ts';
+import type { GreetedServers } from '../engine/greeted.ts';
+import type { Greeting } from '../engine/greeting.ts';
 import { connectOptions, type WhyForbidden } from '../engine/guarded-lookup.ts';
 import type { HandleWrites } from '../engine/handle-writes.ts';
 import { UpstreamSocket } from '../engine/upstream-socket.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader, type AnswerReaderContext } from './answer-reader.ts';
+import type { AnswerSink } from './answer-sink.ts';
 import type { Owner } from './own-connections.ts';
 import { LentBuffers, type ReadBuffer, type SpareBuffers } from './read-buffer.ts';
 import type { ResponseHead } from './response-head.ts';
 import { readInto, type SocketReader } from './socket-reader.ts';
 
-/** Who asked. All calls come in this order: connected, any number of interim heads, head, data…, end; or failed instead. */
-export interface AnswerSink {
-  onUpstreamConnected(): void;
-  onInterimHead(head: ResponseHead): void;
-  /** 101 to a WebSocket handshake; `rest` is what came behind it. From here on the sink gets raw data. */
-  onSwitched(head: ResponseHead, rest: Buffer): void;
-  onAnswerHead(head: AnswerHead): void;
-  /** A whole body of known length, as latin1, in place of data. */
-  onAnswerText(body: string): void;
-  /** The octets of [start, end), good for this turn. What stands around them in `whole` may be written over. */
-  onAnswerData(whole: Buffer, start: number, end: number): void;
-  /** `spans` as ChunkedReader gives them. */
-  onAnswerChunks(whole: Buffer, spans: readonly number[], bytes: number): void;
-  onAnswerEnd(trailers: string): void;
-  /** The upstream can take more of the body. */
-  onUpstreamDrain(): void;
-  onUpstreamFailed(failure: FailureCode, detail: string): void;
-  /** Raw data (the octets of [start, end), as those of an answer) and its end, after onSwitched. */
-  onTunnelData(whole: Buffer, start: number, end: number): void;
-  onTunnelEnd(): void;
-  /** One of the calls above threw; the connection is closed. */
-  onException(error: unknown): void;
-  /** All that one read brought has been handed on. Whose writes still need the memory that it was read into; null: nobody's. */
-  onReadEnd(): LentBuffers | null;
-}
+export type { AnswerSink } from './answer-sink.ts';
+
+const NOTHING = Buffer.alloc(0);
 
 type State =
   | 'connecting'
@@ -54,6 +35,7 @@ export interface UpstreamContext extends AnswerReaderContext {
   readonly writes: HandleWrites;
   readonly buffers: SpareBuffers;
   readonly whyForbidden: WhyForbidden | undefined;
+  readonly greeted: GreetedServers;
   /** Takes back an idle connection, or forgets a closed one. */
   onIdle(connection: UpstreamConnection): void;
   onClosed(connection: UpstreamConnection): void;
@@ -69,7 +51,11 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   /** Close after the answer under way: the pool it belonged to is no more. */
   isStale = false;
   readonly #context: UpstreamContext;
-  readonly #socket: UpstreamSocket;
+  #socket: UpstreamSocket;
+  /** It is asked what it runs before it carries anything; null: not, or no more. */
+  #greeting: Greeting | null;
+  /** What is to be written once it has said so. */
+  #held: (Buffer | string)[] | null = null;
   #buffer: ReadBuffer;
   /** What bodies were read into that have not all left on this connection. */
   readonly lent: LentBuffers;
@@ -89,6 +75,7 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
     upstream: TableUpstream,
     owner: Owner | null = null,
     opening = '',
+    greeting: Greeting | null = null,
   ) {
     this.#context = context;
     this.#buffer = context.buffers.take();
@@ -100,10 +87,16 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
     this.#opening = opening;
     this.#since = performance.now();
     this.#silenceLimitMs = context.limits.connectMs;
-    const socket = new UpstreamSocket({ allowHalfOpen: true, onread: readInto(this) }, context.writes);
-    this.#socket = socket;
+    this.#greeting = greeting;
+    this.#socket = this.#connect();
+    context.deadlines.add(this);
+  }
+
+  #connect(): UpstreamSocket {
+    const { writes, whyForbidden } = this.#context;
+    const socket = new UpstreamSocket({ allowHalfOpen: true, onread: readInto(this) }, writes);
     socket.setNoDelay(true);
-    socket.connect(connectOptions(upstream, context.whyForbidden));
+    socket.connect(connectOptions(this.upstream, whyForbidden));
     socket.on('connect', () => this.#guard(() => this.#onConnect()));
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('drain', () => this.#guard(() => this.#onDrain()));
@@ -111,7 +104,7 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
       this.#fail(this.#failureCode(error.code), error.code ?? error.message),
     );
     socket.on('close', () => this.#fail(this.#failureCode(), 'closed'));
-    context.deadlines.add(this);
+    return socket;
   }
 
   get isConnected(): boolean {
@@ -141,12 +134,17 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
 
   /** Nothing tells when the last octets have gone but the length of what has not. */
   get hasUnsent(): boolean {
-    return this.#socket.writableLength > 0;
+    return this.#socket.writableLength > 0 || this.#held !== null;
   }
 
   /** False when the upstream should be given a rest. */
   write(data: Buffer | string): boolean {
     if (this.#state !== 'connecting') this.#since = this.#context.deadlines.nowMs;
+    if (this.#greeting !== null) {
+      this.#held ??= [];
+      this.#held.push(data);
+      return true;
+    }
     if (!this.lent.isEmpty && !this.hasUnsent) this.lent.takeBack();
     return this.#opening === '' ? this.#socket.send(data) : this.#open(data);
   }
@@ -263,6 +261,43 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   }
 
   #onConnect(): void {
+    if (this.#greeting !== null) {
+      this.#since = this.#context.deadlines.nowMs;
+      this.#socket.send(this.#opening + this.#greeting.request);
+    } else this.#begin();
+  }
+
+  /** What it answered to the greeting. */
+  #hear(data: Buffer, isEnd: boolean): void {
+    const greeted = this.#greeting!.take(data, isEnd);
+    if (greeted === null) return;
+    const why = this.#context.greeted.judge(this.upstream, greeted);
+    if (why !== null) {
+      this.#fail('connect-failed', why);
+      return;
+    }
+    const keepsAlive = greeted.is === 'said' && greeted.keepsAlive;
+    this.#greeting = null;
+    // The next connection begins like the first one.
+    if (keepsAlive) this.#opening = '';
+    else this.#connectAnew();
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const data of held) this.write(data);
+    if (keepsAlive) this.#begin();
+  }
+
+  /** It has said what it runs, and closes: the next connection is believed. */
+  #connectAnew(): void {
+    const said = this.#socket;
+    said.removeAllListeners();
+    said.on('error', () => {});
+    said.destroy();
+    this.#since = this.#context.deadlines.nowMs;
+    this.#socket = this.#connect();
+  }
+
+  #begin(): void {
     this.#state = 'asked';
     this.#watch(this.#context.limits.firstByteMs);
     this.#sink?.onUpstreamConnected();
@@ -287,7 +322,8 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
     }
     try {
       const { whole, start } = this.#buffer;
-      if (this.#state === 'tunnel') sink.onTunnelData(whole, start, start + length);
+      if (this.#greeting !== null) this.#hear(whole.subarray(start, start + length), false);
+      else if (this.#state === 'tunnel') sink.onTunnelData(whole, start, start + length);
       else this.#reader.take(whole, start, start + length);
       const needed = sink.onReadEnd();
       if (needed === null) return;
@@ -353,7 +389,8 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
     // A reset that a write has met looks like an end.
     const { state, endsWithConnection } = this.#reader;
     const isBodyOver = state === 'body' && endsWithConnection && !this.#socket.hasWriteFailed;
-    if (isBodyOver) this.onEnd(false, '');
+    if (this.#greeting !== null) this.#hear(NOTHING, true);
+    else if (isBodyOver) this.onEnd(false, '');
     else if (this.#state === 'tunnel') this.#sink?.onTunnelEnd();
     else this.#fail(this.#failureCode(), 'closed by the upstream');
   }
@@ -373,6 +410,7 @@ export class UpstreamConnection implements AnswerEvents, SocketReader, Watched {
   #fail(failure: FailureCode, detail: string): void {
     const sink = this.#sink;
     if (this.#state === 'closed') return;
+    if (this.#state === 'connecting') this.#context.greeted.forget(this.upstream.slot);
     this.destroy();
     sink?.onUpstreamFailed(failure, detail);
   }

@@ -6,6 +6,7 @@ import type { Limits } from '../core/policy.ts';
 import type { TableUpstream } from '../core/table.ts';
 import type { EnginePorts, EngineSettings } from '../engine/contract.ts';
 import type { Deadlines } from '../engine/deadlines.ts';
+import { GreetedServers } from '../engine/greeted.ts';
 import type { WhyForbidden } from '../engine/guarded-lookup.ts';
 import type { HandleWrites } from '../engine/handle-writes.ts';
 import { proxyHeader } from '../engine/proxy-header.ts';
@@ -23,6 +24,7 @@ export class UpstreamPools implements UpstreamContext {
   limits: Limits;
   cookieName: string;
   reportHeader: string | null;
+  readonly greeted: GreetedServers;
   readonly responseHead = new ResponseHead();
   readonly answers = new Recurring<AnswerHead>();
   /** Open at a time, to all upstreams. */
@@ -38,13 +40,14 @@ export class UpstreamPools implements UpstreamContext {
   constructor(
     { deadlines, writes, buffers }: Pick<UpstreamContext, 'deadlines' | 'writes' | 'buffers'>,
     settings: EngineSettings,
-    { gauges, whyForbidden }: EnginePorts,
+    { gauges, whyForbidden, onUpstreamFault }: EnginePorts,
   ) {
     this.deadlines = deadlines;
     this.writes = writes;
     this.buffers = buffers;
     this.#gauges = gauges;
     this.whyForbidden = whyForbidden;
+    this.greeted = new GreetedServers(settings.greeting ?? null, { onUpstreamFault });
     this.limits = settings.limits;
     this.cookieName = settings.cookie.name;
     this.reportHeader = settings.reportHeader ?? null;
@@ -57,6 +60,7 @@ export class UpstreamPools implements UpstreamContext {
     this.cookieName = settings.cookie.name;
     this.reportHeader = settings.reportHeader ?? null;
     this.#most = mostOf(settings);
+    this.greeted.settings = settings.greeting ?? null;
     this.answers.forget();
   }
 
@@ -83,7 +87,7 @@ export class UpstreamPools implements UpstreamContext {
       connection.destroy(); // the slot has changed hands
     }
     if (fresh) this.#idle.get(upstream.slot)?.[0]?.destroy();
-    return this.#hasRoom() ? this.#opened(new UpstreamConnection(this, version, upstream)) : null;
+    return this.#hasRoom() ? this.#opened(this.#connection(version, upstream, null, '')) : null;
   }
 
   #takeOwn(
@@ -97,7 +101,17 @@ export class UpstreamPools implements UpstreamContext {
     idle?.destroy();
     if (!this.#hasRoom()) return null;
     const opening = proxyHeader(upstream.sendProxy!, owner.ends);
-    return this.#opened(new UpstreamConnection(this, version, upstream, owner, opening));
+    return this.#opened(this.#connection(version, upstream, owner, opening));
+  }
+
+  #connection(
+    version: string,
+    upstream: TableUpstream,
+    owner: Owner | null,
+    opening: string,
+  ): UpstreamConnection {
+    const greeting = this.greeted.greetingFor(upstream);
+    return new UpstreamConnection(this, version, upstream, owner, opening, greeting);
   }
 
   #opened(connection: UpstreamConnection): UpstreamConnection {

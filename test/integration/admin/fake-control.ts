@@ -8,6 +8,8 @@ import type {
   ExplainPort,
   PreviewPort,
   SkewPort,
+  StopOutcome,
+  StopWish,
   WaitOutcome,
 } from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
@@ -28,6 +30,9 @@ export interface FakeControl extends ControlPort {
   left: () => boolean;
   /** Answers a change; the default one reports no changes. */
   onChange: (change: Change, options: ChangeOptions) => ChangeOutcome | Promise<ChangeOutcome>;
+  readonly stopWishes: StopWish[];
+  onMayStop: (wish: StopWish) => Promise<StopOutcome>;
+  onGiveBack: ControlPort['giveBack'];
   onWait: (id: string, timeoutMs: number, signal: AbortSignal) => Promise<WaitOutcome | null>;
   emit(type: GatewayEvent['type'], version: string | null, detail?: GatewayEvent['detail']): void;
   listeners(): number;
@@ -61,6 +66,9 @@ export function fakeControl(now: Status): FakeControl {
   const control: FakeControl = {
     asked: [],
     waits: [],
+    stopWishes: [],
+    onMayStop: async () => ({ ok: false, candidates: [] }),
+    onGiveBack: async () => ({ ok: false, candidates: [] }),
     now,
     ready: true,
     left: () => false,
@@ -93,6 +101,11 @@ export function fakeControl(now: Status): FakeControl {
       control.waits.push({ id, goal, timeoutMs, signal });
       return control.onWait(id, timeoutMs, signal);
     },
+    mayStop: async (wish) => {
+      control.stopWishes.push(wish);
+      return control.onMayStop(wish);
+    },
+    giveBack: (server) => control.onGiveBack(server),
     eventsSince: (sinceId) => events.filter((event) => event.id > sinceId),
     onEvent: (listener) => {
       listeners.add(listener);

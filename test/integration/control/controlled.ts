@@ -84,6 +84,8 @@ export async function openBench(): Promise<Bench> {
         warm: null,
         analysis: null,
         skew: { header: null, quarantine: false, detect: false },
+        affinity: 'none',
+        discovery: null,
         meter: new CanaryMeter(1, () => {}),
         health: {
           path: null,

@@ -31,6 +31,8 @@ const controller = new Controller({
   warm: null,
   analysis: null,
   skew: { header: null, quarantine: false, detect: false },
+  affinity: 'none',
+  discovery: null,
   meter: new CanaryMeter(1, () => {}),
   health: {
     path: null,

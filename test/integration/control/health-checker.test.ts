@@ -2,7 +2,8 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/control/clock.ts';
-import { HealthChecker, healthTargets } from '../../../src/control/health-checker.ts';
+import { HealthChecker } from '../../../src/control/health-checker.ts';
+import { healthTargets } from '../../../src/control/health-targets.ts';
 import { Slots } from '../../../src/control/slots.ts';
 import { Gauges } from '../../../src/core/gauges.ts';
 import type { HealthPolicy } from '../../../src/core/policy.ts';
@@ -64,7 +65,14 @@ function checking(addresses: readonly string[], policy: Partial<HealthPolicy> = 
   );
   cleanups.push(() => checker.stop());
   checker.update(
-    addresses.map((address, slot) => ({ version: 'v1', address, slot, reports: 'v1', hasSessions: true })),
+    addresses.map((address, slot) => ({
+      version: 'v1',
+      address,
+      slot,
+      reports: 'v1',
+      hasSessions: true,
+      isServer: false,
+    })),
   );
   return { checker, gauges, told };
 }

@@ -59,7 +59,14 @@ async function checking(addresses: readonly string[], policy: Partial<HealthPoli
   );
   cleanUp.push(() => checker.stop());
   checker.update(
-    addresses.map((address, slot) => ({ version: 'v1', address, slot, reports: 'v1', hasSessions: true })),
+    addresses.map((address, slot) => ({
+      version: 'v1',
+      address,
+      slot,
+      reports: 'v1',
+      hasSessions: true,
+      isServer: false,
+    })),
   );
   await waitFor(() => checker.isFirstRoundDone(), { what: 'the first health round' });
   told.length = 0;

@@ -46,6 +46,8 @@ function wanted(more: Partial<Reload> = {}): Reload & { applied: number } {
       warm: null,
       analysis: null,
       skew: { header: null, quarantine: false, detect: false },
+      affinity: 'none' as const,
+      discovery: null,
     },
     detail: { changed: ['drain.deadline'] },
     isChange: true,

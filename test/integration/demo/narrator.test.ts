@@ -13,6 +13,7 @@ const up: UpstreamStatus = {
   takenOut: 0,
   reported: null,
   says: null,
+  mayStop: null,
   mismatches: 0,
   lastError: null,
   since: null,
@@ -50,6 +51,7 @@ const status = (...versions: VersionStatus[]): Status => ({
   skew: { requests: 0, lastAt: null },
   assets: null,
   haproxy: null,
+  discovery: null,
   versions,
 });
 

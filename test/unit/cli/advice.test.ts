@@ -12,6 +12,7 @@ const upstream = (health: UpstreamStatus['health'], enabled = true): UpstreamSta
   takenOut: 0,
   reported: null,
   says: null,
+  mayStop: null,
   mismatches: 0,
   lastError: null,
   since: null,

@@ -19,6 +19,7 @@ export function version(id: string, more: Partial<VersionStatus> = {}): VersionS
         takenOut: 0,
         reported: null,
         says: null,
+        mayStop: null,
         mismatches: 0,
         lastError: null,
         since: '2026-03-01T02:50:00.000Z',
@@ -49,6 +50,7 @@ export function statusOf(versions: readonly VersionStatus[], more: Partial<Statu
     skew: { requests: 0, lastAt: null },
     assets: null,
     haproxy: null,
+    discovery: null,
     versions,
     ...more,
   };

@@ -15,6 +15,7 @@ const up = (address: string) =>
     takenOut: 0,
     reported: null,
     says: null,
+    mayStop: null,
     mismatches: 0,
     lastError: null,
     since: '2026-03-01T03:05:00.000Z',

@@ -21,6 +21,7 @@ function statusOf(state: VersionState, upstreams: readonly Partial<UpstreamStatu
       takenOut: 0,
       reported: null,
       says: null,
+      mayStop: null,
       mismatches: 0,
       lastError: null,
       since: null,

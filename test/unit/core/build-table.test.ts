@@ -130,6 +130,7 @@ describe('versions of the table', () => {
       port: 8080,
       slot: 2,
       enabled: true,
+      mustSay: null,
       tag: expect.stringMatching(/^[A-Za-z0-9_-]{8}$/),
     });
     expect(second).toMatchObject({ host: '::1', port: 81, slot: 3, enabled: false });

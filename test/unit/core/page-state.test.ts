@@ -24,7 +24,7 @@ const version = (id: string, state: VersionState, drain: DrainRecord | null = nu
   weight: 0,
   since: T0,
   declared: true,
-  upstreams: [],
+  upstreams: [{ address: 'a.test:8080', enabled: true }],
   drain,
   cutoffReason: null,
 });

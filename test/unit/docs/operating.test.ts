@@ -13,6 +13,7 @@ const PAGES = [
   'docs/operating.md',
   'docs/skew.md',
   'docs/deploying.md',
+  'docs/rolling.md',
   'config/prometheus-rules.yml',
 ] as const;
 /** Also said of things that are no command. */
@@ -25,7 +26,9 @@ async function printed(...args: string[]): Promise<string> {
   return parts.join('');
 }
 
-const verbs = [...(await printed('--help')).matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, verb]) => verb!);
+const verbs = [...(await printed('--help')).matchAll(/^ {2}([a-z][a-z-]*) {2,}\S/gm)].map(
+  ([, verb]) => verb!,
+);
 const optionsOf = new Map(
   await Promise.all(
     verbs.map(async (verb) => {
@@ -47,7 +50,7 @@ interface Use {
 
 /** `lockstep VERB …` up to the end of the code that it stands in, or of the command. */
 function commandsIn(page: string): Use[] {
-  return [...page.matchAll(/(?<![\w/-])lockstep ([a-z]+)\b([^\n`|&;,()]*)/g)]
+  return [...page.matchAll(/(?<![\w/-])lockstep ([a-z][a-z-]*)\b([^\n`|&;,()]*)/g)]
     .map(([text, verb, rest]) => ({
       text,
       verb: verb!,

@@ -27,6 +27,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
         takenOut: 0,
         reported: null,
         says: null,
+        mayStop: null,
         mismatches: 0,
         lastError: null,
         since: null,
@@ -40,6 +41,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
         takenOut: 0,
         reported: null,
         says: null,
+        mayStop: null,
         mismatches: 0,
         lastError: 'refused',
         since: null,
@@ -53,6 +55,7 @@ function version(id: string, differences: Partial<VersionStatus> = {}): VersionS
         takenOut: 0,
         reported: null,
         says: null,
+        mayStop: null,
         mismatches: 0,
         lastError: null,
         since: null,
@@ -83,6 +86,7 @@ function start(versions: VersionStatus[]) {
     skew: { requests: 0, lastAt: null },
     assets: null,
     haproxy: null,
+    discovery: null,
     versions,
   });
   const stats = {
