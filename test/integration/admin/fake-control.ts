@@ -16,7 +16,7 @@ import type { AdminLog } from '../../../src/admin/routes.ts';
 import { type Admin, type AdminSettings, createAdmin } from '../../../src/admin/server.ts';
 import type { AskedRequest } from '../../../src/core/asked-request.ts';
 import type { Change } from '../../../src/core/deployment.ts';
-import type { AuditEntry, GatewayEvent, Status } from '../../../src/core/status.ts';
+import type { AuditEntry, GatewayEvent, Status, StopAnswer } from '../../../src/core/status.ts';
 import { explanation } from '../../unit/cli/explanation-fixtures.ts';
 import { report } from '../../unit/cli/status-fixtures.ts';
 import { fakeServers } from './fake-servers.ts';
@@ -37,6 +37,19 @@ export interface FakeControl extends ControlPort {
   emit(type: GatewayEvent['type'], version: string | null, detail?: GatewayEvent['detail']): void;
   listeners(): number;
 }
+
+const NO: StopAnswer = {
+  server: 'web01',
+  address: '127.0.0.1:9101',
+  may: false,
+  why: ['last', 'sessions'],
+  of: 'v1',
+  emptyAt: '2026-03-01T03:33:00.000Z',
+  detail: 'web01 is the last available server of v1, which is draining: 12 live sessions.',
+  versions: ['v1'],
+  inFlight: 2,
+  promise: { by: 'ci', until: '2026-03-01T03:14:00.000Z' },
+};
 
 export function refusal(
   status: 400 | 404 | 409 | 412,
@@ -67,8 +80,8 @@ export function fakeControl(now: Status): FakeControl {
     asked: [],
     waits: [],
     stopWishes: [],
-    onMayStop: async () => ({ ok: false, candidates: [] }),
-    onGiveBack: async () => ({ ok: false, candidates: [] }),
+    onMayStop: async () => ({ ok: true, answer: NO }),
+    onGiveBack: async () => ({ ok: true, answer: NO }),
     now,
     ready: true,
     left: () => false,
