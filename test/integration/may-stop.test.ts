@@ -74,11 +74,12 @@ describe('a yes', () => {
     const scene = await sceneOf(2);
     const { gateway, servers } = scene;
     const [first] = servers;
-    const answer = await ask(gateway, first!.address, { for: '1s' });
+    const answer = await ask(gateway, first!.address);
     expect(answer).toMatchObject({ may: true, versions: ['v1'], inFlight: 0, promise: { by: 'local' } });
     expect(await asksOf(scene, first!)).toBe(0);
     const [upstream] = (await gateway.admin.version('v1')).upstreams;
     expect(upstream).toMatchObject({ health: 'up', mayStop: { by: 'local' } });
+    await ask(gateway, first!.address, { for: '1s' });
     await waitFor(async () => (await gateway.admin.version('v1')).upstreams[0]!.mayStop === null, {
       what: 'its end',
     });
