@@ -102,6 +102,7 @@ describe('a yes', () => {
       what: 'its end',
     });
     expect(await asksOf(scene, first!)).toBeGreaterThan(0);
+    await waitFor(() => events.seen.some(({ type }) => type === 'may-stop-ended'), { what: 'the event' });
     const { address } = first!;
     expect(
       events.seen.filter(({ type }) => type.startsWith('may-stop')).map(({ type, detail }) => [type, detail]),
