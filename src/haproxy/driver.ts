@@ -12,6 +12,7 @@ import { formatMemory, type Memory } from './memory.ts';
 import type { HaproxyPorts } from './ports.ts';
 import { HaproxyProcess } from './process.ts';
 import { missed, reached } from './reachability.ts';
+import { type FailedStep, type Readiness, readinessOf } from './readiness.ts';
 import { describeSeat, isoTime, knownServers } from './report.ts';
 import { RuntimeFault } from './runtime-fault.ts';
 import { Seat } from './seat.ts';
@@ -21,20 +22,6 @@ import { Weigher } from './weigher.ts';
 
 /** Who rolls back waits for that long at most, whatever HAProxy does. */
 const LONGEST_PREPARATION_MS = 10_000;
-
-/** What came of making a version's servers ready before its first session. */
-export interface Readiness {
-  /** Servers that are its own, on all processes that are driven. */
-  readonly servers: number;
-  /** Some of them had to be made ready first: who checks their health may have seen them away until now. */
-  readonly isNew: boolean;
-  /** Why they could not be made ready; null when they are. */
-  readonly failure: string | null;
-  /** Left out. */
-  readonly unreachable: readonly string[];
-}
-
-type FailedStep = NonNullable<HaproxyStatus['failedStep']>;
 
 export class HaproxyDriver {
   readonly #policy: HaproxyPolicy;
@@ -264,6 +251,8 @@ export class HaproxyDriver {
       if (await this.#takeStep(version, live, nowMs)) touched.add(version);
     }
     this.#touched = touched;
+    // Nothing is left of it to be done: somebody else did it, or it is no longer wanted.
+    if (this.#failedStep !== null && !order.has(this.#failedStep.version)) this.#failedStep = null;
   }
 
   /** Whether it was taken, or tried. */
@@ -299,27 +288,14 @@ export class HaproxyDriver {
   }
 
   #readiness(version: string): Readiness {
-    const live = this.#seats.filter(({ isLive }) => isLive);
-    const nowMs = this.#ports.clock.wallMs();
-    const own = live.flatMap((seat) =>
-      seat.wanted
-        .filter((one) => one.version === version && seat.role(one.server.backend, nowMs) === 'driven')
-        .map(({ server, state }) => ({ seat, key: serverKey(server), state })),
-    );
-    const away = own.find(({ seat, key, state }) => seat.process.found(key)?.state !== state);
-    const failed = this.#failedStep?.version === version ? this.#failedStep : null;
-    const failure =
-      failed === null
-        ? away === undefined
-          ? null
-          : `${away.seat.process.socket} has ${away.key} in ${away.seat.process.found(away.key)?.state}`
-        : `${failed.socket} ${failed.why}`;
-    return {
-      servers: own.length,
-      isNew: this.#touched.has(version),
-      failure,
-      unreachable: this.#seats.filter(({ isLive }) => !isLive).map(({ process }) => process.socket),
-    };
+    const isTouched = this.#touched.has(version);
+    // Of this round: what failed before may have been something else.
+    const failed = isTouched && this.#failedStep?.version === version ? this.#failedStep : null;
+    return readinessOf(version, this.#seats, {
+      isNew: isTouched,
+      failed,
+      nowMs: this.#ports.clock.wallMs(),
+    });
   }
 
   /** To the list of servers, and to who comes after us: when it is another than before. */
