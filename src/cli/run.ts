@@ -78,6 +78,11 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
+/** It does its work to the end when nobody reads what it prints any more. */
+export function outlivesReader([name]: readonly string[]): boolean {
+  return VERBS.some((verb) => verb.name === name && verb.outlivesReader === true);
+}
+
 /** One line for programs and logs; people get words that are not torn. */
 function asText({ message, advice }: CommandFailure, { isWatched, columns }: Terminal): string {
   const text = `lockstep: ${message} — ${advice}.`;

@@ -41,6 +41,8 @@ export interface Verb {
   readonly positionals: readonly [number, number];
   /** What those are. */
   readonly arguments?: readonly Argument[];
+  /** Ended by `| head`, its work would be left half done. */
+  readonly outlivesReader?: true;
   run(call: Call): Promise<ExitCode>;
 }
 

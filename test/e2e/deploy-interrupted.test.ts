@@ -24,6 +24,8 @@ interface Scene {
   readonly web03: FarmHost;
   readonly web04: FarmHost;
   readonly gateway: GatewayProcess;
+  /** Of the user. */
+  readonly state: string;
   readonly journal: () => Promise<DeployRecord>;
   /** v2 to web03 and web04. */
   deploy(...more: readonly string[]): TestProcess;
@@ -56,6 +58,7 @@ async function start(): Promise<Scene> {
     web03: web03!,
     web04: web04!,
     gateway,
+    state: folder.path,
     lockstep,
     deploy: (...more) => {
       const hosts = ['--hosts', farm.named('web03', 'web04')];
@@ -197,6 +200,7 @@ describe('the command', () => {
       expect(await interrupted.exit).toBe(1);
       expect(interrupted.stderr()).toContain('interrupted — go on with lockstep deploy --resume');
       expect(interrupted.stdout()).toContain('lockstep deploy --resume');
+      if (step === 'hooks') expect(interrupted.stdout()).toContain('✗ web04: the hook was interrupted');
       expect(await scene.journal()).toMatchObject({ step, end: null });
 
       const resumed = scene.lockstep('--resume', '--json');
@@ -214,6 +218,26 @@ describe('the command', () => {
       expect([scene.web03.version(), scene.web04.version()]).toEqual(['v2', 'v2']);
     },
   );
+
+  test('goes on to the end when nobody reads what it prints any more', async () => {
+    const scene = await start();
+    await swap(scene);
+    scene.web04.hookMs = 500;
+    const hosts = scene.farm.named('web03', 'web04');
+    const line = `"$0" "$1" deploy v2 --hosts ${hosts} --each '${scene.farm.hook}'; echo "code $?" >&2`;
+    const env = { LOCKSTEP_ADMIN: scene.gateway.admin.url, XDG_STATE_HOME: scene.state };
+    const piped = startProcess('/bin/sh', ['-c', `{ ${line}; } | head -n 2`, process.execPath, COMMAND], {
+      env,
+    });
+    cleanUp.push(() => piped.stop('SIGKILL'));
+    await piped.exit;
+    await waitFor(() => piped.stderr().includes('code 0'), {
+      what: 'the end of the deploy',
+      timeoutMs: 30_000,
+    });
+    expect(scene.web04.version()).toBe('v2');
+    expect((await scene.gateway.admin.status()).active).toBe('v2');
+  });
 
   test('waits for a gateway that is killed in the middle, and gives up when it stays away', async () => {
     const scene = await start();

@@ -60,8 +60,10 @@ export async function startDeployFarm(
       response.writeHead(404).end();
       return;
     }
+    // A script whose caller was interrupted does nothing more.
+    const isGone = () => response.destroyed;
     const answer = async () => {
-      const status = await (host as FarmHost & { update(version: string): Promise<number> }).update(version);
+      const status = await (host as UpdatableHost).update(version, isGone);
       response.writeHead(status).end(`${name} runs ${version} now\n`);
     };
     answer().catch(() => response.destroy());
@@ -79,6 +81,11 @@ export async function startDeployFarm(
       await Promise.all(Object.values(running).map((upstream) => upstream.stop()));
     },
   };
+}
+
+interface UpdatableHost extends FarmHost {
+  address: string;
+  update(version: string, isGone: () => boolean): Promise<number>;
 }
 
 async function startHost(
@@ -120,16 +127,17 @@ async function startHost(
     revive: async () => {
       running[name] = await start(running[name]!.port);
     },
-    update: async (version: string) => {
+    update: async (version: string, isGone: () => boolean) => {
       updates++;
       if (host.hookMs > 0) await new Promise((later) => setTimeout(later, host.hookMs));
+      if (isGone()) return 200;
       if (host.hookStatus !== 200) return host.hookStatus;
       await running[name]!.kill();
       current = version;
       if (!host.staysDown) running[name] = await start(running[name]!.port);
       return 200;
     },
-  } as FarmHost & { address: string; update(version: string): Promise<number> };
+  } as UpdatableHost;
   running[name] = await start();
   host.address = running[name]!.address;
   hosts[name] = host;

@@ -81,6 +81,7 @@ export const deploy: Verb = {
   },
   positionals: [0, 1],
   arguments: [{ kind: 'version', states: ['staged', 'drained'] }],
+  outlivesReader: true,
   async run(call) {
     const goesOn = isSet(call, 'resume') || isSet(call, 'abort');
     if (goesOn) refuseMore(call);

@@ -7,6 +7,7 @@ import type { Status, VersionStatus } from '../../core/status.ts';
 import { hasEnded, takesNew } from '../../core/versions.ts';
 import { tellCanaryStep } from '../canary-text.ts';
 import { versionPath } from '../change.ts';
+import { CommandFailure } from '../failure.ts';
 import { PROMOTE_ANSWER_MS } from '../promote.ts';
 import { followWarming } from '../warm-progress.ts';
 import { type Deploy, failed, nowOf, tellDraining, tellWait, timedOut } from './context.ts';
@@ -16,12 +17,15 @@ import { findVersion } from './plan.ts';
 import { refuseOthers } from './version-steps.ts';
 import type { DeployWish } from './wish.ts';
 
+/** Refusals that are the new version's fault. */
+const TO_BE_MENDED: ReadonlySet<string> = new Set(['not-warm', 'unhealthy']);
+
 export async function promoteVersion(deploy: Deploy): Promise<string> {
   const { gateway, journal, client, signal } = deploy;
   const { wish } = journal.record;
   const id = wish.version;
   const warming = (text: string) => tellWait(deploy, 'promote', text, 'warming');
-  await followWarming(client, id, warming, signal, () =>
+  const promoted = followWarming(client, id, warming, signal, () =>
     gateway.settle((status) => {
       const version = newVersion(deploy, status);
       if (takesNew(version.state)) return null;
@@ -29,6 +33,10 @@ export async function promoteVersion(deploy: Deploy): Promise<string> {
       return promoteOrder(wish);
     }),
   );
+  await promoted.catch((error: unknown) => {
+    if (!(error instanceof CommandFailure) || !TO_BE_MENDED.has(error.code)) throw error;
+    throw failed(error.message, 'put it right, then: lockstep deploy --resume', error.code);
+  });
   await journal.note({ served: true });
   const dead = deathWatch(deploy.terminal.nowMs, wish.healthTimeoutMs);
   // By steps: until the last one. A whole promote is done by now.

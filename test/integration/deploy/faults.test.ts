@@ -149,7 +149,7 @@ const FAULTS: readonly Fault[] = [
     },
     exit: 1,
     end: 'v1 active, v2 retired',
-    says: /v2 is not warm/,
+    says: /v2 is not warm.* — put it right, then: lockstep deploy --resume/,
     updates: [1, 1],
   },
 ];
