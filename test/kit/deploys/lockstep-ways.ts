@@ -2,6 +2,7 @@
 
 import type { GatewaySettings } from '../gateway-config.ts';
 import { type GatewayProcess, startGatewayProcess } from '../gateway-process.ts';
+import { VERSION_FIELD } from '../upstream.ts';
 import { waitFor } from '../wait-for.ts';
 import type { WebFarm, WebServer } from '../web-farm.ts';
 import { type FarmHaproxy, oneBackend, startFarmHaproxy } from './farm-haproxy.ts';
@@ -103,7 +104,47 @@ function deployOf(title: string, versions: readonly string[]): Way {
   };
 }
 
-export const LOCKSTEP_WAYS: readonly Way[] = [SEE_SAW_IN_PLACE, SEE_SAW_IN_FRONT, SEE_SAW_DRIVING, DEPLOY];
+/** Servers tell what they run, and are asked for before they are stopped. */
+export const ROLLING_ASKED = rollingOf('`may-stop`', (operator, { name }) =>
+  operator.types(`lockstep may-stop ${name} --wait`),
+);
+/** Nobody asks: the last server of a version goes while its sessions are there. */
+const ROLLING_UNASKED = rollingOf('nobody asks', async () => '');
+
+function rollingOf(title: string, before: (operator: Operator, server: WebServer) => Promise<string>): Way {
+  return {
+    title: `Lockstep in HAProxy's place, rolling restart, ${title}`,
+    holdsSessions: false,
+    stage: async (farm) => {
+      const servers = farm.servers.map(({ name, url }) => ({ name, url }));
+      const stage = await stageOf(farm, [], null, {
+        drain: { navigation: '0s' },
+        more: {
+          affinity: 'none',
+          discovery: { servers, version: { header: VERSION_FIELD }, autoPromote: { share: '50%' } },
+        },
+      });
+      return {
+        ...stage,
+        deploy: async () => {
+          for (const server of farm.servers) {
+            await before(stage.operator, server);
+            await stage.operator.types(`./deploy.sh ${server.name} ${NEW}`);
+          }
+        },
+      };
+    },
+  };
+}
+
+export const LOCKSTEP_WAYS: readonly Way[] = [
+  SEE_SAW_IN_PLACE,
+  SEE_SAW_IN_FRONT,
+  SEE_SAW_DRIVING,
+  DEPLOY,
+  ROLLING_ASKED,
+  ROLLING_UNASKED,
+];
 
 /** As HAProxy calls them in `show stat`. */
 async function areSet(haproxy: FarmHaproxy, { servers }: WebFarm, want: readonly string[]): Promise<void> {
@@ -136,9 +177,14 @@ async function stageOf(
     ...settings,
     more: { affinity: 'upstream', ...settings.more },
   });
-  await gateway.admin.put(OLD, upstreams);
-  await gateway.admin.wait(OLD, 'healthy');
-  await gateway.admin.promote(OLD);
+  if (upstreams.length > 0) {
+    await gateway.admin.put(OLD, upstreams);
+    await gateway.admin.wait(OLD, 'healthy');
+    await gateway.admin.promote(OLD);
+  }
+  // Where none are given, they are found.
+  const isActive = async (): Promise<boolean> => (await gateway.admin.status()).active === OLD;
+  await waitFor(isActive, { what: `${OLD} to be active`, timeoutMs: 30_000 });
   return {
     origin: gateway.url,
     gateway,
