@@ -61,7 +61,7 @@ export async function startGatewayProcess(
       return (await httpRequest(`${adminUrl}/readyz`, { timeoutMs: 1_000 })).status === 200;
     };
     try {
-      await waitFor(isReady, { what: 'the gateway to be ready', timeoutMs: 20_000 });
+      await waitFor(isReady, { what: 'the gateway to be ready', timeoutMs: 60_000 });
     } catch (error) {
       await started.stop('SIGKILL');
       throw new Error(`the gateway did not start: ${started.stderr()}`, { cause: error });

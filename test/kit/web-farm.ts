@@ -50,7 +50,7 @@ export interface WebFarm {
 const PROGRAM = fileURLToPath(new URL('./web-server.ts', import.meta.url));
 const PORT = 8080;
 /** Four processes start at once on a machine of two cores that has other work. */
-const START_MS = 30_000;
+const START_MS = 60_000;
 
 export async function startWebFarm({ version, count = 4, lameMs = 500 }: FarmOptions): Promise<WebFarm> {
   const network = await freeNetwork(count);

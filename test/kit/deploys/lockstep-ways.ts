@@ -5,7 +5,7 @@ import { type GatewayProcess, startGatewayProcess } from '../gateway-process.ts'
 import { VERSION_FIELD } from '../upstream.ts';
 import { waitFor } from '../wait-for.ts';
 import type { WebFarm, WebServer } from '../web-farm.ts';
-import { type FarmHaproxy, oneBackend, startFarmHaproxy } from './farm-haproxy.ts';
+import { backendOf, type FarmHaproxy, oneBackend, startFarmHaproxy } from './farm-haproxy.ts';
 import { hireOperator, type Operator } from './operator.ts';
 import { NEW, OLD, type Stage, type Way } from './way.ts';
 
@@ -77,6 +77,48 @@ export const SEE_SAW_DRIVING: Way = {
   },
 };
 
+/**
+ * Before HAProxy, one half standing by, and Lockstep sets the servers of both: who is on the site meets each state that HAProxy
+ * is given, and no cookie helps where all servers drain. HAProxy is reloaded in the middle, which gives its servers back the
+ * states of its file.
+ */
+export const HALVES_DRIVEN: Way = {
+  title: 'Lockstep in front of HAProxy, driving it, one half stands by',
+  holdsSessions: false,
+  stage: async (farm) => {
+    const halves = [farm.servers.slice(0, 2), farm.servers.slice(2)] as const;
+    const haproxy = await startFarmHaproxy({ pools: halves, hasCookie: false });
+    const [first, second] = haproxy.urls as [string, string];
+    const [old, next] = halves.map((servers) => servers.map(({ name }) => name));
+    const backend = [backendOf(0), backendOf(1)];
+    const stage = await stageOf(farm, [first], haproxy, {
+      more: {
+        haproxy: {
+          sockets: [haproxy.socket],
+          backend,
+          servers: { [OLD]: old, [NEW]: next },
+          interval: '200ms',
+        },
+      },
+    });
+    const { operator } = stage;
+    return {
+      ...stage,
+      deploy: async () => {
+        await update(operator, { servers: halves[1], urls: [second] });
+        await operator.types(`lockstep put ${NEW} --upstream ${second}`);
+        await operator.types(`lockstep wait ${NEW} --for healthy`);
+        await operator.types(`lockstep promote ${NEW}`);
+        await operator.stands('systemctl reload haproxy', haproxy.reload);
+        await operator.types(`lockstep wait ${OLD} --for drained`);
+        await areSet(haproxy, farm, ['DRAIN', 'DRAIN', 'UP', 'UP']);
+        await operator.types(`lockstep retire ${OLD}`);
+        await areSet(haproxy, farm, ['MAINT', 'MAINT', 'UP', 'UP']);
+      },
+    };
+  },
+};
+
 /** One half serves, the other one stands by: a deploy is one command, and the next one goes the other way. */
 export const DEPLOY = deployOf('`lockstep deploy`, one half stands by', ['v2']);
 export const DEPLOY_AND_BACK = deployOf('`lockstep deploy` there and back', ['v2', 'v3']);
@@ -141,6 +183,7 @@ export const LOCKSTEP_WAYS: readonly Way[] = [
   SEE_SAW_IN_PLACE,
   SEE_SAW_IN_FRONT,
   SEE_SAW_DRIVING,
+  HALVES_DRIVEN,
   DEPLOY,
   ROLLING_ASKED,
   ROLLING_UNASKED,

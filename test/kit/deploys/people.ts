@@ -56,7 +56,8 @@ export function startPeople(origin: string, size: number): People {
     habit: (tab) => {
       let inCart = 0;
       return async () => {
-        await usePage(tab);
+        const isShown = await usePage(tab);
+        if (!isShown) return;
         const { status, json } = await tab.post('/api/cart');
         if (status !== 200) return;
         const { count } = json<{ count: number }>();
@@ -89,11 +90,13 @@ export function startPeople(origin: string, size: number): People {
   };
 }
 
-async function usePage(tab: Tab): Promise<void> {
-  await tab.load('/');
+/** False: what came is an error, and has no script that calls anybody. */
+async function usePage(tab: Tab): Promise<boolean> {
+  if ((await tab.load('/')).status !== 200) return false;
   for (let call = 0; call < CALLS_A_PAGE; call++) {
     const isLast = call === CALLS_A_PAGE - 1;
     await sleep(between(isLast && Math.random() < READING ? READING_MS : CALLS_EVERY_MS));
     await tab.ajax('/api/items');
   }
+  return true;
 }
