@@ -1,12 +1,18 @@
 // Four servers, web01 to web04, are brought from V1 to V2 while people use the site: they load pages with style sheet and
 // script, call the server, put things into carts that are in its memory, read, leave, and others come. Done with Lockstep's
 // commands, half of the farm after the other, in front of HAProxy, or driving it while it is reloaded, or with `lockstep deploy`
-// to one half and, with V3, back to the other one, no request fails and no page is answered by a version other than its own.
-// The same people see both when the servers are restarted one by one behind HAProxy alone, so that what is counted here can
-// be anything but nothing. docs/haproxy.md has all ways in one table.
+// to one half and, with V3, back to the other one, or server by server with `lockstep may-stop` before each restart, no request
+// fails and no page is answered by a version other than its own. The same people see both when the servers are restarted one
+// by one behind HAProxy alone, so that what is counted here can be anything but nothing. docs/haproxy.md has all ways in one
+// table.
 
 import { describe, expect, test } from 'vitest';
-import { DEPLOY_AND_BACK, HALVES_DRIVEN, SEE_SAW_IN_FRONT } from '../kit/deploys/lockstep-ways.ts';
+import {
+  DEPLOY_AND_BACK,
+  HALVES_DRIVEN,
+  ROLLING_ASKED,
+  SEE_SAW_IN_FRONT,
+} from '../kit/deploys/lockstep-ways.ts';
 import { ROLLING_BALANCED } from '../kit/deploys/old-ways.ts';
 import { countDeploy, type Outcome } from '../kit/deploys/way.ts';
 import { needsTool } from '../kit/tools.ts';
@@ -27,6 +33,7 @@ describe.skipIf(!needsTool('haproxy') || !needsTool('curl')).concurrent('a farm 
   test.each([
     { way: SEE_SAW_IN_FRONT, versions: ['v2', 'v2', 'v2', 'v2'] },
     { way: HALVES_DRIVEN, versions: ['v1', 'v1', 'v2', 'v2'] },
+    { way: ROLLING_ASKED, versions: ['v2', 'v2', 'v2', 'v2'] },
   ])(
     '$way.title: nobody is harmed',
     async ({ way, versions }) => {
