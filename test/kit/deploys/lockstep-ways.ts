@@ -137,7 +137,7 @@ function deployOf(title: string, versions: readonly string[]): Way {
             const { servers } = halves[(nth + 1) % 2]!;
             const hosts = servers.map(({ name, address }) => `${name}=${address}`).join();
             await stage.operator.types(
-              `lockstep deploy ${version} --hosts ${hosts} --each './deploy.sh {host} {version}' --warm / --retire`,
+              `lockstep deploy ${version} --hosts ${hosts} --each './deploy.sh {host} {version}' --warm / --warm-p95 10s --retire`,
             );
           }
         },
