@@ -4,7 +4,7 @@ import { appendFile, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../../../src/control/clock.ts';
+import { type Clock, systemClock } from '../../../src/control/clock.ts';
 import type { ServersPorts } from '../../../src/servers/servers.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../kit/gateway-config.ts';
 import { waitFor } from '../../kit/wait-for.ts';
@@ -29,6 +29,12 @@ async function open(more: Partial<ServersPorts> = {}): Promise<TestServers> {
   made.servers.start();
   return made;
 }
+
+/** Nobody looks but when something was heard of the file. */
+const onlyHeard: Clock = {
+  ...systemClock,
+  after: (ms, run) => (ms < 1_000 ? systemClock.after(ms, run) : () => {}),
+};
 
 async function knows(test: TestServers, ...addresses: readonly string[]): Promise<void> {
   await waitFor(() => test.addresses().join() === addresses.join(), { what: `${addresses}` });
@@ -78,7 +84,7 @@ describe('a file', () => {
 
   test('is followed when another takes its place', async () => {
     await writeFile(file, 'http://10.0.0.1:8000\n');
-    const test = await open();
+    const test = await open({ clock: onlyHeard });
     await knows(test, '10.0.0.1:8000');
     for (const n of [2, 3]) {
       await writeFile(`${file}.new`, `http://10.0.0.${n}:8000\n`);
@@ -96,7 +102,7 @@ describe('a file', () => {
     };
     await version('..2026_1', 'http://10.0.0.1:8000\n');
     await symlink('..data/servers.txt', file);
-    const test = await open();
+    const test = await open({ clock: onlyHeard });
     await knows(test, '10.0.0.1:8000');
     await version('..2026_2', 'http://10.0.0.2:8000\n');
     await rm(join(folder.path, '..2026_1'), { recursive: true });
