@@ -3,13 +3,13 @@
 
 import type { Config } from './config/config.ts';
 import { systemClock } from './control/clock.ts';
+import type { Controller } from './control/controller.ts';
 import type { WhyForbidden } from './control/forbidden-names.ts';
 import type { OwnListener } from './control/own-listeners.ts';
 import type { StateFolder } from './control/state-folder.ts';
 import type { ServerPlace } from './core/server-report.ts';
 import type { UnitedServer } from './core/server-union.ts';
 import type { AuditEntry, GatewayEvent, Status } from './core/status.ts';
-import { whyStranded } from './core/stranding.ts';
 import type { Log } from './observe/log.ts';
 import { ServerChanges } from './server-changes.ts';
 import { createResolver } from './servers/dns-look.ts';
@@ -20,6 +20,7 @@ export interface ServerSurroundings {
   readonly state: Pick<StateFolder, 'loadServers' | 'saveServers'>;
   /** Asked when the control plane has started. */
   readonly status: () => Status;
+  readonly mayStop: Controller['mayStop'];
   readonly whyForbidden: WhyForbidden;
   readonly ownListener: OwnListener;
   readonly tell: (type: GatewayEvent['type'], detail: GatewayEvent['detail']) => void;
@@ -36,7 +37,7 @@ export interface OpenedServers {
 
 /** Throws StateError when what is stored of them is damaged. */
 export async function openServers(config: Config, surroundings: ServerSurroundings): Promise<OpenedServers> {
-  const { state, status, whyForbidden, ownListener, tell, note, onServers, log } = surroundings;
+  const { state, status, mayStop, whyForbidden, ownListener, tell, note, onServers, log } = surroundings;
   const isHaproxyDriven = config.haproxy !== null;
   const servers = await Servers.open(config.discovery, isHaproxyDriven, {
     store: { load: () => state.loadServers(), save: (stored) => state.saveServers(stored) },
@@ -74,7 +75,7 @@ export async function openServers(config: Config, surroundings: ServerSurroundin
     servers,
     epoch: () => status().epoch,
     places: () => placesOf(status()),
-    whyStranded: (address) => whyStranded(status(), address),
+    whyStranded: (address) => whyStranded(mayStop, address),
     whyForbidden,
     ownListener,
     note,
@@ -102,13 +103,26 @@ function tellChange({ added, removed, by }: ServersChanged, { tell, note, log }:
   void note({ by: 'lockstep', verb: 'servers', detail, code: null });
 }
 
-/** By address. Who stands in a version that takes traffic, or did, may stand in one that is staged, too. */
-export function placesOf({ versions }: Pick<Status, 'versions'>): ReadonlyMap<string, ServerPlace> {
-  const staged = versions.filter(({ state }) => state === 'staged');
-  const others = versions.filter(({ state }) => state !== 'staged');
-  return new Map(
-    [...staged, ...others].flatMap(({ id, upstreams }) =>
-      upstreams.map(({ address, health }) => [address, { version: id, health }] as const),
+/** By address. */
+function placesOf({
+  versions,
+  discovery,
+}: Pick<Status, 'versions' | 'discovery'>): ReadonlyMap<string, ServerPlace> {
+  const health = new Map(
+    versions.flatMap(({ id, upstreams }) =>
+      upstreams.map((upstream) => [`${id} ${upstream.address}`, upstream.health] as const),
     ),
   );
+  return new Map(
+    (discovery?.servers ?? []).map(({ address, version, reported, why }) => [
+      address,
+      { version, health: health.get(`${version} ${address}`) ?? 'unknown', reported, why },
+    ]),
+  );
+}
+
+/** What `lockstep may-stop` would say. */
+async function whyStranded(mayStop: ServerSurroundings['mayStop'], address: string): Promise<string | null> {
+  const asked = await mayStop({ server: address, by: 'lockstep', forMs: 0, keep: 1, dryRun: true });
+  return asked.ok && !asked.answer.may ? asked.answer.detail : null;
 }

@@ -184,6 +184,7 @@ function serverPortsOf(
   return {
     state,
     status: () => control().status(),
+    mayStop: (wish) => control().mayStop(wish),
     ...refusals(life),
     tell: (type, detail) => control().tell(type, detail),
     note: (entry) => control().note({ ...entry, version: null }),

@@ -20,7 +20,7 @@ export interface ServerChangesPorts {
   /** By address; who is not there stands nowhere. */
   readonly places: () => ReadonlyMap<string, ServerPlace>;
   /** Why it cannot go now, in a sentence; null: it can. */
-  readonly whyStranded: (address: string) => string | null;
+  readonly whyStranded: (address: string) => Promise<string | null>;
   readonly whyForbidden: WhyForbidden;
   readonly ownListener: OwnListener;
   /** For the audit log. */
@@ -143,7 +143,7 @@ export class ServerChanges {
       const where = this.#whereFrom(address);
       return refuse('server-from-elsewhere', `${name} comes from ${where}. Take it out there.`);
     }
-    const stranded = others.length > 0 || force ? null : this.#ports.whyStranded(address);
+    const stranded = others.length > 0 || force ? null : await this.#ports.whyStranded(address);
     if (stranded !== null) {
       return refuse('would-strand', `${stranded} Wait until they have ended, or force it.`);
     }
@@ -208,7 +208,7 @@ export class ServerChanges {
   }
 }
 
-const NOWHERE: ServerPlace = { version: null, health: 'unknown' };
+const NOWHERE: ServerPlace = { version: null, health: 'unknown', reported: null, why: null };
 
 const DISCOVERY_OFF =
   'Servers are known with discovery only, which the configuration does not have. Configure discovery, or put the version with its new pool: lockstep put ID --upstream URL.';

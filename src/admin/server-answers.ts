@@ -19,6 +19,8 @@ const Server = z.object({
   weight: z.number().nullable().describe('As DNS has it (SRV): shown, not gone by.'),
   version: z.string().nullable().describe('In whose pool it stands; null: in none.'),
   health: z.enum(['unknown', 'up', 'down']),
+  reported: z.string().nullable().describe('What it said last that it runs.'),
+  why: z.string().nullable().describe('Why it stands in no pool.'),
   added: z.object({ at: time, by: z.string() }).nullable().describe('Null: not by an operator.'),
 }) satisfies z.ZodType<ServerStatus>;
 

@@ -65,8 +65,9 @@ function others({ sources }: ServerStatus): string {
   return sources.filter((source) => source !== 'admin').join(' and ');
 }
 
-function remarksOf({ sources, leftOut, clashes }: ServersReport, now: Now): readonly string[] {
+function remarksOf({ servers, sources, leftOut, clashes }: ServersReport, now: Now): readonly string[] {
   return [
+    ...servers.filter(({ why }) => why !== null).map(({ name, why }) => `${name} stands in no pool: ${why}.`),
     ...sources.flatMap((source) => remarksOfSource(source, now)),
     ...clashes.map(
       ({ name, addresses }) =>

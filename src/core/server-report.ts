@@ -30,6 +30,10 @@ export interface ServerPlace {
   /** In whose pool; null: in none. */
   readonly version: string | null;
   readonly health: Health;
+  /** What it said last that it runs; null: nothing yet. */
+  readonly reported: string | null;
+  /** Why it stands in no pool; null when it does. */
+  readonly why: string | null;
 }
 
 export interface ServerSourceStatus {

@@ -77,7 +77,7 @@ export interface Crowd {
 }
 
 /** Browsers that load pages, ask for data, and stay a while on each page. */
-export function crowdAt(gateway: TestGateway, count: number, ends: Ends): Crowd {
+export function crowdAt(gateway: Pick<TestGateway, 'url'>, count: number, ends: Ends): Crowd {
   const browsers = Array.from({ length: count }, () => browserWithCookies({ origin: gateway.url }));
   let isOver = false;
   const browse = async (browser: Browser) => {

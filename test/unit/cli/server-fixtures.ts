@@ -9,6 +9,8 @@ export const WEB01: ServerStatus = {
   weight: null,
   version: 'v1',
   health: 'up',
+  reported: 'v1',
+  why: null,
   added: null,
 };
 
@@ -19,6 +21,8 @@ export const WEB05: ServerStatus = {
   weight: null,
   version: null,
   health: 'unknown',
+  reported: null,
+  why: 'the header x-app-version says nothing',
   added: { at: '2026-03-01T01:12:00.000Z', by: 'ci' },
 };
 

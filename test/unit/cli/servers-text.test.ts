@@ -6,12 +6,20 @@ const NOW = { nowMs: Date.parse('2026-03-01T01:14:30Z'), timeZone: 'UTC', column
 
 describe('the table of servers', () => {
   it('says what each runs, how it is, and who told of it', () => {
-    const plain = { ...WEB05, name: '10.0.0.7:8080', address: '10.0.0.7:8080', sources: ['dns'] as const };
+    const plain = {
+      ...WEB05,
+      name: '10.0.0.7:8080',
+      address: '10.0.0.7:8080',
+      why: null,
+      sources: ['dns'] as const,
+    };
     expect(tellServers(reportOf({ servers: [WEB01, WEB05, plain] }), NOW)).toBe(
       `SERVER         ADDRESS        VERSION  HEALTH   FROM
 web01          10.0.0.1:8080  v1       up       config, dns
 web05          10.0.0.5:8080  -        unknown  admin
 10.0.0.7:8080                 -        unknown  dns
+
+! web05 stands in no pool: the header x-app-version says nothing.
 `,
     );
   });
