@@ -22,6 +22,8 @@ import { Weigher } from './weigher.ts';
 
 /** Who rolls back waits for that long at most, whatever HAProxy does. */
 const LONGEST_PREPARATION_MS = 10_000;
+/** A gateway that stops does not wait for a HAProxy that hangs. */
+const LONGEST_STOP_MS = 2_000;
 
 export class HaproxyDriver {
   readonly #policy: HaproxyPolicy;
@@ -129,15 +131,15 @@ export class HaproxyDriver {
 
   async #stop(): Promise<void> {
     this.#cancelTimer?.();
-    await this.#rounds;
+    if (!(await this.#within(LONGEST_STOP_MS, this.#rounds))) return;
     // What cannot be told any more is found out by whoever comes next: the mark stands still.
-    await Promise.allSettled(
-      this.#seats.filter(({ isLive }) => isLive).map(({ process }) => process.release()),
-    );
+    const live = this.#seats.filter(({ isLive }) => isLive);
+    const released = Promise.allSettled(live.map(({ process }) => process.release()));
+    await this.#within(LONGEST_STOP_MS, released);
   }
 
   /** Whether it was done in time. */
-  #within(ms: number, work: Promise<void>): Promise<boolean> {
+  #within(ms: number, work: Promise<unknown>): Promise<boolean> {
     return new Promise((resolve) => {
       const cancel = this.#ports.clock.after(ms, () => resolve(false));
       void work.then(() => {

@@ -235,7 +235,8 @@ export class HaproxyProcess {
       for (const [key, state] of Object.entries(this.#memory!.set)) this.#set.set(key, state);
     }
     const isRestart = this.#info !== null && !isSame;
-    this.#info = info;
+    // Told to the second, it may be read a second apart.
+    this.#info = isSame ? { ...info, startedMs: before.startedMs } : info;
     this.#memory = null;
     return isRestart;
   }

@@ -1,4 +1,5 @@
-// What /metrics says of HAProxy, where it is driven. Servers that are nobody's are not told of: they may be thousands.
+// What /metrics says of HAProxy, where it is driven. Servers that are nobody's are not told of, since they may be thousands,
+// nor those of backends that somebody else drives, who tells of them.
 
 import type { HaproxyProcessStatus, HaproxyServerStatus, HaproxyStatus } from '../core/haproxy.ts';
 import { type Family, one, type Sample } from './family.ts';
@@ -43,7 +44,10 @@ function serverFamilies(processes: () => readonly HaproxyProcessStatus[]): Famil
   const each = (read: (server: HaproxyServerStatus) => number) => () =>
     processes()
       .filter(({ reachable }) => reachable)
-      .flatMap(({ socket, servers }) => servers.map((server) => ({ socket, server })))
+      .flatMap(({ socket, backends, servers }) => {
+        const driven = new Set(backends.filter(({ role }) => role === 'driven').map(({ name }) => name));
+        return servers.filter(({ backend }) => driven.has(backend)).map((server) => ({ socket, server }));
+      })
       .flatMap(({ socket, server }) => {
         const { backend, name, version } = server;
         if (version === null) return [];

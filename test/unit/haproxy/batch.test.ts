@@ -57,9 +57,10 @@ describe('commands', () => {
   });
 
   test('name variables of different backends differently', () => {
-    const names = ['a.b', 'a_b', 'a-b', 'a:b', 'ab', 'a_2e_b'].map(variableOf);
+    const long = '.'.repeat(127);
+    const names = ['a.b', 'a_b', 'a-b', 'a:b', 'ab', 'a_2e_b', `${long}a`, `${long}b`].map(variableOf);
     expect(new Set(names).size).toBe(names.length);
-    for (const name of names) expect(name).toMatch(/^proc\.[A-Za-z0-9_.]+$/);
+    for (const name of names) expect(name).toMatch(/^proc\.[A-Za-z0-9_.]{1,73}$/);
   });
 });
 
