@@ -267,7 +267,12 @@ describe('a change of servers', () => {
     const refused = await remove('only');
     expect([refused.status, refused.json<{ code: string; detail: string }>()]).toMatchObject([
       409,
-      { code: 'would-strand', detail: expect.stringContaining('only is the last available server of v1, which is active: 1 live session') },
+      {
+        code: 'would-strand',
+        detail: expect.stringContaining(
+          'only is the last available server of v1, which is active: 1 live session',
+        ),
+      },
     ]);
     expect((await remove('only', '?force=true')).status).toBe(200);
     browser.close();
