@@ -158,7 +158,9 @@ export interface DeployRun extends FakeTerminal {
 }
 
 /** v1 serves on web01 and web02; nothing is on web03 and web04. */
-export async function startDeployScene(settings: GatewaySettings = {}): Promise<DeployScene> {
+export async function startDeployScene(
+  settings: (farm: DeployFarm) => GatewaySettings = () => ({}),
+): Promise<DeployScene> {
   const folder = await temporaryFolder('deploy');
   const farm = await startDeployFarm({ v1: ['web01', 'web02'], v0: ['web03', 'web04'] });
   const gateway = await startGateway({
@@ -166,7 +168,7 @@ export async function startDeployScene(settings: GatewaySettings = {}): Promise<
     active: 'v1',
     cookie: { idle: '1s' },
     health: { path: '/healthz', interval: '100ms' },
-    ...settings,
+    ...settings(farm),
   });
   const journal = join(folder.path, 'journal.json');
   return {

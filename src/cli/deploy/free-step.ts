@@ -5,6 +5,7 @@ import { formatDuration } from '../../core/duration.ts';
 import type { Status } from '../../core/status.ts';
 import { versionPath } from '../change.ts';
 import { type Deploy, failed, nowOf, tellDraining, tellWait, timedOut } from './context.ts';
+import { isDiscovered } from './discovered.ts';
 import type { Order } from './gateway.ts';
 import { type Facts, type Found, judgeHosts, type Standing, tellHosts } from './plan.ts';
 
@@ -26,7 +27,8 @@ export async function freeHosts(deploy: Deploy): Promise<string> {
     }
     const last = await gateway.settle((status) => {
       const next = found(deploy, status).standing.find((one) => orderFor(one) !== null);
-      if (next === undefined) return null;
+      // Servers that say what they run leave their old version themselves, and would bring it back.
+      if (next === undefined || isDiscovered(status, hosts)) return null;
       ended.set(next.version.id, next.isWhole ? 'is retired' : 'is disabled there');
       return orderFor(next);
     });
@@ -40,18 +42,19 @@ export async function freeHosts(deploy: Deploy): Promise<string> {
   }
 }
 
-export function factsOf({ journal }: Pick<Deploy, 'journal'>): Facts {
+/** `status`: with discovery, what the servers of this deploy say that they run is its own. */
+export function factsOf({ journal }: Pick<Deploy, 'journal'>, status: Status): Facts {
   const { wish, hosts, put } = journal.record;
   return {
     wish: { ...wish, sameBuild: wish.sameBuild || put === 'withdrawn' },
     places: hosts,
-    isOurs: put === 'created' || put === 'found',
+    isOurs: put === 'created' || put === 'found' || isDiscovered(status, hosts),
   };
 }
 
 /** Throws what speaks against it. */
 function found(deploy: Deploy, status: Status): Found {
-  const verdict = judgeHosts(status, factsOf(deploy));
+  const verdict = judgeHosts(status, factsOf(deploy, status));
   if (verdict.ok) return verdict;
   throw failed(verdict.what, verdict.advice);
 }

@@ -4,6 +4,7 @@ import { formatDuration } from '../../core/duration.ts';
 import type { Status } from '../../core/status.ts';
 import type { Now } from '../report.ts';
 import { count, tellClock, tellSpan } from '../text.ts';
+import { isDiscovered } from './discovered.ts';
 import { hookCommand } from './hook-command.ts';
 import type { Place } from './hosts.ts';
 import { type Found, findVersion, type Standing, tellHosts } from './plan.ts';
@@ -18,17 +19,20 @@ export function tellPlan(
 ): readonly string[] {
   const { version: id } = wish;
   const addresses = places.map(({ address }) => address);
+  const isFound = isDiscovered(status, places);
   const free =
     standing.length === 0
       ? [`${tellHosts(addresses, places)} carry no version: nobody is concerned.`]
-      : standing.map((one) => tellStanding(one, places, now));
+      : standing.map((one) => tellStanding(one, places, now, isFound));
   const hooks = places.map((place) => hookCommand(wish.each, { ...place, version: id }));
   const speed = wish.parallel === 1 ? 'one after the other' : `${wish.parallel} at a time`;
   const says = wish.isSilent ? '' : ` and say that they run ${wish.reports ?? id}`;
   const steps = [
     ...free,
     `Run ${speed}, each for at most ${formatDuration(wish.hookTimeoutMs)}: ${hooks.join('; ')}`,
-    `Put ${id} with ${places.map(({ name, address }) => (name === address ? name : `${name} (${address})`)).join(', ')}.`,
+    isFound
+      ? `Wait until discovery finds ${id} on them.`
+      : `Put ${id} with ${places.map(({ name, address }) => (name === address ? name : `${name} (${address})`)).join(', ')}.`,
     `Wait until they are up${says}, for at most ${formatDuration(wish.healthTimeoutMs)}.`,
     tellPromote(wish, status),
     ...tellOld(wish, status),
@@ -36,12 +40,19 @@ export function tellPlan(
   return steps.map((step, index) => `${index + 1}. ${step}`);
 }
 
-function tellStanding({ version, addresses, isWhole }: Standing, places: readonly Place[], now: Now): string {
+function tellStanding(
+  { version, addresses, isWhole }: Standing,
+  places: readonly Place[],
+  now: Now,
+  isFound: boolean,
+): string {
   const { id, state, sessions, drain } = version;
   const hosts = tellHosts(addresses, places);
-  const after = isWhole
-    ? `retire it, because its servers get another build`
-    : `disable it there, because they get another build`;
+  const after = isFound
+    ? 'let them leave it as they restart'
+    : isWhole
+      ? `retire it, because its servers get another build`
+      : `disable it there, because they get another build`;
   if (state === 'drained') return `${id} is drained on ${hosts}: nobody needs it. ${capital(after)}.`;
   const emptyAt = drain?.emptyAt ?? null;
   const estimate =

@@ -6,6 +6,7 @@
 import type { Status, VersionStatus } from '../../core/status.ts';
 import { hasEnded } from '../../core/versions.ts';
 import { count } from '../text.ts';
+import { discoveredAt } from './discovered.ts';
 import type { Place } from './hosts.ts';
 import type { DeployWish } from './wish.ts';
 
@@ -33,13 +34,16 @@ export interface Refusal {
 export type Verdict = Found | Refusal;
 
 export interface Facts {
-  readonly wish: Pick<DeployWish, 'version' | 'takesOver' | 'canary' | 'sameBuild'>;
+  readonly wish: Pick<DeployWish, 'version' | 'takesOver' | 'canary' | 'sameBuild' | 'reports' | 'retires'>;
   readonly places: readonly Place[];
   /** The new version is there because this deploy put it, or took it over. */
   readonly isOurs: boolean;
 }
 
-export function judgeHosts(status: Status, { wish, places, isOurs }: Facts): Verdict {
+export function judgeHosts(status: Status, facts: Facts): Verdict {
+  const { wish, places } = facts;
+  const discovered = discoveredAt(status, places).length;
+  const isFound = discovered > 0;
   const addresses = places.map(({ address }) => address);
   const standing = status.versions
     .filter(({ id, state }) => id !== wish.version && !hasEnded(state))
@@ -49,7 +53,10 @@ export function judgeHosts(status: Status, { wish, places, isOurs }: Facts): Ver
       return { version, addresses: shared, isWhole: shared.length === own.length };
     })
     .filter((one) => one.addresses.length > 0);
-  const refusal = judgeNew(status, wish, isOurs) ?? judgeStanding(standing, status, places);
+  const refusal =
+    (isFound ? judgeDiscovered(facts, discovered) : null) ??
+    judgeNew(status, facts, isFound) ??
+    judgeStanding(standing, status, places, isFound);
   return refusal ?? { ok: true, standing };
 }
 
@@ -57,7 +64,23 @@ export function findVersion({ versions }: Status, id: string): VersionStatus | u
   return versions.find((version) => version.id === id);
 }
 
-function judgeNew(status: Status, wish: Facts['wish'], isOurs: boolean): Refusal | null {
+/** Of servers that say themselves where they belong. */
+function judgeDiscovered({ wish, places }: Facts, discovered: number): Refusal | null {
+  if (discovered < places.length) {
+    return no(
+      `the gateway finds out the versions of ${discovered} of these ${places.length} hosts, and not of the others`,
+      'add them with lockstep servers add, or deploy to the others alone',
+    );
+  }
+  if (wish.reports !== null) {
+    return no('discovery names a version by what its servers report', 'deploy without --reports');
+  }
+  return wish.retires
+    ? no('a version whose servers say that they run it comes back by itself', 'deploy without --retire')
+    : null;
+}
+
+function judgeNew(status: Status, { wish, isOurs }: Facts, isFound: boolean): Refusal | null {
   const { version: id, canary } = wish;
   const known = findVersion(status, id);
   if (canary !== null && status.active === null) {
@@ -67,7 +90,7 @@ function judgeNew(status: Status, wish: Facts['wish'], isOurs: boolean): Refusal
   switch (known.state) {
     case 'retired':
     case 'cut off':
-      return wish.sameBuild
+      return wish.sameBuild || (isFound && known.state === 'retired')
         ? null
         : no(
             `the id ${id} was used: that version is ${known.state}`,
@@ -86,7 +109,7 @@ function judgeNew(status: Status, wish: Facts['wish'], isOurs: boolean): Refusal
       );
     case 'staged':
     case 'drained':
-      if (!isOurs && !wish.takesOver) {
+      if (!isOurs && !isFound && !wish.takesOver) {
         return no(
           `${id} is ${known.state} already`,
           'somebody else may be deploying it; if nobody is, add --take-over',
@@ -104,6 +127,7 @@ function judgeStanding(
   standing: readonly Standing[],
   status: Status,
   places: readonly Place[],
+  isFound: boolean,
 ): Refusal | null {
   for (const { version, addresses } of standing) {
     const { id, state } = version;
@@ -121,7 +145,8 @@ function judgeStanding(
         `lockstep promote ${id}, or lockstep drain ${id}, and wait until it is drained`,
       );
     }
-    if (state === 'staged') {
+    // Discovery stages what a server says that it runs: nobody gets it.
+    if (state === 'staged' && !isFound) {
       return no(
         `${id} is staged on ${hosts}`,
         `somebody else may be deploying there; if nobody is: lockstep retire ${id}`,

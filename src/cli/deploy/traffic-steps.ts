@@ -25,12 +25,18 @@ export async function promoteVersion(deploy: Deploy): Promise<string> {
   const { wish } = journal.record;
   const id = wish.version;
   const warming = (text: string) => tellWait(deploy, 'promote', text, 'warming');
-  const promoted = followWarming(client, id, warming, signal, () =>
+  const promote = () =>
     gateway.settle((status) => {
       const version = newVersion(deploy, status);
       if (takesNew(version.state)) return null;
       refuseOthers(deploy, status);
       return promoteOrder(wish);
+    });
+  // Superseded, perhaps by its own: discovery may have promoted it by its share. A look tells.
+  const promoted = followWarming(client, id, warming, signal, () =>
+    promote().catch((error: unknown) => {
+      if (!(error instanceof CommandFailure) || error.code !== 'superseded') throw error;
+      return promote();
     }),
   );
   await promoted.catch((error: unknown) => {

@@ -7,6 +7,7 @@ import { hasEnded } from '../../core/versions.ts';
 import { versionPath } from '../change.ts';
 import { printable } from '../text.ts';
 import { type Deploy, failed, tellWait, timedOut } from './context.ts';
+import { isDiscovered, reportedAt, tellJoined } from './discovered.ts';
 import { factsOf } from './free-step.ts';
 import { findVersion, judgeHosts } from './plan.ts';
 
@@ -21,10 +22,11 @@ export async function putVersion(deploy: Deploy): Promise<string> {
   for (;;) {
     const status = await gateway.look();
     refuseOthers(deploy, status);
+    if (isDiscovered(status, hosts)) return awaitJoined(deploy);
     const known = findVersion(status, wish.version);
     const isThere = known !== undefined && !hasEnded(known.state);
     if (isThere && hasPool(known, hosts) && (wish.reports === null || wish.reports === known.reports)) {
-      if (!factsOf(deploy).isOurs) await journal.note({ put: 'found' });
+      if (!factsOf(deploy, status).isOurs) await journal.note({ put: 'found' });
       return `${wish.version} is ${known.state} on ${known.upstreams.map(({ address }) => address).join(', ')}`;
     }
     const { put } = journal.record;
@@ -40,9 +42,29 @@ export async function putVersion(deploy: Deploy): Promise<string> {
   }
 }
 
+/** The servers say what they run, and join its pool by that. */
+async function awaitJoined(deploy: Deploy): Promise<string> {
+  const { gateway, journal } = deploy;
+  const { wish, hosts } = journal.record;
+  let last = '';
+  const joined = await gateway.follow(wish.healthTimeoutMs, (status) => {
+    const { isDone, text } = tellJoined(status, hosts, wish.version);
+    last = text;
+    if (isDone) return text;
+    tellWait(deploy, 'put', text);
+    return null;
+  });
+  if (joined === null) {
+    const what = `${last}, after ${formatDuration(wish.healthTimeoutMs)}`;
+    throw timedOut(what, 'put it right, then: lockstep deploy --resume');
+  }
+  await journal.note({ put: 'found' });
+  return joined;
+}
+
 /** Somebody else took the hosts, or the version, or promoted another one meanwhile. */
 export function refuseOthers(deploy: Deploy, status: Status): void {
-  const verdict = judgeHosts(status, factsOf(deploy));
+  const verdict = judgeHosts(status, factsOf(deploy, status));
   if (!verdict.ok) throw failed(verdict.what, verdict.advice, 'overtaken');
   const { before, wish } = deploy.journal.record;
   if (status.active === before || status.active === wish.version) return;
@@ -71,7 +93,7 @@ export async function awaitHealthy(deploy: Deploy): Promise<string> {
     if (version === undefined || hasEnded(version.state)) {
       throw failed(`${id} was ended by somebody else`, 'see: lockstep events', 'overtaken');
     }
-    last = healthOf(deploy, version);
+    last = healthOf(deploy, version, status);
     if (last.isReady) return last;
     tellWait(deploy, 'healthy', last.text);
     if (!last.isSilent) silentSinceMs = null;
@@ -96,8 +118,16 @@ interface Health {
   readonly text: string;
 }
 
-function healthOf({ journal }: Pick<Deploy, 'journal'>, { id, upstreams, reports }: VersionStatus): Health {
+function healthOf(
+  { journal }: Pick<Deploy, 'journal'>,
+  { id, upstreams: pool, reports }: VersionStatus,
+  status: Status,
+): Health {
   const { hosts, wish } = journal.record;
+  // With discovery others may stand there as well, and servers are heard by it.
+  const upstreams = pool
+    .filter(({ address }) => hosts.some((host) => host.address === address))
+    .map((one) => ({ ...one, says: reportedAt(status, one.address) ?? one.says }));
   const nameOf = (address: string) => hosts.find((host) => host.address === address)?.name ?? address;
   const up = upstreams.filter(({ health, enabled }) => enabled && health === 'up');
   const right = up.filter(({ says }) => says === reports);
@@ -106,10 +136,10 @@ function healthOf({ journal }: Pick<Deploy, 'journal'>, { id, upstreams, reports
     .filter(([, trouble]) => trouble !== null)
     .map(([name, trouble]) => `${name} ${trouble}`);
   const isWrong = upstreams.some(({ says }) => says !== null && says !== reports);
-  const isAllUp = up.length === upstreams.length;
+  const isAllUp = up.length === hosts.length;
   const isReady = isAllUp && !isWrong && (wish.isSilent || right.length === up.length);
   const isSilent = isAllUp && !isWrong && !isReady;
-  const all = upstreams.length;
+  const all = hosts.length;
   const said = `${right.length} of ${all} ${right.length === 1 ? 'says that it runs' : 'say that they run'} ${printable(reports)}`;
   const facts = `${id} is up on ${up.length} of ${all}; ${said}`;
   return { isReady, isSilent, isWrong, text: [facts, ...troubles].join('; ') };

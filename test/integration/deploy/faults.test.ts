@@ -156,7 +156,7 @@ const FAULTS: readonly Fault[] = [
 
 describe('a deploy', () => {
   test.each(FAULTS)(
-    'whose $fault ends in $step with $exit and $end, and goes on when that is mended',
+    'in which $fault ends in $step with $exit and $end, and goes on when that is mended',
     async ({ more = [], begin, mend, exit, end, says, updates }) => {
       const scene = await start();
       begin?.(scene);

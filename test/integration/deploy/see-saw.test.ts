@@ -35,7 +35,7 @@ async function visitor(scene: DeployScene) {
 }
 
 test('two halves take turns, and nobody who has a page open notices', async () => {
-  const scene = await startDeployScene({ cookie: { idle: '2s' } });
+  const scene = await startDeployScene(() => ({ cookie: { idle: '2s' } }));
   cleanUp.push(() => scene.stop());
   const { farm, gateway } = scene;
   const { web01, web02, web03, web04 } = farm.hosts;
@@ -79,4 +79,43 @@ test('two halves take turns, and nobody who has a page open notices', async () =
   ]);
   for (const { browser } of [reader, newcomer])
     expect([browser.mismatches, browser.failures]).toEqual([[], []]);
+});
+
+test.each([
+  { name: 'an operator promotes', autoPromote: null },
+  { name: 'a share of the servers promotes', autoPromote: { share: '50%' } },
+])('servers whose versions are found out go by their names, where $name', async ({ autoPromote }) => {
+  const scene = await startDeployScene((farm) => {
+    const servers = Object.values(farm.hosts).map(({ name, address }) => ({
+      name,
+      url: `http://${address}`,
+    }));
+    const versions = { v0: farm.urls('web03', 'web04'), v1: farm.urls('web01', 'web02') };
+    const discovery = { servers, version: { header: 'x-app-version' }, autoPromote };
+    return { versions, active: 'v0', more: { discovery } };
+  });
+  cleanUp.push(() => scene.stop());
+  const { admin } = scene.gateway;
+  await admin.wait('v1', 'healthy');
+  if (autoPromote === null) await admin.promote('v1');
+  await admin.waitForDrained('v0');
+  const reader = await visitor(scene);
+  expect(reader.tab.page()).toBe('v1');
+
+  const args = ['--hosts', 'web03,web04', '--each', scene.farm.hook];
+  const told = scene.deploy(['v2', ...args, '--dry-run']);
+  expect([await told.exit, told.ran.err]).toEqual([0, '']);
+  expect(told.ran.out).toContain('Wait until discovery finds v2 on them.');
+  const run = scene.deploy(['v2', ...args]);
+  await waitFor(() => run.ran.out.includes('… v1: 1 live'), { what: 'the other half to drain' });
+  await reader.leave();
+  expect([await run.exit, run.ran.err]).toEqual([0, '']);
+  expect(run.ran.out).toContain('✓ 2 of 2 joined v2');
+  expect(run.ran.out).toContain('✓ v2 is up on 2 of 2; 2 of 2 say that they run v2');
+
+  const back = scene.deploy(['v3', '--hosts', 'web01,web02', '--each', scene.farm.hook]);
+  expect([await back.exit, back.ran.err]).toEqual([0, '']);
+  const { active, versions } = await admin.status();
+  expect([active, versions.find(({ id }) => id === 'v3')?.upstreams.length]).toEqual(['v3', 2]);
+  expect([reader.browser.mismatches, reader.browser.failures]).toEqual([[], []]);
 });

@@ -95,6 +95,50 @@ describe('hosts', () => {
   });
 });
 
+describe('hosts whose versions are found out', () => {
+  const server = (host: number) => ({
+    name: `web0${host}`,
+    address: `10.0.0.${host}:80`,
+    source: 'config' as const,
+    version: 'v40',
+    reported: 'v40',
+    why: null,
+  });
+  it.each([
+    { name: 'carry a staged version', servers: [3, 4], others: [at('v40', 'staged', 3, 4)], says: null },
+    { name: 'carry the new one', servers: [3, 4], others: [at('v42', 'staged', 3)], says: null },
+    { name: 'carried the new one once', servers: [3, 4], others: [at('v42', 'retired')], says: null },
+    {
+      name: 'carry one that was cut off',
+      servers: [3, 4],
+      others: [at('v42', 'cut off')],
+      says: /the id v42 was used/,
+    },
+    { name: 'are known in part', servers: [3], others: [], says: /the versions of 1 of these 2 hosts/ },
+    {
+      name: 'are to be retired',
+      servers: [3, 4],
+      others: [],
+      more: { retires: true },
+      says: /comes back by itself — deploy without --retire/,
+    },
+    {
+      name: 'are to report otherwise',
+      servers: [3, 4],
+      others: [],
+      more: { reports: 'sha' },
+      says: /deploy without --reports/,
+    },
+  ])('and $name', ({ servers, others, more = {}, says }) => {
+    const discovery = { servers: servers.map(server), autoPromote: null };
+    const status = statusOf([at('v41', 'active', 1, 2), ...others], { discovery });
+    const verdict = judgeHosts(status, { wish: { ...wish, ...more }, places, isOurs: false });
+    const said = verdict.ok ? null : `${verdict.what} — ${verdict.advice}`;
+    if (says === null) expect(said).toBeNull();
+    else expect(said).toMatch(says);
+  });
+});
+
 describe('a version that is there already', () => {
   const canary = { steps: [10, 100], every: '5m' };
   it.each([
