@@ -38,7 +38,7 @@ function checkServers(
     const version = versions.find(({ upstreams }) => upstreams.includes(address));
     if (version !== undefined) {
       const where = `versions.${version.id}.upstreams`;
-      warning(path, `stands in ${where} as well, which keeps it there whatever it runs`);
+      warning(path, `stands in ${where} as well: it is there until it says which version it runs`);
     }
   }
 }

@@ -9,7 +9,8 @@ export interface DataPlane {
   closeUpstreams(version: string, address: string | null): void;
   /** Cut off: requests under way are aborted, streams closed. */
   abortVersion(version: string): void;
-  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void;
+  /** `address`: only those at that upstream; null, the default, for all. */
+  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number, address?: string | null): void;
   /** Requests that wait for an upstream look again. */
   availabilityChanged(): void;
 }

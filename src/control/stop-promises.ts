@@ -13,6 +13,7 @@ import type { DrainBlocker, StopAnswer, StopPromise, VersionStatus } from '../co
 import { hasEnded, takesPinned, type VersionState } from '../core/versions.ts';
 import type { Clock } from './clock.ts';
 import type { DataPlane } from './data-plane.ts';
+import { STREAM_JITTER_MS } from './effects.ts';
 import type { Events } from './events.ts';
 import type { Slots } from './slots.ts';
 
@@ -21,7 +22,7 @@ export interface StopPorts {
   readonly gauges: Gauges;
   readonly slots: Slots;
   readonly events: Events;
-  readonly plane: Pick<DataPlane, 'closeUpstreams' | 'availabilityChanged'>;
+  readonly plane: Pick<DataPlane, 'closeUpstreams' | 'closeStreams' | 'availabilityChanged'>;
   readonly affinity: () => Affinity;
   readonly deployment: () => Deployment;
   readonly describe: (record: VersionRecord) => VersionStatus;
@@ -157,8 +158,12 @@ export class StopPromises {
     this.#promises.set(address, { by, untilMs, wasDown, cancel });
     if (before !== undefined) return;
     this.#rest(address, true);
-    // Idle ones would hold up its end, or be used as it goes.
-    for (const { id } of this.#poolsOf(address)) plane.closeUpstreams(id, address);
+    for (const { id } of this.#poolsOf(address)) {
+      // Idle ones would hold up its end, or be used as it goes.
+      plane.closeUpstreams(id, address);
+      // Their pages connect anew, to another server of the same version.
+      plane.closeStreams(id, 'all', STREAM_JITTER_MS, address);
+    }
     plane.availabilityChanged();
     hurry(address);
     events.tell('may-stop', null, { server: name, address, by, until: new Date(untilMs).toISOString() });

@@ -94,8 +94,11 @@ export interface Engine {
   closeUpstreams(version: string, address: string | null): void;
   /** Cut off: requests under way of that version are aborted, its streams closed with 1012. */
   abortVersion(version: string): void;
-  /** Closes WebSockets (1012) and event streams of a version, spread over `jitterMs`. */
-  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void;
+  /**
+   * Closes WebSockets (1012) and event streams of a version, spread over `jitterMs`. `address`: only those at that upstream;
+   * null, the default, for all.
+   */
+  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number, address?: string | null): void;
   /** The health of an upstream changed, or was confirmed: requests that wait look again. */
   availabilityChanged(): void;
   stats(): EngineStats;

@@ -49,7 +49,7 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
   readonly #body: HttpBody;
   #request: HttpRequest | null = null;
   #placing: Placing | null = null;
-  #upstream: TableUpstream | null = null;
+  upstream: TableUpstream | null = null;
   #asked: UpstreamRequest | null = null;
   #isWaiting = false;
   isStream = false;
@@ -201,7 +201,7 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
     const request = this.#request!;
     const { agents, deadlines, proxy } = this.#context;
     const { cookie, limits } = this.#settings;
-    this.#upstream = upstream;
+    this.upstream = upstream;
     this.#timings.asked();
     const asked = {
       upstream,
@@ -226,7 +226,7 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
 
   onUpstreamConnected(): void {
     this.#timings.connected();
-    this.#placing!.connected(this.#upstream!);
+    this.#placing!.connected(this.upstream!);
     if (this.#request!.hasBody) this.#body.begin((step) => this.#client.guard(step));
   }
 
@@ -254,10 +254,10 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
       return;
     }
     if (mayBeMissing(read.facts) && this.#isHeld(answer, read)) return;
-    if (this.#upstream !== null) this.#placing!.answered(read.facts.status, this.#upstream, read.reported);
+    if (this.upstream !== null) this.#placing!.answered(read.facts.status, this.upstream, read.reported);
     const decision = this.#decision!;
     assets?.see(facts, host, decision, lifetimeOf({ ...read.facts, hasSetCookie: read.hasSetCookie }));
-    const edits = ports.steering.answer(decision, facts, this.#upstream!, read.facts, table, ports.wallMs());
+    const edits = ports.steering.answer(decision, facts, this.upstream!, read.facts, table, ports.wallMs());
     if (read.facts.contentType.startsWith('text/event-stream') && read.framing !== 'none')
       this.#beginStream();
     const extras = { version: this.version, edits, closes: !this.#mayGoOn() };
@@ -275,14 +275,14 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
   }
 
   onUpstreamFailed(failure: FailureCode, detail: string): void {
-    const address = this.#upstream?.address ?? 'asset memory';
+    const address = this.upstream?.address ?? 'asset memory';
     const { isReused: wasReused = false, isSilent: wasSilent = true } = this.#asked ?? {};
     this.#asked = null;
     this.#context.ports.onFault(`${this.version} ${address}: ${FAILURES[failure].title}`, detail);
     const { facts, hasBody } = this.#request!;
     const asked = { method: facts.method, hasBody, wasReused, wasSilent };
     if (this.#answer.status !== 0) this.#cutAnswer(failure);
-    else if (this.#upstream !== null && this.#placing!.mayRetry(failure, this.#upstream, asked)) {
+    else if (this.upstream !== null && this.#placing!.mayRetry(failure, this.upstream, asked)) {
       const left = this.#leave();
       this.#take(this.#placing!.next(this.#context.table));
       this.#context.room.roomAt(left);
@@ -328,7 +328,7 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
     this.#timings.firstByte();
     this.#asked = null;
     this.#answer.status = 101;
-    this.#placing!.answered(101, this.#upstream!);
+    this.#placing!.answered(101, this.upstream!);
     this.#response.detachSocket(this.#client.socket);
     this.#client.becomeTunnel();
     return switchingFields(rawHeaders, this.version, this.#settings.cookie.name);
@@ -394,9 +394,9 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
 
   /** Returns the row of the version that there is room at now; -1 for none. */
   #leave(): number {
-    if (this.#upstream === null) return -1;
-    const upstream = this.#upstream;
-    this.#upstream = null;
+    if (this.upstream === null) return -1;
+    const upstream = this.upstream;
+    this.upstream = null;
     return this.#placing!.leave(upstream);
   }
 
@@ -408,7 +408,7 @@ export class HttpExchange implements AnswerSink, BodySink, HttpDetourist, Waiter
     if (this.#isWaiting) this.#context.room.leave(this);
     this.#body.drop();
     const { ports } = this.#context;
-    const upstream = this.#upstream?.address ?? '';
+    const upstream = this.upstream?.address ?? '';
     const left = this.#leave();
     if (this.isStream) ports.steering.streamClosed(this.#decision!, ports.wallMs());
     ports.record(

@@ -142,12 +142,16 @@ export class HttpProxyEngine implements Engine, HttpContext, Watched {
     this.agents.close(version, null);
   }
 
-  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void {
+  closeStreams(
+    version: string,
+    which: 'unpinned' | 'all',
+    jitterMs: number,
+    address: string | null = null,
+  ): void {
     const streams = this.#exchanges().filter((exchange) => exchange.isStream && exchange.version === version);
-    endSpread(
-      streams.filter((stream) => which === 'all' || !stream.isPinned),
-      jitterMs,
-    );
+    const isMeant = (stream: (typeof streams)[number]) =>
+      (which === 'all' || !stream.isPinned) && (address === null || stream.upstream?.address === address);
+    endSpread(streams.filter(isMeant), jitterMs);
   }
 
   stats(): EngineStats {

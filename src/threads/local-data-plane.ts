@@ -122,8 +122,13 @@ export class LocalDataPlane implements DataPlane {
     this.#engine.abortVersion(version);
   }
 
-  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void {
-    this.#engine.closeStreams(version, which, jitterMs);
+  closeStreams(
+    version: string,
+    which: 'unpinned' | 'all',
+    jitterMs: number,
+    address: string | null = null,
+  ): void {
+    this.#engine.closeStreams(version, which, jitterMs, address);
   }
 
   availabilityChanged(): void {

@@ -58,6 +58,7 @@ export type Command =
       readonly version: string;
       readonly which: 'unpinned' | 'all';
       readonly jitterMs: number;
+      readonly address: string | null;
     }
   | { readonly do: 'availability-changed' }
   | { readonly do: 'set-own-listeners'; readonly own: OwnListeners }

@@ -120,7 +120,7 @@ function obey(
     case 'abort-version':
       return plane.abortVersion(command.version);
     case 'close-streams':
-      return plane.closeStreams(command.version, command.which, command.jitterMs);
+      return plane.closeStreams(command.version, command.which, command.jitterMs, command.address);
     case 'availability-changed':
       return plane.availabilityChanged();
     case 'set-own-listeners':

@@ -136,8 +136,13 @@ export class ThreadedEngine implements DataPlane {
     this.#tellAll({ do: 'abort-version', version });
   }
 
-  closeStreams(version: string, which: 'unpinned' | 'all', jitterMs: number): void {
-    this.#tellAll({ do: 'close-streams', version, which, jitterMs });
+  closeStreams(
+    version: string,
+    which: 'unpinned' | 'all',
+    jitterMs: number,
+    address: string | null = null,
+  ): void {
+    this.#tellAll({ do: 'close-streams', version, which, jitterMs, address });
   }
 
   availabilityChanged(): void {

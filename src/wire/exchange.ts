@@ -44,7 +44,7 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
   #request: ReadRequest | null = null;
   #head: KnownHead | null = null;
   #placing: Placing | null = null;
-  #upstream: TableUpstream | null = null;
+  upstream: TableUpstream | null = null;
   #connection: UpstreamConnection | null = null;
   /** Of a request that has a body. */
   #upload: RequestWriter | null = null;
@@ -182,7 +182,7 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
 
   #ask(decision: Decision, upstream: TableUpstream): void {
     const request = this.#request!;
-    this.#upstream = upstream;
+    this.upstream = upstream;
     this.#timings.asked();
     const isFresh = this.#placing!.retries > 0;
     const connection = this.#context.pools.take(decision.version!.id, upstream, isFresh, this.#client);
@@ -220,7 +220,7 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
 
   onUpstreamConnected(): void {
     this.#timings.connected();
-    this.#placing!.connected(this.#upstream!);
+    this.#placing!.connected(this.upstream!);
     if (this.#request!.hasBody) this.#client.resumeBody();
   }
 
@@ -242,10 +242,10 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     const { facts: asked, host, minor } = this.#request!;
     const { facts, framing } = head;
     const decision = this.#placing!.decision;
-    if (this.#upstream !== null) this.#placing!.answered(head.status, this.#upstream, head.reported);
+    if (this.upstream !== null) this.#placing!.answered(head.status, this.upstream, head.reported);
     assets?.see(asked, host, decision, head.lifetime);
     const wallMs = ports.wallMs();
-    const edits = ports.steering.answer(decision, asked, this.#upstream!, facts, table, wallMs);
+    const edits = ports.steering.answer(decision, asked, this.upstream!, facts, table, wallMs);
     if (facts.contentType.startsWith('text/event-stream') && framing !== 'none') this.#beginStream();
     const date = this.#context.dates.at(wallMs);
     this.#answer.head(head, minor, !this.#mayGoOn, { version: this.version, edits, date });
@@ -279,11 +279,11 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     const asked: Asked = { method: facts.method, hasBody, wasReused: this.#wasReused, wasSilent };
     this.#connection = null;
     this.#upload = null;
-    const address = this.#upstream?.address ?? 'asset memory';
+    const address = this.upstream?.address ?? 'asset memory';
     this.#context.ports.onFault(`${this.version} ${address}: ${FAILURES[failure].title}`, detail);
     if (this.#tunnel !== null) this.#tunnel.onUpstreamGone();
     else if (this.#answer.status !== 0) this.#cutAnswer(failure);
-    else if (this.#upstream !== null && this.#placing!.mayRetry(failure, this.#upstream, asked)) {
+    else if (this.upstream !== null && this.#placing!.mayRetry(failure, this.upstream, asked)) {
       const left = this.#leave();
       this.#take(this.#placing!.next(this.#context.table));
       this.#context.room.roomAt(left);
@@ -329,7 +329,7 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     this.#timings.firstByte();
     const { cookie, limits } = this.#settings;
     this.#answer.status = 101;
-    this.#placing!.answered(101, this.#upstream!);
+    this.#placing!.answered(101, this.upstream!);
     this.#client.output.write(clientSwitchingHead(head, this.version, cookie.name));
     const tunnel = new Tunnel(this, this.#client, this.#connection!, limits);
     this.#tunnel = tunnel;
@@ -396,9 +396,9 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
 
   /** Returns the row of the version that there is room at now; -1 for none. */
   #leave(): number {
-    if (this.#upstream === null) return -1;
-    const upstream = this.#upstream;
-    this.#upstream = null;
+    if (this.upstream === null) return -1;
+    const upstream = this.upstream;
+    this.upstream = null;
     return this.#placing!.leave(upstream);
   }
 
@@ -409,7 +409,7 @@ export class Exchange implements AnswerSink, BodySink, Detourist, Waiter {
     this.#detour?.abandon();
     if (this.#isWaiting) this.#context.room.leave(this);
     const { ports } = this.#context;
-    const upstream = this.#upstream?.address ?? '';
+    const upstream = this.upstream?.address ?? '';
     const left = this.#leave();
     if (this.isStream) ports.steering.streamClosed(this.#placing!.decision, ports.wallMs());
     ports.record(

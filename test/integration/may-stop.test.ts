@@ -1,5 +1,6 @@
 // `lockstep may-stop`: the line that makes a rolling script safe, with and without discovery.
 
+import { get } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import type { StopAnswer } from '../../src/core/status.ts';
@@ -60,6 +61,23 @@ async function mayStop({ admin }: TestGateway, ...args: readonly string[]) {
   const { terminal, ran, interrupt } = fakeTerminal({ columns: 300 });
   const code = run(['may-stop', ...args, '--admin', admin.url], terminal);
   return { code, ran, interrupt };
+}
+
+/** An event stream of somebody without a pin. */
+async function openStream(url: string) {
+  let said = '';
+  let hasEnded = false;
+  const asked = get(`${url}/sse`, { agent: false }, (answer) => {
+    answer.on('data', (data: Buffer) => {
+      said += data.toString();
+    });
+    answer.on('close', () => {
+      hasEnded = true;
+    });
+    answer.on('error', () => {});
+  });
+  asked.on('error', () => {});
+  return { said: () => said, hasEnded: () => hasEnded, close: () => asked.destroy() };
 }
 
 /** How often it is asked while others would be, too. */
@@ -140,6 +158,30 @@ describe('a yes', () => {
     expect(await ask(gateway, second!.address, { keep: 2 })).toMatchObject({ may: false, why: ['capacity'] });
   });
 });
+
+describe.each(['wire', 'http-proxy'])(
+  'streams at a server that may be stopped, on the %s engine',
+  (engine) => {
+    test.each(THREADS)(
+      'end at once, so that their pages go to another one, with %i threads',
+      async (threads) => {
+        const { gateway, servers } = await sceneOf(2, { engine, threads });
+        const streams = await Promise.all(Array.from({ length: 6 }, () => openStream(gateway.url)));
+        ends.push(async () => {
+          for (const { close } of streams) close();
+        });
+        const at = (server: SayingServer) => streams.filter(({ said }) => said().includes(server.name));
+        const [first, second] = servers;
+        await waitFor(() => at(first!).length + at(second!).length === 6, { what: 'six streams' });
+        expect([at(first!).length > 0, at(second!).length > 0]).toEqual([true, true]);
+        const waiting = await mayStop(gateway, first!.address, '--wait');
+        expect(await waiting.code).toBe(0);
+        expect(at(first!).every(({ hasEnded }) => hasEnded())).toBe(true);
+        expect(at(second!).some(({ hasEnded }) => hasEnded())).toBe(false);
+      },
+    );
+  },
+);
 
 describe('a no', () => {
   test('says that sessions live on the server itself, where they do', async () => {

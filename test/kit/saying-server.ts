@@ -17,7 +17,7 @@ export interface SayingServer {
   /** Listens no more. */
   goesDown(): Promise<void>;
   comesUp(version: string): Promise<void>;
-  /** Requests to /held that wait; `release` answers them. */
+  /** Requests to /held that wait; `release` answers them. /sse is an event stream that says the server's name. */
   readonly held: () => number;
   release(): void;
 }
@@ -31,6 +31,10 @@ export async function sayingServer(name: string, version: string | null): Promis
     if (says !== null) response.setHeader('x-app-version', says);
     if (request.url === '/healthz') return void response.end('{}');
     asked.push(request.url!);
+    if (request.url === '/sse') {
+      response.setHeader('content-type', 'text/event-stream');
+      return void response.write(`data: ${name}\n\n`);
+    }
     const isPage = request.url === '/';
     response.setHeader('content-type', isPage ? 'text/html' : 'application/json');
     const page = `<html data-version="${says}"></html>`;

@@ -198,7 +198,7 @@ active: v1
 discovery: { servers: ["http://10.0.0.1:1"] }`,
   );
   expect(warnings).toEqual([
-    `${FILE}:4: discovery.servers[0]: stands in versions.v1.upstreams as well, which keeps it there whatever it runs`,
+    `${FILE}:4: discovery.servers[0]: stands in versions.v1.upstreams as well: it is there until it says which version it runs`,
   ]);
 });
 
