@@ -159,29 +159,26 @@ describe('a yes', () => {
   });
 });
 
-describe.each(['wire', 'http-proxy'])(
-  'streams at a server that may be stopped, on the %s engine',
-  (engine) => {
-    test.each(THREADS)(
-      'end at once, so that their pages go to another one, with %i threads',
-      async (threads) => {
-        const { gateway, servers } = await sceneOf(2, { engine, threads });
-        const streams = await Promise.all(Array.from({ length: 6 }, () => openStream(gateway.url)));
-        ends.push(async () => {
-          for (const { close } of streams) close();
-        });
-        const at = (server: SayingServer) => streams.filter(({ said }) => said().includes(server.name));
-        const [first, second] = servers;
-        await waitFor(() => at(first!).length + at(second!).length === 6, { what: 'six streams' });
-        expect([at(first!).length > 0, at(second!).length > 0]).toEqual([true, true]);
-        const waiting = await mayStop(gateway, first!.address, '--wait');
-        expect(await waiting.code).toBe(0);
-        expect(at(first!).every(({ hasEnded }) => hasEnded())).toBe(true);
-        expect(at(second!).some(({ hasEnded }) => hasEnded())).toBe(false);
-      },
-    );
-  },
-);
+describe('streams at a server that may be stopped', () => {
+  test.each([
+    ['wire', 2],
+    ['http-proxy', 1],
+  ] as const)('end, so that their pages go to another one (%s, threads: %i)', async (engine, threads) => {
+    const { gateway, servers } = await sceneOf(2, { engine, threads });
+    const streams = await Promise.all(Array.from({ length: 6 }, () => openStream(gateway.url)));
+    ends.push(async () => {
+      for (const { close } of streams) close();
+    });
+    const at = (server: SayingServer) => streams.filter(({ said }) => said().includes(server.name));
+    const [first, second] = servers;
+    await waitFor(() => at(first!).length + at(second!).length === 6, { what: 'six streams' });
+    expect([at(first!).length > 0, at(second!).length > 0]).toEqual([true, true]);
+    const waiting = await mayStop(gateway, first!.address, '--wait');
+    expect(await waiting.code).toBe(0);
+    expect(at(first!).every(({ hasEnded }) => hasEnded())).toBe(true);
+    expect(at(second!).some(({ hasEnded }) => hasEnded())).toBe(false);
+  });
+});
 
 describe('a no', () => {
   test('says that sessions live on the server itself, where they do', async () => {
