@@ -47,7 +47,13 @@ describe.skipIf(!needsTool('haproxy'))('HAProxy, by its agent checks,', () => {
     await statusesAre(haproxy, 'UP UP DRAIN DRAIN');
     await admin.wait('v2', 'healthy');
     await admin.promote('v2');
-    await statusesAre(haproxy, 'UP UP UP UP');
+    await waitFor(
+      async () => {
+        const { web03, web04 } = await haproxy.statuses();
+        return web03 === 'UP' && web04 === 'UP';
+      },
+      { what: 'v2 to be up' },
+    );
     await admin.waitForDrained('v1');
     await statusesAre(haproxy, 'DRAIN DRAIN UP UP');
     await admin.retire('v1');

@@ -151,7 +151,7 @@ describe.skipIf(!needsTool('haproxy'))('servers of HAProxy', () => {
     const urls = scene.servers.map(({ url }) => url);
     const { admin } = await scene.startGateway(
       { sockets: [haproxy.socket] },
-      { versions: { v1: urls.slice(0, 2), v2: [urls[2]!] } },
+      { versions: { v1: urls.slice(0, 2), v2: [urls[2]!] }, cookie: { idle: '30m' } },
     );
     await statesAre(haproxy, 'ready ready drain maint');
     await admin.promote('v2', { force: true });
@@ -167,7 +167,10 @@ describe.skipIf(!needsTool('haproxy'))('servers of HAProxy', () => {
 
   it('weigh what their version gets of new sessions, where that is asked for', async () => {
     const haproxy = await scene.startHaproxy();
-    const { admin } = await scene.startGateway({ sockets: [haproxy.socket], weights: 'share' });
+    const { admin } = await scene.startGateway(
+      { sockets: [haproxy.socket], weights: 'share' },
+      { cookie: { idle: '4s' } },
+    );
     await statesAre(haproxy, 'ready ready drain drain');
     await admin.wait('v2', 'healthy');
     await admin.promote('v2', { weight: 20 });
