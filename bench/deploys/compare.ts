@@ -1,5 +1,5 @@
 // npm run compare: brings the same farm from V1 to V2 in each way there is, the old ones behind HAProxy and those with
-// Lockstep, while the same people use it, and writes what it cost them as the table of docs/haproxy.md. Three to five minutes.
+// Lockstep, while the same people use it, and writes what it cost them as the table of docs/haproxy.md. About six minutes.
 //
 //   --people N (60)   --only TEXT (ways whose title has it)   --commands (what was typed, below the table)
 
