@@ -124,7 +124,7 @@ const INTERRUPTIONS: readonly Interruption[] = [
       await scene.gateway.admin.promote('v1');
       return leave;
     },
-    shows: '… v0: 0 live, 1 stream',
+    shows: '… v0: ',
   },
   {
     step: 'hooks',
