@@ -3,13 +3,14 @@
 // a promote as well, and what HAProxy says in cookies and fields reaches the browser to the letter. Without HAProxy's cookie
 // carts are lost; with `affinity: upstream` and the servers themselves as upstreams they are kept again.
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Browser, browserWithCookies, type Tab } from '../kit/browser.ts';
 import { PERSISTENCE_COOKIE, SERVER_FIELD, startFarmHaproxy } from '../kit/deploys/farm-haproxy.ts';
 import { startGateway, type TestGateway } from '../kit/gateway.ts';
 import { needsTool } from '../kit/tools.ts';
 import { startWebFarm, type WebFarm } from '../kit/web-farm.ts';
 
+const hasHaproxy = needsTool('haproxy');
 const BROWSERS = 8;
 const PURCHASES = 4;
 
@@ -21,12 +22,14 @@ afterEach(async () => {
 });
 
 /** web01 and web02 run v1, web03 and web04 v2. */
-async function farmOfTwo(): Promise<WebFarm> {
-  const farm = await startWebFarm({ version: 'v1', lameMs: 0 });
-  ends.push(farm.stop);
+let farm: WebFarm;
+
+beforeAll(async () => {
+  if (!hasHaproxy) return;
+  farm = await startWebFarm({ version: 'v1', lameMs: 0 });
   await Promise.all(['web03', 'web04'].map((name) => farm.server(name).update('v2')));
-  return farm;
-}
+}, 150_000);
+afterAll(() => farm?.stop());
 
 async function gatewayBefore(
   v1: readonly string[],
@@ -39,7 +42,6 @@ async function gatewayBefore(
 }
 
 async function gatewayBeforeHaproxy(hasCookie: boolean): Promise<TestGateway> {
-  const farm = await farmOfTwo();
   const haproxy = await startFarmHaproxy({
     pools: [farm.servers.slice(0, 2), farm.servers.slice(2)],
     hasCookie,
@@ -75,7 +77,7 @@ async function carts(customers: readonly Customer[], purchases = PURCHASES): Pro
 
 const each = <T>(value: T): readonly T[] => Array.from({ length: BROWSERS }, () => value);
 
-describe.skipIf(!needsTool('haproxy'))('an application with sessions in its memory', () => {
+describe.skipIf(!hasHaproxy)('an application with sessions in its memory', () => {
   test("keeps them by HAProxy's own cookie, through a promote", async () => {
     const gateway = await gatewayBeforeHaproxy(true);
     const customers = await customersOf(gateway);
@@ -116,7 +118,6 @@ describe.skipIf(!needsTool('haproxy'))('an application with sessions in its memo
   });
 
   test('keeps them by affinity: upstream, through a promote, and loses them without', async () => {
-    const farm = await farmOfTwo();
     const urls = farm.servers.map(({ url }) => url);
     const held = await gatewayBefore(urls.slice(0, 2), urls.slice(2), 'upstream');
     const customers = await customersOf(held);

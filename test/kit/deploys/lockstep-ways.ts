@@ -79,8 +79,7 @@ export const SEE_SAW_DRIVING: Way = {
 
 /**
  * Before HAProxy, one half standing by, and Lockstep sets the servers of both: who is on the site meets each state that HAProxy
- * is given, and no cookie helps where all servers drain. HAProxy is reloaded in the middle, which gives its servers back the
- * states of its file.
+ * is given, and no cookie helps where all servers drain.
  */
 export const HALVES_DRIVEN: Way = {
   title: 'Lockstep in front of HAProxy, driving it, one half stands by',
@@ -109,7 +108,6 @@ export const HALVES_DRIVEN: Way = {
         await operator.types(`lockstep put ${NEW} --upstream ${second}`);
         await operator.types(`lockstep wait ${NEW} --for healthy`);
         await operator.types(`lockstep promote ${NEW}`);
-        await operator.stands('systemctl reload haproxy', haproxy.reload);
         await operator.types(`lockstep wait ${OLD} --for drained`);
         await areSet(haproxy, farm, ['DRAIN', 'DRAIN', 'UP', 'UP']);
         await operator.types(`lockstep retire ${OLD}`);
