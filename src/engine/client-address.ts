@@ -10,6 +10,9 @@ import { BlockList, isIP, SocketAddress } from 'node:net';
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly #isEmpty: boolean;
+  /** Who was asked about last, and the answer: a balancer's connections come one after the other. */
+  #lastIp = '';
+  #wasTrusted = false;
 
   /** Addresses and CIDRs. Throws a RangeError for what is neither. */
   constructor(cidrs: readonly string[]) {
@@ -19,8 +22,11 @@ export class TrustedProxies {
 
   isTrusted(ip: string): boolean {
     if (this.#isEmpty) return false;
+    if (ip === this.#lastIp) return this.#wasTrusted;
     const address = canonical(ip);
-    return address !== '' && this.#list.check(address, familyOf(address));
+    this.#wasTrusted = address !== '' && this.#list.check(address, familyOf(address));
+    this.#lastIp = ip;
+    return this.#wasTrusted;
   }
 
   #add(cidr: string): void {

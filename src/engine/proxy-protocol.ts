@@ -79,12 +79,13 @@ function readLine(octets: Buffer): HeaderRead {
 function readWords(text: string): ConnectionEnds | null | typeof BAD_LINE {
   // What follows UNKNOWN is to be ignored.
   if (text === 'UNKNOWN' || text.startsWith('UNKNOWN ')) return null;
-  const [family, client = '', local = '', ...ports] = text.split(' ');
-  const isAddress = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isPlainIPv6 : null;
-  if (isAddress === null || ports.length !== 2 || !ports.every(isPort)) return BAD_LINE;
-  if (!isAddress(client) || !isAddress(local)) return BAD_LINE;
-  const [clientPort, localPort] = ports.map(Number) as [number, number];
-  return { client: canonical(client), clientPort, local: canonical(local), localPort };
+  const words = text.split(' ');
+  const [family, client = '', local = '', from = '', to = ''] = words;
+  if (words.length !== 5 || !isPort(from) || !isPort(to)) return BAD_LINE;
+  const ports = { clientPort: Number(from), localPort: Number(to) };
+  if (family === 'TCP4' && isIPv4(client) && isIPv4(local)) return { client, local, ...ports };
+  if (family !== 'TCP6' || !isPlainIPv6(client) || !isPlainIPv6(local)) return BAD_LINE;
+  return { client: canonical(client), local: canonical(local), ...ports };
 }
 
 /** A zone is none of another machine's business. */
