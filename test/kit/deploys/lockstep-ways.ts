@@ -210,31 +210,34 @@ async function stageOf(
   haproxy: FarmHaproxy | null = null,
   settings: GatewaySettings = {},
 ): Promise<Omit<LockstepStage, 'deploy'>> {
-  const gateway = await startGatewayProcess({
-    // So short that a drain is watched, so long that nobody here is idle for it.
-    cookie: { idle: '3s' },
-    // Nobody is ill for want of a core.
-    health: { path: '/healthz', timeout: '5s' },
-    ...settings,
-    more: { affinity: 'upstream', ...settings.more },
-  });
-  if (upstreams.length > 0) {
-    await gateway.admin.put(OLD, upstreams);
-    await gateway.admin.wait(OLD, 'healthy');
-    await gateway.admin.promote(OLD);
-  }
-  // Where none are given, they are found.
-  const isActive = async (): Promise<boolean> => (await gateway.admin.status()).active === OLD;
-  await waitFor(isActive, { what: `${OLD} to be active`, timeoutMs: 30_000 });
-  return {
-    origin: gateway.url,
-    gateway,
-    operator: await hireOperator(farm.deployScript, gateway.admin.url),
-    stop: async () => {
-      await gateway.stop();
-      await haproxy?.stop();
-    },
+  const started: { stop(): Promise<unknown> }[] = haproxy === null ? [] : [haproxy];
+  const stop = async (): Promise<void> => {
+    for (const one of started) await one.stop();
   };
+  try {
+    const gateway = await startGatewayProcess({
+      // So short that a drain is watched, so long that nobody here is idle for it.
+      cookie: { idle: '3s' },
+      // Nobody is ill for want of a core.
+      health: { path: '/healthz', timeout: '5s' },
+      ...settings,
+      more: { affinity: 'upstream', ...settings.more },
+    });
+    started.unshift(gateway);
+    if (upstreams.length > 0) {
+      await gateway.admin.put(OLD, upstreams);
+      await gateway.admin.wait(OLD, 'healthy');
+      await gateway.admin.promote(OLD);
+    }
+    // Where none are given, they are found.
+    const isActive = async (): Promise<boolean> => (await gateway.admin.status()).active === OLD;
+    await waitFor(isActive, { what: `${OLD} to be active`, timeoutMs: 30_000 });
+    const operator = await hireOperator(farm.deployScript, gateway.admin.url);
+    return { origin: gateway.url, gateway, operator, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** One half goes, is updated and gets the new sessions; when nobody is left on the other one, that follows. */
