@@ -14,7 +14,7 @@ import { startPool, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
 
 /** Longer than a restart on a busy machine, in which nobody is seen. */
-const IDLE_MS = 6_000;
+const IDLE_MS = 9_000;
 
 describe.skipIf(!needsTool('haproxy')).each(THREADS)('a deploy with accidents, threads: %i', (threads) => {
   let pools: { v1: readonly Upstream[]; v2: readonly Upstream[] };
