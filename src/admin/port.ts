@@ -3,6 +3,7 @@
 import type { AskedRequest } from '../core/asked-request.ts';
 import type { Change, Problem } from '../core/deployment.ts';
 import type { ToldExplanation } from '../core/explain.ts';
+import type { StopOutcome, StopWish } from '../core/may-stop.ts';
 import type { PreviewScope } from '../core/preview.ts';
 import type { ServerChangeReport, ServersReport } from '../core/server-report.ts';
 import type { FileProblem, ReloadReport, SettingsReport } from '../core/settings.ts';
@@ -14,7 +15,6 @@ import type {
   SessionHistogram,
   SkewReport,
   Status,
-  StopAnswer,
   VersionStatus,
 } from '../core/status.ts';
 
@@ -37,24 +37,6 @@ export interface WaitOutcome {
   readonly detail: string;
   readonly version: VersionStatus;
 }
-
-export interface StopWish {
-  /** As an operator calls it. */
-  readonly server: string;
-  readonly by: string;
-  readonly forMs: number;
-  /** Others of its version that are to stay. */
-  readonly keep: number;
-  readonly dryRun: boolean;
-}
-
-/** Those that the name may mean; none when there is no such server. */
-export interface NotOneServer {
-  readonly ok: false;
-  readonly candidates: readonly string[];
-}
-
-export type StopOutcome = { readonly ok: true; readonly answer: StopAnswer } | NotOneServer;
 
 export interface ControlPort {
   status(): Status;

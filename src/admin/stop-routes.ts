@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { parseDuration } from '../core/duration.ts';
-import type { StopOutcome } from './port.ts';
+import type { StopOutcome } from '../core/may-stop.ts';
 import { ApiProblem } from './problem.ts';
 import type { Routes } from './routes.ts';
 import { changeQuery } from './schemas.ts';

@@ -43,7 +43,7 @@ import {
 } from './report.ts';
 import { SerialQueue } from './serial-queue.ts';
 import { SlotsExhausted } from './slots.ts';
-import type { StopOutcome, StopPromises, StopWish } from './stop-promises.ts';
+import type { StopPromises } from './stop-promises.ts';
 import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
 import type { WarmUp } from './warm-up.ts';
 
@@ -186,8 +186,8 @@ export class Controller {
   }
 
   /** Whether a server may be stopped; a yes holds for a while. */
-  mayStop(wish: StopWish): Promise<StopOutcome> {
-    return this.#parts.promises.ask(wish);
+  mayStop(...asked: Parameters<StopPromises['ask']>): ReturnType<StopPromises['ask']> {
+    return this.#parts.promises.ask(...asked);
   }
 
   /** It is not going to be stopped after all. */

@@ -6,7 +6,14 @@
 
 import type { Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges, Health } from '../core/gauges.ts';
-import { mayStop, type StopVersion, tellObstacles } from '../core/may-stop.ts';
+import {
+  mayStop,
+  type NotOneServer,
+  type StopOutcome,
+  type StopVersion,
+  type StopWish,
+  tellObstacles,
+} from '../core/may-stop.ts';
 import type { Affinity } from '../core/policy.ts';
 import { findServer } from '../core/server.ts';
 import type { DrainBlocker, StopAnswer, StopPromise, VersionStatus } from '../core/status.ts';
@@ -38,24 +45,6 @@ export interface StopPorts {
   /** Its next check comes at once, and the ones after it soon. */
   readonly hurry: (address: string) => void;
 }
-
-export interface StopWish {
-  /** As an operator calls it. */
-  readonly server: string;
-  readonly by: string;
-  readonly forMs: number;
-  readonly keep: number;
-  /** Only tell. */
-  readonly dryRun: boolean;
-}
-
-/** Those that the name may mean; none when there is no such server. */
-export interface NotOneServer {
-  readonly ok: false;
-  readonly candidates: readonly string[];
-}
-
-export type StopOutcome = { readonly ok: true; readonly answer: StopAnswer } | NotOneServer;
 
 interface Promised {
   readonly by: string;

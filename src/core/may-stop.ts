@@ -7,8 +7,27 @@
 // Unknown is never zero.
 
 import type { Affinity } from './policy.ts';
-import type { DrainBlocker } from './status.ts';
+import type { DrainBlocker, StopAnswer } from './status.ts';
 import type { VersionState } from './versions.ts';
+
+export interface StopWish {
+  /** As an operator calls it. */
+  readonly server: string;
+  readonly by: string;
+  readonly forMs: number;
+  /** Others of its version that are to stay. */
+  readonly keep: number;
+  /** Only tell. */
+  readonly dryRun: boolean;
+}
+
+/** Those that the name may mean; none when there is no such server. */
+export interface NotOneServer {
+  readonly ok: false;
+  readonly candidates: readonly string[];
+}
+
+export type StopOutcome = { readonly ok: true; readonly answer: StopAnswer } | NotOneServer;
 
 export interface StopQuestion {
   readonly affinity: Affinity;

@@ -14,7 +14,7 @@ import { type Explanation, explain } from './explain.ts';
 import { type NamedFields, namedFieldsOf } from './named-fields.ts';
 import { decideOwn, isInner, isOwnTarget } from './own.ts';
 import { PageLookup } from './page-lookup.ts';
-import { NO_PIN, newSessionId, type PinReading, readPins, signPin } from './pin.ts';
+import { NO_PIN, type PinReading, readPins, signPin } from './pin.ts';
 import { PinCookie } from './pin-cookie.ts';
 import { type Preview, readPreview } from './preview.ts';
 import { decidePreview, previewEdits } from './preview-routing.ts';
@@ -30,6 +30,7 @@ import {
   requestKind,
   stillStands,
 } from './route.ts';
+import { sourcesOf } from './route-sources.ts';
 import type {
   AnswerEdits,
   AnswerFacts,
@@ -63,8 +64,6 @@ const NO_EDITS: AnswerEdits = Object.freeze({
 const NO_EDITS_BUT_TIMING: AnswerEdits = Object.freeze({ ...NO_EDITS, isDocument: true });
 const NO_EDITS_BUT_TIMINGS: AnswerEdits = Object.freeze({ ...NO_EDITS_BUT_TIMING, isPosted: true });
 const NONE_TRIED: readonly TableUpstream[] = Object.freeze([]);
-/** 96 bits: a collision would merge two sessions in the ledger. */
-const SESSION_ID_BYTES = 12;
 
 export class GatewaySteering implements Steering {
   readonly #choice = new Choice();
@@ -370,29 +369,6 @@ export class GatewaySteering implements Steering {
     const pinned = this.#pinCookie.set(value, isSecure);
     return decision.hasStrayPins ? [...this.#pinCookie.clearStrays(isSecure), pinned] : [pinned];
   }
-}
-
-function sourcesOf(options: SteeringOptions, choice: Choice, pages: PageLookup): RouteSources {
-  const { cookie, affinity, deadPin, protectedPaths, markers, scope } = options;
-  const { ledger, gauges, random, randomBytes } = options;
-  return {
-    policy: {
-      idleMs: cookie.idleMs,
-      lifeMs: cookie.lifeMs,
-      affinity,
-      deadPin,
-      protectedPaths,
-      markers,
-      scope,
-    },
-    sessions: ledger,
-    chooseVersion: (table, facts, nowMs) => choice.pick(table, facts, nowMs, random),
-    newSession: () => newSessionId(randomBytes(SESSION_ID_BYTES)),
-    isMixed: (table) => pages.isMixed(table),
-    pageVersion: (session, target, table) => pages.versionOf(session, target, table),
-    roundTripVersion: (session, table) => pages.roundTripVersion(session, table),
-    hasAvailable: ({ upstreams }) => chooseUpstream(upstreams, gauges, '', NONE_TRIED, random) !== null,
-  };
 }
 
 /** The session came with a pin of its own; one that was minted just now, or comes with a tab header alone, has not. */

@@ -8,14 +8,13 @@ import type {
   ExplainPort,
   PreviewPort,
   SkewPort,
-  StopOutcome,
-  StopWish,
   WaitOutcome,
 } from '../../../src/admin/port.ts';
 import type { AdminLog } from '../../../src/admin/routes.ts';
 import { type Admin, type AdminSettings, createAdmin } from '../../../src/admin/server.ts';
 import type { AskedRequest } from '../../../src/core/asked-request.ts';
 import type { Change } from '../../../src/core/deployment.ts';
+import type { StopOutcome, StopWish } from '../../../src/core/may-stop.ts';
 import type { AuditEntry, GatewayEvent, Status, StopAnswer } from '../../../src/core/status.ts';
 import { explanation } from '../../unit/cli/explanation-fixtures.ts';
 import { report } from '../../unit/cli/status-fixtures.ts';
