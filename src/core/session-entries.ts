@@ -4,12 +4,21 @@
 // - Only the control thread removes. It marks the entry dying, looks at SEEN once more, and swaps dying for HELD. Who
 //   marks an entry seen looks at META after that, and takes the mark off again: of the two, one sees the other's
 //   word, so no touch is lost. Who finds the entry gone looks for it anew.
-// - Nobody waits for anybody: a thread that ends anywhere blocks none. What it must not leave half done stands "in one
-//   line", without a call or a loop in between, since V8 stops a thread only at those.
+// - Nobody waits for anybody: a thread that ends anywhere blocks none. What it must not leave half done it notes step by
+//   step (session-steps.ts), and the control thread sees to it.
 // - A stream is counted in META and noted in a record of its thread (session-streams.ts): who empties the record counts
 //   it down. While there is a stream its entry stays.
 
 import type { SessionId } from './session-id.ts';
+import {
+  AT,
+  DOING,
+  ENDS_STREAM,
+  NOTHING,
+  OPENED_STREAM,
+  UNCOUNTED_STREAM,
+  VERSION,
+} from './session-steps.ts';
 
 export const WORDS = 6;
 // Offsets of an entry's words; the id takes the first three.
@@ -32,13 +41,21 @@ export class SessionEntries {
   /** The session in hand. */
   protected readonly id: SessionId;
   protected readonly words: Int32Array;
+  /** What this thread is in the middle of. */
+  protected readonly step: Int32Array;
   /** Open streams by version slot. */
   readonly #streams: Int32Array;
   readonly #isShared: boolean;
 
-  constructor(id: SessionId, words: Int32Array, streams: Int32Array, isShared: boolean) {
+  constructor(
+    id: SessionId,
+    words: Int32Array,
+    streams: Int32Array,
+    { isShared, step }: { readonly isShared: boolean; readonly step: Int32Array },
+  ) {
     this.id = id;
     this.words = words;
+    this.step = step;
     this.#streams = streams;
     this.#isShared = isShared;
   }
@@ -103,7 +120,7 @@ export class SessionEntries {
 
   /** Counts a stream and notes it in the record. False when the entry is gone or dying: it must be seen anew. */
   openStream(index: number, versionSlot: number, records: Int32Array, record: number): boolean {
-    const { words } = this;
+    const { words, step } = this;
     const at = index * WORDS;
     for (;;) {
       const meta = Atomics.load(words, at + META);
@@ -111,9 +128,12 @@ export class SessionEntries {
         return false;
       if (meta >>> STREAM_SHIFT === STREAMS_MAX) return true;
       if (Atomics.compareExchange(words, at + META, meta, (meta + ONE_STREAM) | 0) !== meta) continue;
-      // In one line: a stream that is counted and not noted would outlive its thread.
+      // A stream that is counted and not noted would outlive its thread.
+      records[record] = index + 1;
+      step[DOING] = OPENED_STREAM;
+      step[VERSION] = versionSlot;
       Atomics.add(this.#streams, versionSlot, 1);
-      Atomics.store(records, record, index + 1);
+      step[DOING] = NOTHING;
       return true;
     }
   }
@@ -124,15 +144,29 @@ export class SessionEntries {
     if (noted === 0) return;
     // First: an entry without streams is judged by it.
     raise(this.words, (noted - 1) * WORDS + SEEN, tick);
+    const { words, step } = this;
     const index = Atomics.exchange(records, record, 0) - 1;
     if (index === -1) return;
-    // In one line.
     const at = index * WORDS + META;
-    const meta = Atomics.load(this.words, at);
+    const meta = words[at]!;
     // At the maximum rather live for ever than called idle with a stream open.
     if (meta >>> STREAM_SHIFT === STREAMS_MAX) return;
-    Atomics.sub(this.#streams, meta & SLOT_MASK, 1);
-    Atomics.sub(this.words, at, ONE_STREAM);
+    const versionSlot = meta & SLOT_MASK;
+    step[DOING] = ENDS_STREAM;
+    step[AT] = at;
+    step[VERSION] = versionSlot;
+    Atomics.sub(this.#streams, versionSlot, 1);
+    step[DOING] = UNCOUNTED_STREAM;
+    Atomics.sub(words, at, ONE_STREAM);
+    step[DOING] = NOTHING;
+  }
+
+  /** Control thread: what a thread that has ended was in the middle of. */
+  finish(step: Int32Array): void {
+    const doing = step[DOING]!;
+    if (doing === OPENED_STREAM) Atomics.add(this.#streams, step[VERSION]!, 1);
+    if (doing === ENDS_STREAM) Atomics.sub(this.#streams, step[VERSION]!, 1);
+    if (doing === ENDS_STREAM || doing === UNCOUNTED_STREAM) Atomics.sub(this.words, step[AT]!, ONE_STREAM);
   }
 
   /** Control thread: the stream of a record is another entry's from now on. */

@@ -6,8 +6,10 @@
 // - A bucket tells which lap of its ring it is of, so that nothing has to be emptied as seconds pass: another lap's count
 //   is none. Laps are told apart for three days; a count that old may come back for a minute, which is too many.
 // - A clock that steps back puts mints into the newest bucket there is; nothing is uncounted.
-// - Any thread counts. A ring is taken by whoever swaps its newest second for LOCKED, and is named in one line, as
-//   session-entries.ts means it. Who counted into a ring that changed hands meanwhile counts once more, for every version.
+// - Any thread counts. A ring is taken by whoever swaps its newest second for LOCKED, and is named, step by step
+//   (session-steps.ts). Who counted into a ring that changed hands meanwhile counts once more, for every version.
+
+import { AT, DOING, LOCKED_RING, NOTHING } from './session-steps.ts';
 
 const BUCKETS = 64;
 /** The window, and the second that a bucket may be too old, fit into the ring. */
@@ -32,7 +34,11 @@ export class SessionMints {
   /** Seconds are counted from here, from 1 on. */
   readonly #epochSecond: number;
 
-  constructor(buffer: SharedArrayBuffer, byteOffset: number, startMs: number) {
+  /** What this thread is in the middle of. */
+  readonly #step: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer, byteOffset: number, startMs: number, step: Int32Array) {
+    this.#step = step;
     this.#rings = new Int32Array(buffer, byteOffset, RINGS * RING_WORDS);
     this.#epochSecond = Math.floor(startMs / 1000) - 1;
   }
@@ -73,9 +79,17 @@ export class SessionMints {
     }
   }
 
+  /** Control thread: a ring that a thread had taken when it ended is free again. */
+  finish(step: Int32Array): void {
+    if (step[DOING] !== LOCKED_RING) return;
+    Atomics.store(this.#rings, step[AT]! + OWNER, 0);
+    Atomics.store(this.#rings, step[AT]! + NEWEST, 0);
+  }
+
   /** The ring of a version, else a ring that nothing counts in any more, else the shared one. */
   #claim(versionSlot: number, second: number): number {
     const rings = this.#rings;
+    const step = this.#step;
     const own = this.#nextOf(versionSlot, SHARED_RING);
     if (own !== -1 && rings[own + NEWEST] !== LOCKED) return own;
     for (let index = SHARED_RING + 1; index < RINGS; index++) {
@@ -83,9 +97,11 @@ export class SessionMints {
       const newest = rings[ring + NEWEST]!;
       if (newest === LOCKED || (newest !== 0 && second - newest < BUCKETS)) continue;
       if (Atomics.compareExchange(rings, ring + NEWEST, newest, LOCKED) !== newest) continue;
-      // In one line.
+      step[DOING] = LOCKED_RING;
+      step[AT] = ring;
       Atomics.store(rings, ring + OWNER, versionSlot);
       Atomics.store(rings, ring + NEWEST, second);
+      step[DOING] = NOTHING;
       return ring;
     }
     return ringAt(SHARED_RING);

@@ -13,6 +13,7 @@
 import { VERSION_SLOTS } from './gauges.ts';
 import { BUSY, HELD, META, SEEN, SessionEntries, SLOT_MASK, WORDS } from './session-entries.ts';
 import { SessionId } from './session-id.ts';
+import { AT, CONFIRMED_ENTRY, DOING, HOLDS_ENTRY, NOTHING, SIZED_ENTRY, VERSION } from './session-steps.ts';
 
 /** 8 × 24 bytes are three cache lines. */
 const GROUP = 8;
@@ -49,16 +50,17 @@ export class SessionTable extends SessionEntries {
     return entriesAt(groupsFor(capacity)) + groupsFor(capacity) * GROUP * WORDS * 4;
   }
 
-  /** `byteOffset` is a multiple of 64. `isShared`: other threads use it at the same time. */
+  /** `byteOffset` is a multiple of 64. `isShared`: other threads use it at the same time; `step` is this one's. */
   constructor(
     buffer: SharedArrayBuffer,
     byteOffset: number,
-    { capacity, seed, isShared }: { capacity: number; seed: number; isShared: boolean },
+    options: { capacity: number; seed: number; isShared: boolean; step: Int32Array },
   ) {
+    const { capacity, seed } = options;
     const groups = groupsFor(capacity);
     const words = (at: number, length: number) => new Int32Array(buffer, byteOffset + at, length);
     const entries = words(entriesAt(groups), groups * GROUP * WORDS);
-    super(new SessionId(seed), entries, words(STREAMS_AT, VERSION_SLOTS), isShared);
+    super(new SessionId(seed), entries, words(STREAMS_AT, VERSION_SLOTS), options);
     this.capacity = capacity;
     this.slots = groups * GROUP;
     this.#groups = groups;
@@ -197,16 +199,32 @@ export class SessionTable extends SessionEntries {
     return Atomics.exchange(this.#header, LOST_REPORT, 0) === 1;
   }
 
+  override finish(step: Int32Array): void {
+    super.finish(step);
+    const doing = step[DOING]!;
+    const isCounted = doing === SIZED_ENTRY || doing === CONFIRMED_ENTRY;
+    if (doing === CONFIRMED_ENTRY) Atomics.sub(this.#confirmed, step[VERSION]!, 1);
+    if (isCounted) Atomics.sub(this.#header, SIZE, 1);
+    if (isCounted || doing === HOLDS_ENTRY) Atomics.store(this.words, step[AT]! + META, 0);
+  }
+
   /** Takes a free slot and fills it; false when it is not free any more, or there are entries enough. */
   #fill(index: number, versionSlot: number, seenTick: number): boolean {
-    const { words, capacity } = this;
+    const { words, capacity, step } = this;
     const { word0, word1, word2 } = this.id;
     const at = index * WORDS;
     if (Atomics.compareExchange(words, at + META, 0, HELD) !== 0) return false;
-    // In one line: a slot held for ever is lost, and a count without its entry keeps a version from draining.
-    if (Atomics.add(this.#header, SIZE, 1) >= capacity) {
+    // A slot held for ever is lost, and a count without its entry keeps a version from draining.
+    step[DOING] = HOLDS_ENTRY;
+    step[AT] = at;
+    step[VERSION] = versionSlot;
+    const before = Atomics.add(this.#header, SIZE, 1);
+    step[DOING] = SIZED_ENTRY;
+    if (before >= capacity) {
       Atomics.sub(this.#header, SIZE, 1);
+      step[DOING] = HOLDS_ENTRY;
       Atomics.store(words, at + META, 0);
+      step[DOING] = NOTHING;
       return false;
     }
     words[at] = word0;
@@ -215,7 +233,9 @@ export class SessionTable extends SessionEntries {
     words[at + SEEN] = seenTick;
     words[at + BUSY] = 0;
     Atomics.add(this.#confirmed, versionSlot, 1);
+    step[DOING] = CONFIRMED_ENTRY;
     Atomics.store(words, at + META, versionSlot);
+    step[DOING] = NOTHING;
     // For processors that let plain reads overtake writes: who looks for a double after this sees it, or is seen.
     Atomics.load(words, at + META);
     return true;

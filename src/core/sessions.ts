@@ -12,6 +12,7 @@
 import { SessionHistogram } from './session-histogram.ts';
 import { MINT_WINDOW_MAX_MS, SessionMints } from './session-mints.ts';
 import { SessionPages } from './session-pages.ts';
+import { DOING, NOTHING, stepsByteLength, stepsOf } from './session-steps.ts';
 import { SessionStreams } from './session-streams.ts';
 import { SessionTable } from './session-table.ts';
 import { SessionTicks } from './session-ticks.ts';
@@ -94,6 +95,7 @@ export class Ledger implements SessionLedger {
   readonly #table: SessionTable;
   readonly #pages: SessionPages;
   readonly #upkeep: SessionUpkeep;
+  readonly #stepsOf: (thread: number) => Int32Array;
   /** What #seen() found last was made by it, for a session without any other entry. */
   #isNewSession = false;
 
@@ -112,9 +114,11 @@ export class Ledger implements SessionLedger {
     this.handle = handle;
     this.#ticks = new SessionTicks(startMs);
     this.#totals = new SessionTotals({ buffer, byteOffset: at.totals, startMs, threads, thread });
-    this.#mints = new SessionMints(buffer, at.mints, startMs);
+    this.#stepsOf = (of) => stepsOf(buffer, at.steps, of);
+    const step = this.#stepsOf('buffer' in from ? thread : threads);
+    this.#mints = new SessionMints(buffer, at.mints, startMs, step);
     this.#streams = new SessionStreams(buffer, at.streams, { room, threads, thread });
-    this.#table = new SessionTable(buffer, at.table, { capacity, seed, isShared: threads > 1 });
+    this.#table = new SessionTable(buffer, at.table, { capacity, seed, isShared: threads > 1, step });
     this.#pages = new SessionPages(buffer, at.pages, { capacity, seed });
     this.#upkeep = new SessionUpkeep({
       table: this.#table,
@@ -287,6 +291,10 @@ export class Ledger implements SessionLedger {
    * before another one attaches in its place.
    */
   zeroThread(thread: number, nowMs: number): void {
+    const step = this.#stepsOf(thread);
+    this.#table.finish(step);
+    this.#mints.finish(step);
+    step[DOING] = NOTHING;
     this.#upkeep.zeroThread(thread, nowMs);
   }
 
@@ -364,13 +372,15 @@ function placesIn({ capacity, threads, streams }: Omit<LedgerHandle, 'buffer'>) 
   const streamsAt = align(mints + SessionMints.BYTE_LENGTH);
   const table = align(streamsAt + SessionStreams.byteLength(streams, threads));
   const pages = align(table + SessionTable.byteLength(capacity));
+  const steps = align(pages + SessionPages.byteLength(capacity));
   return {
     totals: 0,
     mints,
     streams: streamsAt,
     table,
     pages,
-    end: pages + SessionPages.byteLength(capacity),
+    steps,
+    end: steps + stepsByteLength(threads),
   };
 }
 

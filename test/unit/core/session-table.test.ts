@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { STREAMS_MAX } from '../../../src/core/session-entries.ts';
+import { stepsByteLength, stepsOf } from '../../../src/core/session-steps.ts';
 import { SessionTable } from '../../../src/core/session-table.ts';
 
 const tableOf = (capacity: number, seed = 0) =>
@@ -8,6 +9,7 @@ const tableOf = (capacity: number, seed = 0) =>
     capacity,
     seed,
     isShared: true,
+    step: stepsOf(new SharedArrayBuffer(stepsByteLength(1)), 0, 0),
   });
 
 /** Opens streams until there are so many; their records, none at 0. */

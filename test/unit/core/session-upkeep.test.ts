@@ -2,6 +2,7 @@
 // test/integration/core/ledger-of-threads.test.ts.)
 
 import { describe, expect, test } from 'vitest';
+import { stepsByteLength, stepsOf } from '../../../src/core/session-steps.ts';
 import { SessionStreams } from '../../../src/core/session-streams.ts';
 import { SessionTable } from '../../../src/core/session-table.ts';
 import { SessionTicks } from '../../../src/core/session-ticks.ts';
@@ -21,6 +22,7 @@ function parts(threads = 2, capacity = 20) {
     capacity,
     seed: 1,
     isShared: true,
+    step: stepsOf(new SharedArrayBuffer(stepsByteLength(1)), 0, 0),
   });
   const totals = new SessionTotals({
     buffer: memory(SessionTotals.byteLength(threads)),
