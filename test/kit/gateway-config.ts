@@ -56,5 +56,7 @@ export interface TemporaryFolder {
 
 export async function temporaryFolder(name: string): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(tmpdir(), `lockstep-${name}-`));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+  // A browser's helpers outlive it by a moment, and write.
+  const removal = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 } as const;
+  return { path, remove: () => rm(path, removal) };
 }
