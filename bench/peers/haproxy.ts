@@ -59,7 +59,8 @@ frontend clients
   http-request set-var(txn.session) req.cook(${PLAIN_COOKIE}),field(2,.)
   acl is-new req.cook_cnt(${PLAIN_COOKIE}) eq 0
   http-request set-var(txn.mint) str(1) if is-new
-  http-after-response add-header Set-Cookie "${PLAIN_COOKIE}=${setup.active}.%[rand(2147483647),hex]%[rand(2147483647),hex]; Path=/; HttpOnly; SameSite=Lax" if { var(txn.mint) -m found }
+  http-request set-var-fmt(txn.session) "%[rand(2147483647),hex]%[rand(2147483647),hex]" if is-new
+  http-after-response add-header Set-Cookie "${PLAIN_COOKIE}=${setup.active}.%[var(txn.session)]; Path=/; HttpOnly; SameSite=Lax" if { var(txn.mint) -m found }
   use_backend %[var(txn.version)]
   default_backend ${setup.active}
 ${setup.versions.map((version) => backend(version, setup, isFull)).join('\n')}
