@@ -23,8 +23,10 @@ export interface Started {
 
 /** Sessions that take turns in a load. */
 export const BUSY_SESSIONS = 1_024;
-/** Node's compiler has seen enough of the hot path by then; on a busy machine that takes its time. */
+/** Node's compiler has seen enough of the hot path by then: what it costs is of a start, not of a request. */
 const WARM_REQUESTS = 50_000;
+/** For the slow ones, and for large bodies. */
+const WARM_SECONDS = 15;
 
 export async function measureCases(
   bench: Bench,
@@ -108,11 +110,14 @@ async function measureCase(
   });
 }
 
-/** So many requests, but no more than three measurements' time. */
+/** So many requests, or so long. */
 async function warmUp(bench: Bench, plan: LoadPlan): Promise<void> {
   let served = 0;
-  for (let turns = 0; turns < 3 && served < WARM_REQUESTS; turns++) {
-    served += (await load(bench.loader, { ...plan, seconds: bench.seconds })).requests;
+  let spent = 0;
+  while (served < WARM_REQUESTS && spent < WARM_SECONDS) {
+    const { requests, seconds } = await load(bench.loader, { ...plan, seconds: bench.seconds });
+    served += requests;
+    spent += seconds;
   }
 }
 

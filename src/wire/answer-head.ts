@@ -3,9 +3,9 @@
 // in their Date at most. Recognising one costs 0.2 µs, reading it and writing it anew 2.5 µs.
 
 import { type Lifetime, lifetimeOf, mayBeMissing } from '../core/asset-answer.ts';
-import type { AnswerFacts } from '../core/steering.ts';
+import type { AnswerEdits, AnswerFacts } from '../core/steering.ts';
 import { readAnswer } from './answer-facts.ts';
-import { type AnswerExtras, AnswerLines, type ClientFraming } from './heads.ts';
+import { type AnswerExtras, AnswerLines, type ClientFraming, cookieLines } from './heads.ts';
 import { FLAT_FROM, inOnePiece } from './in-one-piece.ts';
 import type { BodyFraming, ResponseHead } from './response-head.ts';
 
@@ -30,12 +30,9 @@ export class AnswerHead {
   readonly owner: string;
   readonly #hasSetCookie: boolean;
   #lifetime: Lifetime | null = null;
-  readonly #lines: AnswerLines;
-  readonly #hasDate: boolean;
-  /** The lines as they went out last, and for what. */
-  #text = '';
-  #textFor: AnswerExtras | null = null;
-  #uses = 0;
+  readonly #whole: RecurringText;
+  /** All but the gateway's cookies and the end: with a cookie for each, heads are alike up to there. */
+  readonly #open: RecurringText;
 
   /** Of a final answer. */
   constructor(head: ResponseHead, cookieName: string, reportHeader: string | null) {
@@ -48,8 +45,9 @@ export class AnswerHead {
     this.mayBeMissing = mayBeMissing(this.facts);
     this.owner = head.owner;
     this.#hasSetCookie = head.hasSetCookie;
-    this.#hasDate = head.hasDate;
-    this.#lines = new AnswerLines(head, cookieName);
+    const lines = new AnswerLines(head, cookieName);
+    this.#whole = new RecurringText((extras) => lines.all(extras), head.hasDate);
+    this.#open = new RecurringText((extras) => lines.butCookies(extras), head.hasDate);
   }
 
   /** How long it says that it lasts; looked at when somebody wants to know. */
@@ -59,11 +57,29 @@ export class AnswerHead {
   }
 
   linesFor(about: AnswerAbout, framing: ClientFraming, closes: boolean): string {
-    const last = this.#textFor;
-    // Edits that are nothing unusual are one and the same object (core/steering.ts).
+    if (about.edits.setCookies.length === 0) return this.#whole.textFor(about, framing, closes);
+    return this.#open.textFor(about, framing, closes) + cookieLines(about.edits);
+  }
+}
+
+/** What was made last is not made again for the same, and is kept in one piece. */
+class RecurringText {
+  readonly #make: (extras: AnswerExtras) => string;
+  readonly #hasDate: boolean;
+  #text = '';
+  #madeFor: AnswerExtras | null = null;
+  #uses = 0;
+
+  constructor(make: (extras: AnswerExtras) => string, hasDate: boolean) {
+    this.#make = make;
+    this.#hasDate = hasDate;
+  }
+
+  textFor(about: AnswerAbout, framing: ClientFraming, closes: boolean): string {
+    const last = this.#madeFor;
     if (
       last !== null &&
-      last.edits === about.edits &&
+      isAlike(last.edits, about.edits) &&
       last.version === about.version &&
       last.framing === framing &&
       last.closes === closes &&
@@ -73,12 +89,23 @@ export class AnswerHead {
       return this.#text;
     }
     const { version, edits, date } = about;
-    const extras = { version, edits, framing, closes, date };
-    this.#textFor = extras;
-    this.#text = this.#lines.all(extras);
+    this.#madeFor = { version, edits, framing, closes, date };
+    this.#text = this.#make(this.#madeFor);
     this.#uses = 1;
     return this.#text;
   }
+}
+
+/** But for cookies. Edits that are nothing unusual are one and the same object (core/steering.ts). */
+function isAlike(one: AnswerEdits, other: AnswerEdits): boolean {
+  return (
+    one === other ||
+    (one.cacheControl === other.cacheControl &&
+      one.update === other.update &&
+      one.preview === other.preview &&
+      one.isDocument === other.isDocument &&
+      one.isPosted === other.isPosted)
+  );
 }
 
 /** Nothing in it is for one client alone: kept by its text, it may be given to others. */

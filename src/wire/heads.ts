@@ -143,7 +143,12 @@ export class AnswerLines {
       head.contentLength >= 0 && head.status !== 204 ? `Content-Length: ${head.contentLength}\r\n` : '';
   }
 
-  all({ version, edits, framing, closes, date }: AnswerExtras): string {
+  all(extras: AnswerExtras): string {
+    return this.butCookies(extras) + cookieLines(extras.edits);
+  }
+
+  /** Up to the cookies that the gateway sets, which come last: of many new sessions nothing else differs. */
+  butCookies({ version, edits, framing, closes, date }: AnswerExtras): string {
     let out = edits.cacheControl === null ? this.#lines : this.#unkept;
     out += framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : this.#length;
     // RFC 9110 §6.6.1: whoever passes an answer on says when it came, where its maker did not.
@@ -155,9 +160,15 @@ export class AnswerLines {
     if (edits.preview !== null) out += `x-lockstep-preview: ${edits.preview}\r\n`;
     if (edits.update !== null) out += `x-lockstep-update: ${edits.update}\r\n`;
     if (edits.cacheControl !== null) out += `Cache-Control: ${edits.cacheControl}\r\n`;
-    for (const cookie of edits.setCookies) out += `Set-Cookie: ${cookie}\r\n`;
-    return `${out}\r\n`;
+    return out;
   }
+}
+
+/** The cookies that the gateway sets, and the end of the head. */
+export function cookieLines({ setCookies }: AnswerEdits): string {
+  let out = '';
+  for (const cookie of setCookies) out += `Set-Cookie: ${cookie}\r\n`;
+  return `${out}\r\n`;
 }
 
 function answerFields(head: ResponseHead, cookieName: string, dropsCaching: boolean): string {
