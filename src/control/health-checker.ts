@@ -1,5 +1,5 @@
 // Looks at every upstream that could get traffic, now and then, and tells the data plane by the gauges what it found.
-// Rules: a check never overlaps itself; a result that comes after its upstream left is dropped; where nobody looks any
+// Rules: a check never overlaps itself (check-turns.ts says when it comes); a result that comes after its upstream left is dropped; where nobody looks any
 // more, health is unknown. When an upstream comes back, old connections to it are closed before it is routable: another process
 // may answer there now.
 // What requests meet is reported here and judged by core/passive-health.ts: nobody else writes health. One that is taken out, or
@@ -13,19 +13,13 @@ import { DOWN, type HealthState, INITIAL_HEALTH, stepHealth } from '../core/heal
 import { judgeFault, type PoolMember } from '../core/passive-health.ts';
 import type { HealthPolicy, SkewPolicy } from '../core/policy.ts';
 import { LONGEST_REPORT, mayBeQuarantined, type ReportingMember } from '../core/reported-version.ts';
+import { CheckTurns, type Turn } from './check-turns.ts';
 import type { Clock } from './clock.ts';
 import type { HealthTarget } from './health-targets.ts';
 import { Outage } from './outage.ts';
 import { createProbe, type Finding, NOT_SEEN, type Probe } from './probe.ts';
 import { ReportedVersions } from './reported-versions.ts';
 
-/** At once, so that a thousand upstreams do not open a thousand sockets in one moment. */
-const CONCURRENCY = 32;
-/** Checks of many upstreams drift apart instead of coming in one burst: the interval, give or take a tenth. */
-const JITTER = 0.1;
-/** Of the interval: between two checks of one that is suspected or was just taken out; and for how many intervals. */
-const FAST = 0.25;
-const FAST_INTERVALS = 5;
 /** At most, between two checks of one that may be stopped at any moment: that it was down must be seen. */
 const PROMISED_MS = 250;
 
@@ -79,14 +73,7 @@ interface Watch {
   readonly outage: Outage;
   /** The next check decides alone when it fails. */
   isSuspect: boolean;
-  /** Until then it is looked at more often. */
-  fastUntilMs: number;
-  /** When its last check ended, and when its next one begins. */
-  checkedAtMs: number;
-  nextAtMs: number;
-  /** For its next check. */
-  isWaiting: boolean;
-  cancel: () => void;
+  readonly turn: Turn;
 }
 
 export class HealthChecker {
@@ -96,8 +83,7 @@ export class HealthChecker {
   readonly #reports: ReportedVersions;
   readonly #watches = new Map<string, Watch>();
   readonly #firstRound = new Set<Watch>();
-  readonly #due: Watch[] = [];
-  #running = 0;
+  readonly #turns: CheckTurns;
   #hasTargets = false;
   #isStopped = false;
 
@@ -107,6 +93,7 @@ export class HealthChecker {
     const { gauges, clock, onReport } = ports;
     this.#reports = new ReportedVersions({ gauges, wallMs: clock.wallMs, onReport });
     this.#probe = createProbe(policy.path, policy.timeoutMs);
+    this.#turns = new CheckTurns({ clock, random: ports.random, policy: () => this.#policy });
   }
 
   /** What is known stays known; a check under way ends by the old policy, and the next ones come in the new interval. */
@@ -115,9 +102,7 @@ export class HealthChecker {
     this.#policy = policy;
     // Checks of the old one that are under way may end in peace.
     this.#probe = createProbe(policy.path, policy.timeoutMs);
-    for (const watch of this.#watches.values()) {
-      if (watch.isWaiting) this.#wait(watch, policy.intervalMs * this.#ports.random());
-    }
+    for (const { turn } of this.#watches.values()) turn.restart();
   }
 
   /** Begins with what is new among the targets, at once, and leaves alone what is not named any more. */
@@ -133,6 +118,10 @@ export class HealthChecker {
         known.target = target;
         continue;
       }
+      const turn = this.#turns.open({
+        check: () => this.#check(watch),
+        longestPauseMs: () => (this.#isPromised(watch.target) ? PROMISED_MS : null),
+      });
       const watch: Watch = {
         target,
         stop: new AbortController(),
@@ -141,15 +130,11 @@ export class HealthChecker {
         changedAtMs: null,
         outage: new Outage(),
         isSuspect: false,
-        fastUntilMs: 0,
-        checkedAtMs: 0,
-        nextAtMs: 0,
-        isWaiting: false,
-        cancel: () => {},
+        turn,
       };
       this.#watches.set(key, watch);
       if (!this.#hasTargets) this.#firstRound.add(watch);
-      this.#enqueue(watch);
+      turn.begin();
     }
     this.#hasTargets = true;
   }
@@ -174,7 +159,7 @@ export class HealthChecker {
         return;
       case 'check':
         watch.isSuspect = true;
-        this.#hasten(watch);
+        watch.turn.hasten();
         return;
       case 'take-out':
         this.#takeOut(watch, met.fault, verdict.why, 'requests');
@@ -213,9 +198,7 @@ export class HealthChecker {
 
   /** Looks at it as soon as can be, in whatever version. */
   hurry(address: string): void {
-    for (const watch of this.#watches.values()) {
-      if (watch.target.address === address && watch.isWaiting) this.#wait(watch, 0);
-    }
+    for (const { target, turn } of this.#watches.values()) if (target.address === address) turn.now();
   }
 
   /** In whatever version. */
@@ -235,7 +218,7 @@ export class HealthChecker {
   }
 
   #leave(key: string, watch: Watch): void {
-    watch.cancel();
+    watch.turn.end();
     watch.stop.abort();
     this.#watches.delete(key);
     this.#firstRound.delete(watch);
@@ -243,37 +226,22 @@ export class HealthChecker {
     this.#reports.leave(watch.target);
   }
 
-  #enqueue(watch: Watch): void {
-    this.#due.push(watch);
-    this.#startDue();
-  }
-
-  #startDue(): void {
-    while (this.#running < CONCURRENCY) {
-      const next = this.#due.shift();
-      if (next === undefined) return;
-      if (!next.stop.signal.aborted) void this.#check(next);
-    }
-  }
-
   async #check(watch: Watch): Promise<void> {
-    this.#running++;
     const look = await this.#look(watch);
-    this.#running--;
-    if (!watch.stop.signal.aborted) {
-      this.#conclude(watch, look);
-      this.#wait(watch, this.#pauseMs(watch) * (1 - JITTER + 2 * JITTER * this.#ports.random()));
-    }
-    this.#startDue();
+    if (!watch.stop.signal.aborted) this.#conclude(watch, look);
+  }
+
+  #isPromised({ address }: HealthTarget): boolean {
+    return this.#ports.isPromised?.(address) === true;
   }
 
   async #look({ target, stop }: Watch): Promise<Look> {
-    const { skew, servers, isPromised = () => false } = this.#ports;
-    const isPromisedOne = isPromised(target.address);
+    const { skew, servers } = this.#ports;
+    const isPromised = this.#isPromised(target);
     if (target.isServer && servers !== undefined) {
       const look = await servers.look(target, stop.signal);
       if (!stop.signal.aborted && look.finding !== NOT_SEEN) this.#reports.note(target, look.reported);
-      return { ...look, isDecisive: look.isDecisive || isPromisedOne };
+      return { ...look, isDecisive: look.isDecisive || isPromised };
     }
     let reported = '';
     const { header } = skew();
@@ -284,32 +252,7 @@ export class HealthChecker {
     if (finding !== NOT_SEEN && !stop.signal.aborted) {
       this.#reports.looked(target, reported.slice(0, LONGEST_REPORT));
     }
-    return { finding, reported, isDecisive: isPromisedOne };
-  }
-
-  #wait(watch: Watch, delayMs: number): void {
-    watch.cancel();
-    watch.isWaiting = true;
-    watch.nextAtMs = this.#ports.clock.wallMs() + delayMs;
-    watch.cancel = this.#ports.clock.after(delayMs, () => {
-      watch.isWaiting = false;
-      this.#enqueue(watch);
-    });
-  }
-
-  #pauseMs({ fastUntilMs, target }: Watch): number {
-    const { intervalMs } = this.#policy;
-    if (this.#ports.isPromised?.(target.address) === true) return Math.min(intervalMs, PROMISED_MS);
-    return this.#ports.clock.wallMs() < fastUntilMs ? intervalMs * FAST : intervalMs;
-  }
-
-  /** Its next check comes as soon as a fast one may. */
-  #hasten(watch: Watch): void {
-    const nowMs = this.#ports.clock.wallMs();
-    const { intervalMs } = this.#policy;
-    watch.fastUntilMs = nowMs + FAST_INTERVALS * intervalMs;
-    const atMs = Math.max(nowMs, watch.checkedAtMs + FAST * intervalMs);
-    if (watch.isWaiting && atMs < watch.nextAtMs) this.#wait(watch, atMs - nowMs);
+    return { finding, reported, isDecisive: isPromised };
   }
 
   #poolOf({ target: { version } }: Watch): (PoolMember & ReportingMember)[] {
@@ -330,7 +273,7 @@ export class HealthChecker {
       const why = reported === '' ? 'it does not say what it runs' : `it says that it runs ${reported}`;
       this.#takeOut(watch, 'wrong-version', why, 'requests');
     }
-    if (watch.isWaiting) this.#wait(watch, 0);
+    watch.turn.now();
   }
 
   /** It says that it runs another build, that is a reason to be out, and somebody else serves. */
@@ -368,7 +311,7 @@ export class HealthChecker {
     watch.state = DOWN;
     watch.error = why;
     this.#changed(watch, by);
-    this.#hasten(watch);
+    watch.turn.hasten();
   }
 
   #conclude(watch: Watch, { finding: error, isDecisive }: Look): void {
@@ -378,7 +321,7 @@ export class HealthChecker {
     }
     const nowMs = this.#ports.clock.wallMs();
     const { outage, isSuspect } = watch;
-    watch.checkedAtMs = nowMs;
+    watch.turn.checked();
     watch.isSuspect = false;
     this.#firstRound.delete(watch);
     if (error === null && this.#staysQuarantined(watch)) return;
