@@ -284,7 +284,7 @@ function metricsOf(
   const { shared, dataPlane, control, accessLog, webhooks, assets, haproxy, servers, skewed } = parts;
   const make = async () => {
     const { Metrics } = await import('./observe/metrics.ts');
-    return Metrics.open({
+    return new Metrics({
       requests,
       stats: () => dataPlane.stats(),
       status: () => control.status(),

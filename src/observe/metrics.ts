@@ -2,7 +2,6 @@
 // Names are lockstep_*; docs and dashboards know them, so none changes its meaning.
 // An upstream that was not checked yet has no lockstep_upstream_up: unknown is neither 0 nor 1.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Status, VersionStatus } from '../core/status.ts';
 import { VERSION_STATES } from '../core/versions.ts';
@@ -35,20 +34,16 @@ export interface MetricsSources {
   readonly servers: () => readonly ServerNumbers[];
 }
 
-/** prom-client's own. */
-const DELAY_RESOLUTION_MS = 10;
+/**
+ * What prom-client says of the event loop's delay when Node has not read it since the last scrape: the least of nothing is 292
+ * years, and its deviation, as that of a single reading, no number.
+ */
+const OF_NO_READINGS = /^nodejs_eventloop_lag_\w+ (?:nan|9223372036.*)\n/gim;
 
 export class Metrics {
   // Its own: a second gateway in the process (tests, the demo) has other numbers.
   readonly #registry = new Registry();
   readonly #sources: MetricsSources;
-
-  /** Node's delay of the event loop has something to say from its first reading on: without one its least is 292 years. */
-  static async open(sources: MetricsSources): Promise<Metrics> {
-    const metrics = new Metrics(sources);
-    await sleep(2 * DELAY_RESOLUTION_MS);
-    return metrics;
-  }
 
   constructor(sources: MetricsSources) {
     this.#sources = sources;
@@ -59,7 +54,8 @@ export class Metrics {
   }
 
   async render(): Promise<{ contentType: string; body: string }> {
-    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+    const body = await this.#registry.metrics();
+    return { contentType: this.#registry.contentType, body: body.replace(OF_NO_READINGS, '') };
   }
 
   #stateFamilies(): Family[] {

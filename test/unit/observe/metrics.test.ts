@@ -142,6 +142,15 @@ function start(versions: VersionStatus[]) {
   };
 }
 
+test('of two scrapes at one moment neither says that the event loop stood still for 292 years, or for no number', async () => {
+  const { lines } = start([version('v1')]);
+  for (let scrapes = 0; scrapes < 2; scrapes++) {
+    const lags = (await lines()).filter((line) => line.startsWith('nodejs_eventloop_lag_'));
+    expect(lags.length).toBeGreaterThan(0);
+    expect(lags.filter((line) => !(Number(line.split(' ')[1]) < 60))).toEqual([]);
+  }
+});
+
 test('shows what the parts of the gateway say now', async () => {
   const { lines, metrics } = start([version('v1')]);
   expect((await metrics.render()).contentType).toContain('text/plain');
