@@ -275,13 +275,10 @@ export class ClientConnection implements SocketReader, Watched {
   #takeHead(): boolean {
     const { requestHead: head, options } = this.context;
     const taken = this.#input.takeHead(options.limits);
-    if (taken === 'empty') {
+    if (taken === 'empty' || taken === 'unfinished') {
       // A stray CRLF behind a body begins no head, nor does it make an idle connection a busy one.
-      this.#since = this.#idleSince;
-      return false;
-    }
-    if (taken === 'unfinished') {
-      if (this.#hasEnded) this.#linger(); // the rest of it will never come
+      if (taken === 'empty') this.#since = this.#idleSince;
+      if (this.#hasEnded) this.#linger(); // neither the rest of it nor another one will ever come
       return false;
     }
     const refused = 'failure' in taken ? taken.failure : head.read(taken.text, options.limits);

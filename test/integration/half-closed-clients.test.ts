@@ -57,6 +57,18 @@ describe.each(['wire', 'http-proxy'])('a client that has ended its side, on the 
     expect(await client.waitForEnd()).toBe('fin');
   });
 
+  test.each([
+    { name: 'an empty line', rest: '\r\n' },
+    { name: 'half of an empty line', rest: '\r' },
+    { name: 'half of another request', rest: GET.slice(0, 20) },
+  ])('is not waited for when $name follows its request', async ({ rest }) => {
+    const { gateway } = await start('20s');
+    const { client, response } = await ask(gateway, GET + rest);
+    response.end('ok');
+    expect((await client.answer()).body.toString()).toBe('ok');
+    await client.waitForEnd(2_000);
+  });
+
   test('T05: counts as gone after it, and the application is told', async () => {
     const { gateway, app } = await start('200ms');
     const { client, response } = await ask(gateway);
@@ -78,12 +90,12 @@ describe.each(['wire', 'http-proxy'])('a client that has ended its side, on the 
   });
 
   test('gets a large answer whole that it reads slowly', async () => {
-    const { gateway } = await start('50ms');
+    const { gateway } = await start('250ms');
     const { client, response } = await ask(gateway);
     const body = Buffer.alloc(20_000_000, 'x');
     client.socket.pause();
     response.end(body);
-    await sleep(500); // nothing moves for longer than limits.halfClose: the kernel's buffers are full
+    await sleep(1_000); // nothing moves for longer than limits.halfClose: the kernel's buffers are full
     client.socket.resume();
     const answer = await client.answer('GET', 20_000);
     expect(answer.body.length).toBe(body.length);
