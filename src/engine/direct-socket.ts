@@ -2,10 +2,15 @@
 // a sixth of a small request's time in user mode, and of nearly every write it has nothing to do: it left at once.
 // What did not leave, or failed, is the stream's again: it is written to it as usual, and where the stream hands it on it
 // meets what the handle has answered. So queue, drain, errors and ends are the stream's own, in the order that they have.
+// Before that, small texts wait for the end of the turn (write-batch.ts). Nobody sees it: whatever else is done with the socket
+// comes behind them, but for a destroy, which loses them as it does what the stream holds.
 
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { HandleWrites, WritableHandle, WriteResult } from './handle-writes.ts';
+
+/** Characters of a text that waits: below what a stream takes before it asks for a rest. */
+const MOST_WAITING = 4_096;
 
 export type WriteCallback = (error?: Error | null) => void;
 
@@ -15,6 +20,8 @@ interface HandleOwner {
 
 export class DirectSocket extends Socket {
   readonly #writes: HandleWrites | null;
+  /** Text that leaves at the end of this turn. */
+  #waiting = '';
   /** What the handle has answered to the data that is being written to the stream; 0 for none. */
   #answered: WriteResult = 0;
 
@@ -27,6 +34,28 @@ export class DirectSocket extends Socket {
 
   /** As `write`, texts as latin1. */
   send(data: Buffer | string): boolean {
+    if (typeof data !== 'string' || this.#waiting.length + data.length > MOST_WAITING) {
+      this.sendWaiting();
+      return this.#sendNow(data);
+    }
+    if (this.#waiting === '') {
+      const handle = this.#freeHandle();
+      if (handle === null) return this.write(data, 'latin1');
+      this.#writes!.batch.add(this);
+    }
+    this.#waiting += data;
+    return true;
+  }
+
+  /** For who waits no longer. */
+  sendWaiting(): void {
+    const text = this.#waiting;
+    if (text === '') return;
+    this.#waiting = '';
+    if (!this.destroyed) this.#sendNow(text);
+  }
+
+  #sendNow(data: Buffer | string): boolean {
     const handle = this.#freeHandle();
     if (handle === null) return this.write(data as string, 'latin1');
     const answered =
@@ -39,13 +68,14 @@ export class DirectSocket extends Socket {
     return isReady;
   }
 
-  /** All that was sent has left, and nothing is left for the stream to do. */
-  get isFree(): boolean {
+  /** Sends what waits. True when all that was sent has left, and nothing is left for the stream to do. */
+  settle(): boolean {
+    this.sendWaiting();
     return this.#freeHandle() !== null;
   }
 
   /**
-   * While it is free: the kernel sends what it has taken, and then the end. What the peer has sent and nobody has read makes it
+   * Once it is settled: the kernel sends what it has taken, and then the end. What the peer has sent and nobody has read makes it
    * a reset. The stream would shut its side down, wait for the peer's end, tell of both and close, in several turns of the
    * loop and three system calls more: a quarter of what a connection costs that brings one request.
    */
@@ -55,6 +85,26 @@ export class DirectSocket extends Socket {
     owner._handle = null;
     handle.close();
     this.emit('close', false);
+  }
+
+  override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
+    this.sendWaiting();
+    return super.write(chunk as string, encoding as BufferEncoding, callback as WriteCallback);
+  }
+
+  override end(chunk?: unknown, encoding?: unknown, callback?: unknown): this {
+    this.sendWaiting();
+    return super.end(chunk as string, encoding as BufferEncoding, callback as () => void);
+  }
+
+  override cork(): void {
+    this.sendWaiting();
+    super.cork();
+  }
+
+  override resetAndDestroy(): this {
+    this.sendWaiting();
+    return super.resetAndDestroy();
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {

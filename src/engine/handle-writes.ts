@@ -4,6 +4,8 @@
 // Known is how Node 26 does it: `null` and the data; 0 when all of it has left, the number of an error, or the request of
 // what has not left yet.
 
+import { WriteBatch } from './write-batch.ts';
+
 /** Of a write whose data, or the rest of it, waits for the peer. */
 export interface WriteRequest {
   /** Keeps the data while it waits. */
@@ -25,6 +27,8 @@ const METHODS = ['writeLatin1String', 'writeBuffer'] as const;
 type Method = (typeof METHODS)[number];
 
 export class HandleWrites {
+  /** What waits for the end of the turn. */
+  readonly batch = new WriteBatch();
   /** Handles may be written to. */
   isKnown = false;
   /** It was seen that they may not. */

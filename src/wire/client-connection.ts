@@ -394,7 +394,7 @@ export class ClientConnection implements SocketReader, Watched {
    */
   #leave(): void {
     const sendsNoMore = this.#hasEnded || this.#isLast;
-    if (!sendsNoMore || this.#state !== 'answer' || this.#input.length > 0 || !this.output.mayPart) {
+    if (!sendsNoMore || this.#state !== 'answer' || this.#input.length > 0 || !this.output.settle()) {
       this.#linger();
       return;
     }

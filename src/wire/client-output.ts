@@ -73,12 +73,12 @@ export class ClientOutput {
     if (!this.#socket.writableEnded) this.#socket.end();
   }
 
-  /** All that was written has left, and the connection may go at once. */
-  get mayPart(): boolean {
-    return this.#direct?.isFree === true;
+  /** All that was written leaves now. False where some of it could not: then the connection may not go at once. */
+  settle(): boolean {
+    return this.#direct?.settle() === true;
   }
 
-  /** Of a client that sends no more. */
+  /** Of a client that sends no more, once it is settled. */
   part(): void {
     this.#direct!.closeAtOnce();
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DirectSocket } from '../../../src/engine/direct-socket.ts';
-import { HandleWrites } from '../../../src/engine/handle-writes.ts';
+import { HandleWrites, type WritableHandle } from '../../../src/engine/handle-writes.ts';
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {
@@ -86,6 +86,7 @@ describe('on this Node', () => {
     expect(socket.send('a\u00e9')).toBe(true);
     expect(socket.send(Buffer.from('b'))).toBe(true);
     expect(socket.send('c')).toBe(true);
+    socket.sendWaiting();
     expect(count()).toBe(0);
     expect(socket.writableLength).toBe(0);
     expect(socket.bytesWritten).toBe(4);
@@ -155,6 +156,7 @@ describe('the stream has the say', () => {
     // All in one turn: nothing is read in between.
     peer.resetAndDestroy();
     socket.send('into the void');
+    socket.sendWaiting();
     expect(socket.errored).not.toBe(null);
     socket.send('and on');
     expect((await failed)[0]).toMatchObject({
@@ -190,6 +192,82 @@ describe('the stream has the say', () => {
   });
 });
 
+describe('small texts wait for the end of the turn', () => {
+  /** What the handle is given. */
+  function spy(socket: DirectSocket): unknown[] {
+    const handle = (socket as unknown as HandleOwner)._handle as WritableHandle;
+    const given: unknown[] = [];
+    for (const method of ['writeLatin1String', 'writeBuffer'] as const) {
+      const original = handle[method] as (request: null, data: never) => never;
+      handle[method] = (request: null, data: never) => {
+        given.push(data);
+        return original.call(handle, request, data);
+      };
+    }
+    return given;
+  }
+
+  test('and leave as one', async () => {
+    const { socket, peer } = await pair(await learnt());
+    const given = spy(socket);
+    expect([socket.send('a'), socket.send('b'), socket.send('c')]).toEqual([true, true, true]);
+    expect(given).toEqual([]);
+    await new Promise(setImmediate);
+    expect(given).toEqual(['abc']);
+    socket.send('d');
+    await new Promise(setImmediate);
+    expect(given).toEqual(['abc', 'd']);
+    expect((await read(peer, 4)).toString()).toBe('abcd');
+  });
+
+  test('of several sockets all leave in that turn, though one of them is gone by then', async () => {
+    const writes = await learnt();
+    const [one, gone, other] = [await pair(writes), await pair(writes), await pair(writes)];
+    for (const { socket } of [one, gone, other]) socket.send('ab');
+    gone.socket.destroy();
+    for (const { peer } of [one, other]) expect((await read(peer, 2)).toString()).toBe('ab');
+    gone.peer.resume();
+    if (!gone.peer.readableEnded) await once(gone.peer, 'end');
+    expect(gone.peer.bytesRead).toBe(0);
+  });
+
+  test('but not for long ones, nor for buffers, which go behind them', async () => {
+    const { socket, peer } = await pair(await learnt());
+    const given = spy(socket);
+    const long = 'x'.repeat(4_000);
+    const octets = Buffer.from('b');
+    socket.send('a');
+    socket.send(octets);
+    socket.send('c');
+    socket.send(long);
+    socket.send(long);
+    expect(given).toEqual(['a', octets, `c${long}`, long]);
+    expect((await read(peer, 8_003)).toString()).toBe(`abc${long}${long}`);
+  });
+
+  test.each([
+    { name: 'written to as a stream', act: (socket: DirectSocket) => socket.write('b') },
+    { name: 'ended', act: (socket: DirectSocket) => socket.end('b') },
+    {
+      name: 'corked',
+      act: (socket: DirectSocket) => {
+        socket.cork();
+        socket.send('b');
+        socket.uncork();
+      },
+    },
+    { name: 'reset, though the rest may be lost', act: (socket: DirectSocket) => socket.resetAndDestroy() },
+  ])('and come first where the socket is $name', async ({ name, act }) => {
+    const { socket, peer } = await pair(await learnt());
+    const given = spy(socket);
+    peer.on('error', () => {});
+    socket.send('a');
+    act(socket);
+    expect(given[0]).toBe('a');
+    if (!name.startsWith('reset')) expect((await read(peer, 2)).toString()).toBe('ab');
+  });
+});
+
 describe('closed at once', () => {
   test('all that was sent arrives, then the end; and it is told once', async () => {
     const writes = await learnt();
@@ -198,11 +276,12 @@ describe('closed at once', () => {
     socket.on('close', () => told++);
     const octets = Buffer.alloc(65_536, 'x');
     socket.send(octets);
-    expect(socket.isFree).toBe(true);
+    socket.send('!');
+    expect(socket.settle()).toBe(true);
     socket.closeAtOnce();
     expect(told).toBe(1);
-    expect(socket.isFree).toBe(false);
-    expect(await read(peer, octets.length)).toEqual(octets);
+    expect(socket.settle()).toBe(false);
+    expect((await read(peer, octets.length + 1)).toString()).toBe(`${octets}!`);
     if (!peer.readableEnded) await once(peer.resume(), 'end');
     expect(socket.send('gone')).toBe(false);
   });
@@ -210,8 +289,8 @@ describe('closed at once', () => {
   test('it may not be while something waits, and where nothing is learnt', async () => {
     const { socket } = await pair(await learnt());
     while (socket.send(Buffer.alloc(MUCH / 8)));
-    expect(socket.isFree).toBe(false);
-    expect((await pair(null)).socket.isFree).toBe(false);
+    expect(socket.settle()).toBe(false);
+    expect((await pair(null)).socket.settle()).toBe(false);
   });
 });
 
