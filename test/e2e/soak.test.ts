@@ -1,4 +1,4 @@
-// T21: the soak (npm run soak), short. Mixed clients come and leave in every way, a version is deployed every ten seconds
+// T21: the soak (npm run soak), short. Mixed clients come and leave in every way, a version is deployed every six seconds
 // and the one before it drained, servers are killed: no request fails that the rules of test/soak/rules.ts do not allow,
 // none is answered by another version, and the gateway's process holds no more afterwards than before.
 
@@ -6,11 +6,13 @@ import { expect, test } from 'vitest';
 import { reportText } from '../soak/report.ts';
 import { soak } from '../soak/soak.ts';
 
-const SECONDS = 45;
+const SECONDS = 30;
+const DEPLOY_EVERY_MS = 6_000;
 
 test('T21: a short soak finds no fault, and what the process holds stays flat', async () => {
   const report = await soak({
     seconds: SECONDS,
+    deployEveryMs: DEPLOY_EVERY_MS,
     seed: Number(process.env['SEED'] ?? Date.now() % 1_000_000_000),
   });
   process.stdout.write(`${reportText(report)}\n`);

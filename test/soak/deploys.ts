@@ -1,4 +1,4 @@
-// The operator of a soak: every ten seconds a new version is put, found healthy and promoted, now and then as a canary
+// The operator of a soak: every ten seconds (or as the plan says) a new version is put, found healthy and promoted, now and then as a canary
 // first, now and then rolled back; what has drained is retired and deleted, by force when it takes too long.
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,7 +8,8 @@ import type { Pools } from './pools.ts';
 import type { SoakPolicy } from './rules.ts';
 import type { Timeline } from './timeline.ts';
 
-const EVERY_MS = 10_000;
+/** Unless the plan says otherwise. */
+export const DEPLOY_EVERY_MS = 10_000;
 const CANARY_MS = 2_000;
 const REGRET_MS = 2_000;
 /** Of a drain beyond its deadline, before the version is retired by force. */
@@ -42,22 +43,30 @@ export class Deploys {
   readonly #pools: Pools;
   readonly #timeline: Timeline;
   readonly #policy: SoakPolicy;
+  readonly #everyMs: number;
   #active: string;
   #number = 1;
 
-  constructor(admin: AdminClient, pools: Pools, timeline: Timeline, policy: SoakPolicy, active: string) {
+  constructor(
+    admin: AdminClient,
+    pools: Pools,
+    timeline: Timeline,
+    policy: SoakPolicy,
+    { active, everyMs }: { readonly active: string; readonly everyMs: number },
+  ) {
     this.#admin = admin;
     this.#pools = pools;
     this.#timeline = timeline;
     this.#policy = policy;
     this.#active = active;
+    this.#everyMs = everyMs;
   }
 
   /** Until `isOver`; a change under way is finished. */
   async run(seed: number, isOver: () => boolean): Promise<void> {
     const random = seededRandom(seed);
     await Promise.all([
-      this.#repeat(isOver, EVERY_MS, () => this.#deploy(random)),
+      this.#repeat(isOver, this.#everyMs, () => this.#deploy(random)),
       this.#repeat(isOver, 1_000, () => this.#tidyUp(false)),
       this.#repeat(isOver, KILL_PAUSE_MS, async () => {
         if (await this.#pools.killOne(random, (version) => this.#isFoundUp(version))) this.counts.kills++;

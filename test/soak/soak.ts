@@ -8,7 +8,7 @@ import { seededRandom } from '../kit/random.ts';
 import { waitFor } from '../kit/wait-for.ts';
 import { fillTrail } from './clients.ts';
 import { startCrowd } from './crowd.ts';
-import { Deploys } from './deploys.ts';
+import { DEPLOY_EVERY_MS, Deploys } from './deploys.ts';
 import { INSPECT, type Inspector, inspect } from './inspector.ts';
 import { Pools } from './pools.ts';
 import type { SoakReport } from './report.ts';
@@ -19,6 +19,8 @@ import { figuresOf, type VitalSample, type Vitals, vitalsAtRest, vitalsOf } from
 export interface SoakPlan {
   readonly seconds: number;
   readonly seed: number;
+  /** Between two deploys. */
+  readonly deployEveryMs?: number;
   /** Asked often: true ends it early, with a report of what there is. */
   readonly isInterrupted?: () => boolean;
   /** Now and then a line of how far it is. */
@@ -104,7 +106,8 @@ class Run {
     this.#timeline = timeline;
     this.#gateway = gateway;
     this.#inspector = inspector;
-    this.#deploys = new Deploys(gateway.admin, pools, timeline, POLICY, 'build-1');
+    const everyMs = plan.deployEveryMs ?? DEPLOY_EVERY_MS;
+    this.#deploys = new Deploys(gateway.admin, pools, timeline, POLICY, { active: 'build-1', everyMs });
   }
 
   async go(): Promise<SoakReport> {
