@@ -103,6 +103,25 @@ describe('the answer to a greeting', () => {
     expect(greeted(text, [answer])).toMatchObject({ is: 'broken' });
   });
 
+  // Each of these stood a thread still: for minutes, or until its stack was full.
+  it.each<[string, string]>([
+    ['blanks in a field, and a bare line feed', `HTTP/1.1 200 OK\r\nx:${' '.repeat(16_000)}\n\r\n\r\n`],
+    ['blanks within a field', `HTTP/1.1 200 OK\r\nx: a${' '.repeat(16_000)}b\r\n\r\n`],
+    ['blanks before a field', `HTTP/1.1 200 OK\r\nx:${' '.repeat(16_000)}b\r\n\r\n`],
+    ['interim answers without end', 'HTTP/1.1 100\r\n\r\n'.repeat(4_000)],
+  ])('is judged at once, whatever a server sends: %s', (_, answer) => {
+    const startedAt = performance.now();
+    greeted(text, [answer]);
+    expect(performance.now() - startedAt).toBeLessThan(50);
+  });
+
+  it('is refused after more interim answers than any server has', () => {
+    const interim = 'HTTP/1.1 100 Continue\r\n\r\n';
+    const last = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nv1';
+    expect(greeted(text, [interim.repeat(32) + last])).toEqual(said('v1'));
+    expect(greeted(text, [...Array<string>(33).fill(interim), last])).toMatchObject({ is: 'broken' });
+  });
+
   it('is refused when the connection ends before it does', () => {
     expect(greeted(text, [], true)).toMatchObject({ is: 'broken' });
     expect(greeted(text, ['HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nv1'], true)).toMatchObject({
