@@ -1,7 +1,7 @@
 // One look at a DNS name: which servers it names now, how long that is good for, and what could not be found out. Never
 // rejects. Rules: A and AAAA are asked for beside each other, and one that fails says nothing of its addresses; of SRV records
 // those of the lowest priority count, each target is looked up, and its addresses are the servers; an address where no server
-// of the application can be is left out and told.
+// of the application can be is left out and told; whatever a DNS server says, a look ends in time and what it found has room.
 
 import { Resolver } from 'node:dns/promises';
 import { BlockList, isIPv6 } from 'node:net';
@@ -18,6 +18,10 @@ const TRIES = 2;
 const LOOK_MS = 15_000;
 /** Targets of SRV that are looked up at once. */
 const CONCURRENCY = 16;
+/** More than one answer can hold, and than there is room for. A thousand targets could have a million of them. */
+const MOST_FOUND = 4 * MOST_SERVERS;
+/** Sentences about what was left out: each is logged and told when it is new. */
+const MOST_REFUSED = 10;
 
 export interface DnsLook extends DnsAnswer {
   /** The shortest of what was found; null where nothing says one. */
@@ -41,19 +45,21 @@ export function createResolver(servers: readonly string[]): DnsResolver {
   return resolver;
 }
 
+/** `stop` ends it before its time; what was not found out by then is unknown. */
 export async function lookUp(
   { name, type, port, loopback }: DnsNamePolicy,
   resolver: DnsResolver,
   whyForbidden: WhyForbidden,
+  stop: AbortSignal,
+  lookMs = LOOK_MS,
 ): Promise<DnsLook> {
-  const look = new Look((ip, at) => whyNoServer(ip, loopback) ?? whyForbidden(ip, at));
-  const timer = setTimeout(() => resolver.cancel(), LOOK_MS);
-  try {
-    if (type === 'srv') await look.services(name, resolver);
-    else await look.hosts(name, { name: null, port: port! }, resolver);
-  } finally {
-    clearTimeout(timer);
-  }
+  const over = AbortSignal.any([stop, AbortSignal.timeout(lookMs)]);
+  const cancel = () => resolver.cancel();
+  over.addEventListener('abort', cancel);
+  const look = new Look((ip, at) => whyNoServer(ip, loopback) ?? whyForbidden(ip, at), over);
+  if (type === 'srv') await look.services(name, resolver);
+  else await look.hosts(name, { name: null, port: port! }, resolver);
+  over.removeEventListener('abort', cancel);
   return look.result();
 }
 
@@ -67,15 +73,19 @@ interface Target {
 /** What is gathered in the course of one. */
 class Look {
   readonly #why: WhyForbidden;
+  /** Nothing more is asked for. */
+  readonly #over: AbortSignal;
   readonly #found = new Map<string, ToldServer>();
-  readonly #refused: string[] = [];
+  readonly #refused = new Set<string>();
   readonly #troubles: string[] = [];
   /** `4 name`, `6 name` of what failed; `6 *` for servers without a name. */
   readonly #unknown = new Set<string>();
   #ttlSeconds: number | null = null;
+  #isFull = false;
 
-  constructor(why: WhyForbidden) {
+  constructor(why: WhyForbidden, over: AbortSignal) {
     this.#why = why;
+    this.#over = over;
   }
 
   async services(name: string, resolver: DnsResolver): Promise<void> {
@@ -102,10 +112,12 @@ class Look {
   }
 
   async hosts(host: string, target: Target, resolver: DnsResolver): Promise<void> {
-    const [v4, v6] = await Promise.all([
-      ask(resolver.resolve4(host, { ttl: true })),
-      ask(resolver.resolve6(host, { ttl: true })),
-    ]);
+    const [v4, v6] = this.#over.aborted
+      ? [NOT_ASKED, NOT_ASKED]
+      : await Promise.all([
+          ask(resolver.resolve4(host, { ttl: true })),
+          ask(resolver.resolve6(host, { ttl: true })),
+        ]);
     const isNowhere = v4.records.length + v6.records.length === 0;
     for (const [family, { error }] of [['4', v4] as const, ['6', v6] as const]) {
       if (error === null) continue;
@@ -123,7 +135,10 @@ class Look {
 
   result(): DnsLook {
     const found = [...this.#found.values()];
-    const refused = [...new Set(this.#refused)];
+    const refused = [...this.#refused].sort();
+    const more = refused.length - MOST_REFUSED;
+    if (this.#isFull)
+      this.#troubles.push(`more than ${MOST_FOUND} addresses: what is beyond them is left out`);
     const troubles = [...new Set(this.#troubles)];
     return {
       found,
@@ -131,15 +146,19 @@ class Look {
         this.#isUnknown(isIPv6(splitAddress(address).host) ? '6' : '4', name),
       ttlSeconds: this.#ttlSeconds,
       trouble: troubles.length > 0 ? troubles.slice(0, 3).join('; ') : null,
-      refused,
+      refused: more > 0 ? [...refused.slice(0, MOST_REFUSED), `and ${more} more`] : refused,
     };
   }
 
   #take(ip: string, host: string, { name, port, weight }: Target): void {
+    if (this.#found.size + this.#refused.size >= MOST_FOUND) {
+      this.#isFull = true;
+      return;
+    }
     const parsed = parseUpstreamUrl(`http://${isIPv6(ip) ? `[${ip}]` : ip}:${port}`);
     const why = parsed.ok ? this.#why(ip, port) : 'no address of a server';
     if (!parsed.ok || why !== null) {
-      this.#refused.push(`${host} leads to ${ip}, port ${port}: ${why}`);
+      this.#refused.add(`${host} leads to ${ip}, port ${port}: ${why}`);
       return;
     }
     const { address } = parsed;
@@ -158,6 +177,12 @@ interface Asked {
   readonly records: readonly { readonly address: string; readonly ttl: number }[];
   readonly error: unknown;
 }
+
+/** The time was up. */
+const NOT_ASKED: Asked = {
+  records: [],
+  error: Object.assign(new Error('not asked'), { code: 'ECANCELLED' }),
+};
 
 async function ask(answer: Promise<Asked['records']>): Promise<Asked> {
   try {

@@ -48,9 +48,9 @@ export class DnsSource {
 
   async #look(): Promise<void> {
     const { clock, createResolver, whyForbidden, onServers } = this.#ports;
-    const resolver = createResolver();
-    this.#cancel = () => resolver.cancel();
-    const look = await lookUp(this.#policy, resolver, whyForbidden);
+    const stop = new AbortController();
+    this.#cancel = () => stop.abort();
+    const look = await lookUp(this.#policy, createResolver(), whyForbidden, stop.signal);
     if (this.#isStopped) return;
     const isGood = look.found.length > 0;
     this.#known = takeAnswer(this.#known, look);

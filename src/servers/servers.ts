@@ -11,7 +11,7 @@ import type { DnsResolver, WhyForbidden } from './dns-look.ts';
 import { DnsSource } from './dns-source.ts';
 import { FileSource } from './file-source.ts';
 import { keyOf, ServerRegistry, type ToldList } from './registry.ts';
-import type { Clock, SourcePorts, SourceState } from './source.ts';
+import { type Clock, type SourcePorts, type SourceState, Troubles } from './source.ts';
 
 export interface ServersPorts {
   /** `save` resolves when it is on the disk. */
@@ -58,6 +58,8 @@ export class Servers {
   readonly #newcomers = new Set<string>();
   /** Null: not looked at yet. */
   #haproxy: readonly ToldServer[] | null = null;
+  readonly #haproxyTroubles: Troubles;
+  #isHaproxyDriven = false;
   #added: readonly AddedServer[];
   #stored: StoredServers;
   #saving: Promise<unknown> = Promise.resolve();
@@ -80,12 +82,19 @@ export class Servers {
     this.#stored = stored;
     this.#added = stored.added;
     this.#ports = ports;
+    this.#haproxyTroubles = new Troubles(this.#portsOf(HAPROXY));
     this.registry.onChange(() => this.#remember());
   }
 
   /** The configuration has the section. */
   get isOn(): boolean {
     return this.#policy !== null;
+  }
+
+  /** Every source that is configured has told of its servers, be it before the start: there are no others. */
+  get isWhole(): boolean {
+    const isHaproxyHeard = !this.#isHaproxyDriven || this.registry.listOf(HAPROXY).length > 0;
+    return this.isOn && this.#newcomers.size === 0 && isHaproxyHeard;
   }
 
   /** Also while the section is off. */
@@ -96,7 +105,8 @@ export class Servers {
   get sources(): readonly SourceReport[] {
     return this.registry.lists.map(({ source, of, servers }) => {
       const running = this.#running.find(({ id }) => keyOf(id) === keyOf({ source, of }));
-      const state = running?.source.state ?? AT_ONCE;
+      const { refused } = this.#haproxyTroubles;
+      const state = running?.source.state ?? (source === 'haproxy' ? { ...AT_ONCE, refused } : AT_ONCE);
       return { source, of, servers: servers.length, isLeaving: this.#isLeaving({ source, of }), ...state };
     });
   }
@@ -104,6 +114,8 @@ export class Servers {
   /** Begins to look. */
   start(): void {
     this.#isStarted = true;
+    // What HAProxy has may be known already: where the gateway listens is known only now.
+    if (this.isOn && this.#haproxy !== null) this.registry.set(HAPROXY, this.#ofHaproxy());
     for (const { source } of this.#running) source.start();
   }
 
@@ -124,7 +136,19 @@ export class Servers {
   setHaproxy(servers: readonly Pick<KnownServer, 'name' | 'address'>[]): void {
     if (this.#isStopped || servers.length === 0) return;
     this.#haproxy = servers.map(({ name, address }) => ({ name, address }));
-    if (this.isOn) this.registry.set(HAPROXY, this.#haproxy);
+    if (this.isOn) this.registry.set(HAPROXY, this.#ofHaproxy());
+  }
+
+  /** Its backend may have the gateway itself as a server: a request that went there would go round in a circle. */
+  #ofHaproxy(): readonly ToldServer[] {
+    const refused: string[] = [];
+    const servers = (this.#haproxy ?? []).filter(({ name, address }) => {
+      const why = this.#ports.whyNot(address);
+      if (why !== null) refused.push(`${name} is ${address}, ${why}`);
+      return why === null;
+    });
+    this.#haproxyTroubles.set(null, refused);
+    return servers;
   }
 
   /** Rejects with StateError: then nothing has changed. One change at a time. */
@@ -137,6 +161,7 @@ export class Servers {
   }
 
   #configure(policy: DiscoveryPolicy | null, isHaproxyDriven: boolean, known: readonly ToldList[]): void {
+    this.#isHaproxyDriven = isHaproxyDriven;
     if (!isHaproxyDriven) this.#haproxy = null;
     this.#policy = policy;
     const wanted = policy === null ? [] : this.#sourcesOf(policy, known);
@@ -158,7 +183,7 @@ export class Servers {
       lists.set(keyOf(CONFIG), { ...CONFIG, servers: policy.servers });
       lists.set(keyOf(ADMIN), { ...ADMIN, servers: this.#added.map(asTold) });
       if (!isHaproxyDriven) lists.delete(keyOf(HAPROXY));
-      else if (this.#haproxy !== null) lists.set(keyOf(HAPROXY), { ...HAPROXY, servers: this.#haproxy });
+      else if (this.#haproxy !== null) lists.set(keyOf(HAPROXY), { ...HAPROXY, servers: this.#ofHaproxy() });
     }
     this.registry.setAll([...lists.values()].filter((list) => this.#stays(list)));
     if (!this.#isStarted) return;

@@ -3,6 +3,7 @@
 import { Resolver } from 'node:dns/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { StoredServers } from '../../../src/core/stored-servers.ts';
+import { lookUp } from '../../../src/servers/dns-look.ts';
 import { type DnsServer, startDnsServer } from '../../kit/dns-server.ts';
 import { waitFor } from '../../kit/wait-for.ts';
 import { dnsName, NO_DISCOVERY, openServers, type TestServers } from './sources.ts';
@@ -225,6 +226,53 @@ describe('a service (SRV)', () => {
   });
 });
 
+describe('a DNS server that lies', () => {
+  const service = dnsName(SRV, { type: 'srv', port: null });
+  const targets = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ port: 8001, target: `t${n}.internal` }));
+  const addresses = (net: number, count: number) =>
+    Array.from({ length: count }, (_, n) => `10.${net}.${n >> 8}.${n & 255}`);
+
+  test('about each of many names does not fill the memory: what is beyond the room is left out, and told', async () => {
+    dns.set(SRV, { srv: targets(8) });
+    for (let n = 0; n < 8; n++) dns.set(`t${n}.internal`, { a: addresses(n, 700) });
+    dns.truncates = true;
+    const test = await open([service]);
+    await waitFor(() => test.servers.sources.some(({ source, servers }) => source === 'dns' && servers > 0), {
+      what: 'what it says',
+    });
+    expect(test.servers.sources.find(({ source }) => source === 'dns')?.servers).toBe(4_096);
+    expect(test.stored.told[0]?.servers).toHaveLength(4_096);
+    expect(test.addresses()).toHaveLength(1_024);
+    expect(test.told).toEqual([`dns SRV ${SRV}: more than 4096 addresses: what is beyond them is left out`]);
+  });
+
+  test('with a thousand forbidden addresses writes no thousand lines into the log', async () => {
+    const forbidden = Array.from({ length: 1_000 }, (_, n) => `127.0.${n >> 8}.${n & 255}`);
+    dns.set(APP, { a: [...forbidden, '10.0.0.1'] });
+    dns.truncates = true;
+    const test = await open();
+    await knows(test, '10.0.0.1:8080');
+    expect(test.told).toHaveLength(11);
+    expect(test.told.at(-1)).toBe(`dns ${APP}:8080: refused: and 990 more`);
+    expect(test.servers.sources.find(({ source }) => source === 'dns')?.refused).toHaveLength(11);
+  });
+
+  test('by keeping silent about each of many names holds nobody up for longer than a look may take', async () => {
+    dns.set(SRV, { srv: targets(160) });
+    for (let n = 0; n < 160; n++) dns.set(`t${n}.internal`, 'silent');
+    dns.truncates = true;
+    const resolver = new Resolver({ timeout: 200, tries: 1 });
+    resolver.setServers([dns.address]);
+    const startedAt = performance.now();
+    const look = await lookUp(service, resolver, () => null, new AbortController().signal, 300);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(look.found).toEqual([]);
+    expect(look.saysNothingOf({ name: 't159.internal', address: '10.0.0.1:8001' })).toBe(true);
+    expect(look.trouble).toContain('no answer from the DNS server in time');
+  });
+});
+
 describe('what DNS said', () => {
   test('is known at the next start, also when DNS is away by then', async () => {
     dns.set(APP, { a: ['10.0.0.1'] });
@@ -302,6 +350,25 @@ describe('what HAProxy has', () => {
     expect(next.addresses()).toEqual(['10.0.2.2:80']);
     next.servers.reconfigure(NO_DISCOVERY, false);
     expect(next.addresses()).toEqual([]);
+  });
+
+  test('is no server where the gateway itself listens, which is known only when it does', async () => {
+    let isListening = false;
+    const whyNot = (address: string) =>
+      isListening && address === '10.0.2.2:80' ? 'where the gateway itself listens' : null;
+    const test = await openServers(NO_DISCOVERY, { isHaproxyDriven: true, whyNot });
+    opened.push(test);
+    test.servers.setHaproxy([web(1), web(2)]);
+    isListening = true;
+    test.servers.start();
+    expect(test.addresses()).toEqual(['10.0.2.1:80']);
+    test.servers.setHaproxy([web(2), web(3)]);
+    expect(test.addresses()).toEqual(['10.0.2.3:80']);
+    test.servers.reconfigure({ ...NO_DISCOVERY, resolvers: [dns.address] }, true);
+    expect(test.addresses()).toEqual(['10.0.2.3:80']);
+    const said = 'web02 is 10.0.2.2:80, where the gateway itself listens';
+    expect(test.told).toEqual([`haproxy : refused: ${said}`]);
+    expect(test.servers.sources.find(({ source }) => source === 'haproxy')?.refused).toEqual([said]);
   });
 
   test('is kept for when discovery is switched on', async () => {
