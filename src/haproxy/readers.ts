@@ -3,6 +3,7 @@
 // Everything here comes from outside: a name that is none, or a number that is none, is a fault, never a command.
 
 import type { AdminState } from '../core/haproxy.ts';
+import { parseUpstreamUrl } from '../core/pool.ts';
 import { isHaproxyName } from './names.ts';
 import { quoted, RuntimeFault } from './runtime-fault.ts';
 
@@ -105,7 +106,8 @@ export function readInfo(text: string, nowMs: number): ProcessInfo {
   );
   const number = (name: string) => {
     const value = fields.get(name) ?? '';
-    return /^\d{1,15}$/.test(value) ? Number(value) : null;
+    // Three thousand years in seconds: more would be no time that can be told.
+    return /^\d{1,11}$/.test(value) ? Number(value) : null;
   };
   const pid = number('Pid');
   const upSeconds = number('Uptime_sec');
@@ -164,10 +166,12 @@ function splitCsv(line: string): readonly string[] {
   );
 }
 
+/** As an upstream of that server would be written, so that the two are the same; null for what could be none. */
 function addressOf(host: string, port: number): string | null {
   // `-` before a name is resolved; a UNIX socket has no port.
   if (port === 0 || !/^[0-9A-Fa-f:.]+$/.test(host)) return null;
-  return host.includes(':') ? `[${host.toLowerCase()}]:${port}` : `${host}:${port}`;
+  const parsed = parseUpstreamUrl(`http://${host.includes(':') ? `[${host}]` : host}:${port}`);
+  return parsed.ok ? parsed.address : null;
 }
 
 function refusedOrGarbage(text: string, command: string): RuntimeFault {

@@ -33,6 +33,14 @@ const FAULTS: readonly {
       ),
     want: 'calls a server "web01;shutdown"',
   },
+  {
+    name: 'says that it has run for longer than there is time',
+    by: (haproxy) => (line, socket) =>
+      void askSocket(haproxy.socket, line).then((answer) =>
+        socket.end(answer.replace(/^(Uptime_sec|Start_time_sec): \d+$/gm, '$1: 999999999999999')),
+      ),
+    want: 'answers show info with',
+  },
 ];
 
 /** v1 is not drained before a test has looked. */

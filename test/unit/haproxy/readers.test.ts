@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { isStoredServers } from '../../../src/core/stored-servers.ts';
 import { readInfo, readServersStat, readServersState, readVariable } from '../../../src/haproxy/readers.ts';
 
 const COLUMNS =
@@ -49,6 +50,25 @@ describe('show servers state', () => {
       [null, false],
       [null, true],
     ]);
+  });
+
+  test('tells no address that no upstream could have: it would be stored, and could not be read again', () => {
+    const found = (address: string, port: number) =>
+      readServersState(states(row('a', address, 2, 0, port)), 'be_app')[0]!.address;
+    expect(found('::ffff:10.0.0.1', 80)).toBe('[::ffff:a00:1]:80');
+    for (const [address, port] of [
+      ['10.0.0.1', 99_999],
+      ['999.0.0.1', 80],
+      ['....', 80],
+      [':::::', 80],
+      ['169.254.169.254', 80],
+    ] as const) {
+      expect(found(address, port)).toBeNull();
+    }
+    for (const address of [found('::ffff:10.0.0.1', 80)!, found('2001:DB8::1', 1)!]) {
+      const told = [{ source: 'haproxy', of: '', servers: [{ name: 'a', address }] }];
+      expect(isStoredServers({ added: [], told })).toBe(true);
+    }
   });
 
   test('tells the names of its host', () => {
@@ -126,12 +146,20 @@ describe('show info', () => {
     });
   });
 
-  test.each(['', 'Name: nginx\nPid: 1\nUptime_sec: 1\n', 'Name: HAProxy\nPid: -\nUptime_sec: 1\n'])(
-    'refuses %j',
-    (text) => {
-      expect(() => readInfo(text, 0)).toThrow('show info');
-    },
-  );
+  test.each([
+    '',
+    'Name: nginx\nPid: 1\nUptime_sec: 1\n',
+    'Name: HAProxy\nPid: -\nUptime_sec: 1\n',
+    // No Date holds when that began.
+    'Name: HAProxy\nPid: 1\nUptime_sec: 999999999999999\n',
+  ])('refuses %j', (text) => {
+    expect(() => readInfo(text, 0)).toThrow('show info');
+  });
+
+  test('tells only of a start that there can have been', () => {
+    const { startedMs } = readInfo(`${info}Start_time_sec: 999999999999999\n`, 100_000);
+    expect(startedMs).toBe(40_000);
+  });
 });
 
 test('a variable is read, and what is none', () => {
