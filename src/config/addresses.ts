@@ -2,7 +2,7 @@
 // Pure: no name is resolved here. Whether an upstream is the gateway itself (HARDENING M10) is judged on what is
 // written; what names resolve to is looked at when they are put, read and connected to.
 
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
 import { parseUpstreamUrl } from '../core/pool.ts';
 import type { Reader } from './readers.ts';
 
@@ -114,13 +114,12 @@ export function reachesListener(
   machine: readonly string[] = [],
 ): boolean {
   if (listen.port === 0 || target.port !== listen.port) return false;
-  if (target.host === listen.host) return true;
+  const [to, at] = [plainHost(target.host), plainHost(listen.host)];
+  if (to === at) return true;
   // Connecting to the wildcard address reaches this machine; a wildcard listener is reached by each of its addresses.
-  if (isWildcard(listen.host) && machine.includes(target.host)) return true;
-  const isHere = isLoopback(target.host) || isWildcard(target.host);
-  if (isHere)
-    return isWildcard(listen.host) || (isLoopback(listen.host) && sharesLoopback(target.host, listen.host));
-  return false;
+  if (isWildcard(at) && machine.includes(to)) return true;
+  const isHere = isLoopback(to) || isWildcard(to);
+  return isHere && (isWildcard(at) || (isLoopback(at) && sharesLoopback(to, at)));
 }
 
 /** What of the gateway listens at `target`, in words; null for nothing. */
@@ -140,6 +139,13 @@ export function formatAddress({ host, port }: HostPort): string {
 /** 127.0.0.1 and 127.0.0.2 are two hosts to a listener; localhost and the wildcard may mean either. */
 function sharesLoopback(target: string, listen: string): boolean {
   return isIP(target) === 0 || isIP(listen) === 0 || isWildcard(target);
+}
+
+/** In the one way in which the kernel tells it. ::ffff:127.0.0.1 is 127.0.0.1 by another name, and leads there. */
+function plainHost(host: string): string {
+  if (!isIPv6(host)) return host;
+  const { address } = new SocketAddress({ address: host, family: 'ipv6' });
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }
 
 function isWildcard(host: string): boolean {

@@ -34,6 +34,24 @@ describe('M10: an upstream put at run time', () => {
       says: 'where the gateway itself listens',
     },
     { name: 'the data port by IPv6', host: '[::1]', port: 'data', says: 'where the gateway itself listens' },
+    {
+      name: 'the data port, mapped into IPv6',
+      host: '[::ffff:127.0.0.1]',
+      port: 'data',
+      says: 'where the gateway itself listens',
+    },
+    {
+      name: 'the admin port, mapped into IPv6',
+      host: '[::ffff:127.0.0.1]',
+      port: 'admin',
+      says: 'where the admin API listens',
+    },
+    {
+      name: 'the admin port by the address of nowhere, mapped into IPv6',
+      host: '[::ffff:0.0.0.0]',
+      port: 'admin',
+      says: 'where the admin API listens',
+    },
     { name: 'the admin port', host: '127.0.0.1', port: 'admin', says: 'where the admin API listens' },
     { name: 'the admin port by name', host: 'LOCALHOST', port: 'admin', says: 'where the admin API listens' },
     {

@@ -54,6 +54,12 @@ describe.each(['wire', 'http-proxy'])('M10: a name, on the %s engine,', (engine)
     { to: 'a link-local neighbour', ips: ['fe80::1'], says: 'a link-local address' },
     { to: 'the gateway', ips: ['127.0.0.1'], port: 'data', says: 'where the gateway itself listens' },
     { to: 'the admin port', ips: ['127.0.0.1'], port: 'admin', says: 'where the admin API listens' },
+    {
+      to: 'the admin port, mapped into IPv6',
+      ips: ['::ffff:127.0.0.1'],
+      port: 'admin',
+      says: 'where the admin API listens',
+    },
   ])('that leads to $to is refused when it is put', async ({ ips, port, says }) => {
     names.set('evil.test', ips);
     const ports: Record<string, string> = {
