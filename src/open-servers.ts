@@ -25,8 +25,8 @@ export interface ServerSurroundings {
   readonly ownListener: OwnListener;
   readonly tell: (type: GatewayEvent['type'], detail: GatewayEvent['detail']) => void;
   readonly note: (entry: Pick<AuditEntry, 'by' | 'verb' | 'detail' | 'code'>) => Promise<void>;
-  /** At each change. */
-  readonly onServers: (servers: readonly UnitedServer[]) => void;
+  /** At each change. `isWhole`: all who tell of some have done so. */
+  readonly onServers: (servers: readonly UnitedServer[], isWhole: boolean) => void;
   readonly log: Log;
 }
 
@@ -69,7 +69,7 @@ export async function openServers(config: Config, surroundings: ServerSurroundin
   });
   servers.registry.onChange((change) => {
     tellChange(change, surroundings);
-    onServers(change.servers);
+    onServers(change.servers, servers.isWhole);
   });
   const changes = new ServerChanges({
     servers,

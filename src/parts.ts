@@ -126,7 +126,7 @@ export async function makeParts(given: Given, undo: Undo): Promise<Parts> {
   const meter = new CanaryMeter(shared.counts.length, (counts) => dataPlane.countCanaries(counts));
   const controlled = { state, dataPlane, own, shared, assets, haproxy, skewed, life, log };
   const control = controlOf(config, controlled, { meter, isPinKeyNew });
-  control.setServers(servers.registry.servers);
+  control.setServers(servers.registry.servers, servers.isWhole);
   control.onEvent(() => assets.versionsChanged());
   const webhooks = webhooksOf(config, log, control);
   undo.push(() => webhooks.close());
@@ -188,7 +188,7 @@ function serverPortsOf(
     ...refusals(life),
     tell: (type, detail) => control().tell(type, detail),
     note: (entry) => control().note({ ...entry, version: null }),
-    onServers: (known) => control().setServers(known),
+    onServers: (known, isWhole) => control().setServers(known, isWhole),
     log,
   };
 }

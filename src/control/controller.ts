@@ -179,9 +179,9 @@ export class Controller {
     return pageState(of, this.table(), this.#deployment, { drain: this.#policies.drain, scope });
   }
 
-  /** All servers that discovery is to know, whoever told of them. */
-  setServers(servers: readonly KnownServer[]): void {
-    this.#parts.discovery.setServers(servers);
+  /** All servers that discovery is to know, whoever told of them; `isWhole`: all who tell of some have done so. */
+  setServers(servers: readonly KnownServer[], isWhole: boolean): void {
+    this.#parts.discovery.setServers(servers, isWhole);
     if (this.#isStarted) this.#watchHealth();
   }
 

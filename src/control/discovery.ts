@@ -6,11 +6,12 @@
 // - who never said what it runs is believed to be what an operator says it is. Once it has spoken, silence is another build;
 // - what could not be stored has not happened, and is tried again with the next look.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges } from '../core/gauges.ts';
 import { describePlacementRefusal, place, standsIn, withdraw } from '../core/placement.ts';
 import type { DiscoveryPolicy, HealthPolicy } from '../core/policy.ts';
-import { describeSource } from '../core/served-version.ts';
+import { describeSource, versionPath } from '../core/served-version.ts';
 import type { KnownServer } from '../core/server.ts';
 import type { DiscoveredServer } from '../core/status.ts';
 import type { Adopted } from './adopted.ts';
@@ -69,7 +70,11 @@ interface Known {
 export class Discovery implements ServerLooks {
   readonly #ports: DiscoveryPorts;
   readonly #known = new Map<string, Known>();
+  /** All who tell of servers have told of theirs: who is not known is none. */
+  #isWhole = false;
   #probe: ServerProbe | null = null;
+  /** Where it listens for what servers say; null: nowhere. */
+  #ear: unknown = null;
   /** What the table in force asks servers to say, by address. */
   #asked = '';
   #isStarted = false;
@@ -81,6 +86,8 @@ export class Discovery implements ServerLooks {
   start(): void {
     this.#isStarted = true;
     this.reconfigure();
+    // When all the others have started.
+    this.#ports.clock.after(0, () => this.#withdrawUnknown());
   }
 
   /** Idempotent. */
@@ -90,8 +97,9 @@ export class Discovery implements ServerLooks {
     this.#known.clear();
   }
 
-  /** All that there are. Who is new is asked at once; where the others stand they stay. */
-  setServers(servers: readonly KnownServer[]): void {
+  /** All that there are; `isWhole`: nobody has still to tell of his. Who is new is asked at once; where the others stand they stay. */
+  setServers(servers: readonly KnownServer[], isWhole: boolean): void {
+    this.#isWhole = isWhole;
     const wanted = new Map(servers.map((server) => [server.address, server]));
     const gone = [...this.#known.keys()].filter((address) => !wanted.has(address));
     for (const address of gone) {
@@ -103,18 +111,38 @@ export class Discovery implements ServerLooks {
       this.#known.set(address, before === undefined ? unheard(server) : Object.assign(before, { server }));
     }
     this.update();
-    // Where discovery is over what it found last stands.
-    if (gone.length > 0 && this.#ports.policy() !== null && this.#isStarted) this.#withdraw(gone);
+    if (isWhole) this.#withdrawUnknown();
+    else if (gone.length > 0) this.#withdraw(gone);
   }
 
-  /** The policies are others: what was said where nobody listens any more counts no longer. */
+  /** Also those that left while nobody listened, or whose leaving could not be stored. */
+  #withdrawUnknown(): void {
+    const strays = this.#isWhole ? this.#strays() : [];
+    if (strays.length > 0) this.#withdraw(strays);
+  }
+
+  /** That discovery put into a pool, and that nobody tells of any more. */
+  #strays(): readonly string[] {
+    const { versions } = this.#ports.deployment();
+    const found = versions.flatMap(({ upstreams }) =>
+      upstreams.filter(({ discovered }) => discovered === true),
+    );
+    return found.map(({ address }) => address).filter((address) => !this.#known.has(address));
+  }
+
+  /** The policies may be others: what was said where nobody listens any more counts no longer. All else is as it was heard. */
   reconfigure(): void {
-    const policy = this.#ports.policy();
-    this.#probe = policy === null ? null : createServerProbe(this.#ports.health(), policy.version);
-    for (const known of this.#known.values()) {
-      known.reported = null;
-      known.times = 0;
+    const { policy, health } = this.#ports;
+    const source = policy()?.version ?? null;
+    this.#probe = source === null ? null : createServerProbe(health(), source);
+    const ear = source === null ? null : { source, path: versionPath(source, health().path) };
+    if (!isDeepStrictEqual(ear, this.#ear)) {
+      for (const known of this.#known.values()) {
+        known.reported = null;
+        known.times = 0;
+      }
     }
+    this.#ear = ear;
     this.update();
   }
 
@@ -210,30 +238,33 @@ export class Discovery implements ServerLooks {
       if (stop.signal.aborted || found === undefined || !known.isAsked) return;
       known.error = typeof found.finding === 'string' ? found.finding : null;
       if (found.reported !== '') this.#said(known, found.reported);
-      if (!isWatched(server.address)) this.#ask(known, known.times === 1 ? AGAIN_MS : health().intervalMs);
+      // News are heard again soon; one that says nothing more is like any other.
+      const isNews = found.reported !== '' && known.times === 1;
+      if (!isWatched(server.address)) this.#ask(known, isNews ? AGAIN_MS : health().intervalMs);
     });
   }
 
   #said(known: Known, reported: string): void {
+    const { clock, deployment, onMoved } = this.#ports;
+    const { address } = known.server;
     const isNews = known.reported !== reported;
     known.times = isNews ? 1 : known.times + 1;
     known.reported = reported;
-    if (isNews) this.#ports.onMoved(known.server.address);
-    this.#settle(known);
+    const nowMs = clock.wallMs();
+    const placement = place(deployment(), address, reported, nowMs);
+    const isHome = placement.next === deployment();
+    // One that is heard for the first time, where it stands already, has not moved.
+    if (isNews && !isHome) onMoved(address);
+    if (isHome) this.#publishWhatIsAsked();
+    else this.#settle(known, placement.isNew, nowMs);
   }
 
-  /** Has it stand where it belongs, when it does not. */
-  #settle(known: Known): void {
-    const { clock, deployment, exclusively, log, hurry } = this.#ports;
+  /** Has it stand where it belongs. */
+  #settle(known: Known, isNew: boolean, nowMs: number): void {
+    const { clock, exclusively, log, hurry } = this.#ports;
     const { address } = known.server;
-    const nowMs = clock.wallMs();
-    const placement = place(deployment(), address, known.reported!, nowMs);
-    if (placement.next === deployment()) {
-      this.#publishWhatIsAsked();
-      return;
-    }
     if (known.isSettling || nowMs < known.notBeforeMs || !this.#isStarted) return;
-    if (placement.isNew && known.times < 2) {
+    if (isNew && known.times < 2) {
       hurry(address);
       return;
     }
@@ -249,7 +280,9 @@ export class Discovery implements ServerLooks {
   }
 
   #withdraw(gone: readonly string[]): void {
-    const { deployment, exclusively, adopt, log } = this.#ports;
+    const { clock, policy, deployment, exclusively, adopt, log } = this.#ports;
+    // Where discovery is over what it found last stands.
+    if (policy() === null || !this.#isStarted) return;
     exclusively(async () => {
       // Known again by now: it stays.
       const addresses = gone.filter((address) => !this.#known.has(address));
@@ -258,8 +291,9 @@ export class Discovery implements ServerLooks {
     }).catch((err: unknown) => {
       log.error(
         { err, servers: gone },
-        'servers that are known no more could not be taken out of their pools',
+        'servers that are known no more could not be taken out of their pools; it is tried again',
       );
+      clock.after(RETRY_MS, () => this.#withdrawUnknown());
     });
   }
 

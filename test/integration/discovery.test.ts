@@ -1,6 +1,7 @@
 // Versions are discovered: a server stands in the pool of the version that it says it runs, whatever anybody else says, and a new
 // version is promoted once enough servers run it.
 
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import { browserWithCookies } from '../kit/browser.ts';
@@ -28,7 +29,7 @@ async function serversOf(...versions: readonly (string | null)[]): Promise<reado
   return servers;
 }
 
-const start = (servers: readonly SayingServer[], settings: Discovering = {}) =>
+const start = (servers: readonly Pick<SayingServer, 'name' | 'url'>[], settings: Discovering = {}) =>
   gatewayThatDiscovers(servers, { ...settings, health: { interval: '100ms', ...settings.health } }, ends);
 
 const isActive = (gateway: TestGateway, id: string) =>
@@ -193,6 +194,26 @@ describe('a server', () => {
     expect(await stateOf(gateway, 'v1')).toBe('active');
   });
 
+  test('that spoke once, and then breaks off, is asked no more often than any other', async () => {
+    let asked = 0;
+    const fickle = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        const isFirst = asked++ === 0;
+        if (isFirst) socket.end('HTTP/1.1 200 OK\r\nx-app-version: no/id\r\ncontent-length: 0\r\n\r\n');
+        else socket.destroy();
+      });
+    });
+    await new Promise<void>((resolve) => fickle.listen(0, '127.0.0.1', resolve));
+    ends.push(async () => fickle.close());
+    const { port } = fickle.address() as AddressInfo;
+    await start([{ name: 'fickle', url: `http://127.0.0.1:${port}` }], { health: { interval: '500ms' } });
+    await waitFor(() => asked > 1, { what: 'the second look' });
+    const before = asked;
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(asked - before).toBeLessThanOrEqual(4);
+  });
+
   test('stays where discovery put it when the gateway starts anew, whatever the file says', async () => {
     const servers = await serversOf('v1', 'v1', 'v1');
     const folder = await temporaryFolder('discovery');
@@ -214,6 +235,20 @@ describe('a server', () => {
     servers[0]!.becomes('v1');
     await standsIn(again, servers[0]!, 'v1');
   });
+});
+
+test('a server that is configured no more when the gateway starts anew has left its pool', async () => {
+  const servers = await serversOf('v1', 'v1', 'v1');
+  const folder = await temporaryFolder('discovery');
+  ends.push(() => folder.remove());
+  const first = await start(servers, { stateDir: folder.path });
+  for (const server of servers) await standsIn(first, server, 'v1');
+  await first.stop();
+  const again = await start(servers.slice(0, 2), { stateDir: folder.path });
+  const pool = async () => (await again.admin.version('v1')).upstreams.map(({ address }) => address);
+  await waitFor(async () => (await pool()).length === 2, { what: 'the third one to be out' });
+  expect(await pool()).toEqual([servers[0]!.address, servers[1]!.address]);
+  expect(await stateOf(again, 'v1')).toBe('active');
 });
 
 test('a server that is removed leaves its pool, and comes back when it is added', async () => {
