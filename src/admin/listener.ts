@@ -30,12 +30,19 @@ export async function listenAt(app: FastifyInstance, at: ListenAt): Promise<List
     await app.ready();
     await makeRoom(at.socket);
     await bind(app.server, at.socket);
+    outliveFailedAccepts(app.server);
     return { url: `unix:${at.socket}`, address: null, close: () => closeSocket(app) };
   }
   await app.listen(at);
+  outliveFailedAccepts(app.server);
   const { address, port } = app.server.address() as AddressInfo;
   const host = address.includes(':') ? `[${address}]` : address;
   return { url: `http://${host}:${port}`, address: { host: address, port }, close: () => app.close() };
+}
+
+/** accept() failing for want of descriptors: an error that nobody hears would end the process. */
+function outliveFailedAccepts(server: Server): void {
+  server.on('error', () => {});
 }
 
 async function makeRoom(path: string): Promise<void> {

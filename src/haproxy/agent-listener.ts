@@ -46,6 +46,7 @@ export class AgentListener {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => {
         this.#server.off('error', reject);
+        this.#server.on('error', () => {}); // accept() failing for want of descriptors: HAProxy asks again
         resolve();
       });
     });
