@@ -16,7 +16,7 @@ afterEach(() => {
   }
 });
 
-function start(command: string, timeoutMs = 30_000) {
+function start(command: string, timeoutMs = 30_000, onStart = async (_pid: number) => {}) {
   const lines: string[] = [];
   const interrupt = new AbortController();
   const end = runHook({
@@ -24,7 +24,7 @@ function start(command: string, timeoutMs = 30_000) {
     env: { PATH: process.env['PATH'] ?? '' },
     timeoutMs,
     signal: interrupt.signal,
-    onStart: async () => {},
+    onStart,
     onLine: (line, stream) => lines.push(`${stream}: ${line}`),
   });
   return { lines, interrupt, end };
@@ -87,6 +87,33 @@ describe('a hook', () => {
     interrupt.abort('SIGINT');
     expect(await end).toEqual({ end: 'interrupted' });
     expect(lines.at(-1)).toBe('stdout: tidies up');
+  });
+
+  test('does nothing before it is noted that it runs', async () => {
+    const noted = Promise.withResolvers<void>();
+    const { lines, end } = start(
+      'echo runs; [ -e /proc/$$/fd/3 ] || echo alone',
+      30_000,
+      () => noted.promise,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(lines).toEqual([]);
+    noted.resolve();
+    expect(await end).toEqual({ end: 'exited', code: 0 });
+    // Nothing of the gate is left to it.
+    expect(lines).toEqual(['stdout: runs', 'stdout: alone']);
+  });
+
+  test('that cannot be noted never does anything: nobody would know that it runs', async () => {
+    const { lines, end } = start('echo runs', 30_000, async () => {
+      throw new Error('the disk is full');
+    });
+    await expect(end).rejects.toThrow('the disk is full');
+    expect(lines).toEqual([]);
+  });
+
+  test('may be given more time than any timer has', async () => {
+    expect(await start('sleep 0.3; exit 4', 1_000 * 3_600_000).end).toEqual({ end: 'exited', code: 4 });
   });
 
   test('that leaves something running, which holds its output, is not waited for', async () => {
