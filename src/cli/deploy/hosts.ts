@@ -61,13 +61,16 @@ export interface AddressOptions {
   readonly upstream: string | null;
 }
 
+/** What is known comes over the network, and goes into commands of a shell: only what is an address counts. */
 export function resolveHosts(
   hosts: readonly HostWish[],
-  servers: readonly KnownAddress[],
+  toldServers: readonly KnownAddress[],
   /** Of all versions that have any. */
-  upstreams: readonly string[],
+  toldUpstreams: readonly string[],
   options: AddressOptions,
 ): Resolved {
+  const servers = toldServers.filter(({ address }) => isAddress(address));
+  const upstreams = toldUpstreams.filter(isAddress);
   const places: Place[] = [];
   for (const host of hosts) {
     const address = resolve(host, servers, upstreams, options);
@@ -123,6 +126,10 @@ function resolve(
 function addressOf(text: string): string | null {
   const parsed = parseUpstreamUrl(text.includes('://') ? text : `http://${text}`);
   return parsed.ok ? parsed.address : null;
+}
+
+function isAddress(text: unknown): boolean {
+  return typeof text === 'string' && addressOf(text) === text;
 }
 
 /** With its brackets. */

@@ -38,6 +38,31 @@ describe('hosts on the command line', () => {
   });
 });
 
+describe('a gateway that lies', () => {
+  it.each([
+    '10.0.0.3:8080; id',
+    '$(id):80',
+    '"`id`":80',
+    "';id;':80",
+    '-oProxyCommand=id:80',
+    'http://10.0.0.3:8080/',
+    '',
+    null,
+    { id: 1 },
+  ])('can not have %j stand in a command', (told) => {
+    const address = told as string;
+    const [host] = readHosts('web03') as readonly { name: string; address: null }[];
+    for (const port of [null, 80]) {
+      const resolved = resolveHosts([host!], [{ name: 'web03', address }], [address], {
+        port,
+        upstream: null,
+      });
+      if (resolved.ok) expect(resolved.places).toEqual([{ name: 'web03', address: 'web03:80' }]);
+      else expect(resolved.what).toMatch(/^nothing is known of web03/);
+    }
+  });
+});
+
 describe('the address of a host', () => {
   const servers = [
     { name: 'web03', address: '10.0.0.3:8080' },
