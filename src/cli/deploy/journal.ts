@@ -4,7 +4,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { JournalFile, JournalInUse, type ProcessIdentity } from '../../journal-file.ts';
+import { JournalFile, JournalInUse, JournalUntrusted, type ProcessIdentity } from '../../journal-file.ts';
 import { CommandFailure, EXIT } from '../failure.ts';
 import type { Place } from './hosts.ts';
 import type { DeployWish } from './wish.ts';
@@ -92,7 +92,7 @@ export class Journal {
       return new Journal(file, readRecord(await file.read(), file.path));
     } catch (error) {
       await file.close();
-      throw error;
+      throw error instanceof JournalUntrusted ? untrusted(file.path, error.message) : error;
     }
   }
 
@@ -172,6 +172,15 @@ async function openFile(path: string): Promise<JournalFile> {
       'deploy-under-way',
     );
   }
+}
+
+function untrusted(path: string, why: string): CommandFailure {
+  return new CommandFailure(
+    EXIT.failed,
+    `the journal ${path} is not trusted: ${why}, and what stands in it would be run`,
+    'look into it: if it is yours, chmod 600; if not, give another one with --journal FILE',
+    'journal-untrusted',
+  );
 }
 
 export function readRecord(text: string | null, path: string): DeployRecord | null {
