@@ -50,8 +50,9 @@ function readLines(text: string, problems: Problems): readonly Entry[] {
     .replace(/^\uFEFF/, '')
     .split('\n')
     .flatMap((line, index): readonly Entry[] => {
+      // To the end whatever stands there: a CR, or a pattern that fails at each of a million signs.
       const words = line
-        .replace(/(^|\s)#.*$/, '')
+        .replace(/(^|\s)#[\s\S]*$/, '')
         .trim()
         .split(/\s+/);
       const number = index + 1;

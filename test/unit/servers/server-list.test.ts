@@ -19,6 +19,14 @@ describe('a list of servers', () => {
       ],
     },
     {
+      name: 'lines of another system, with remarks',
+      given: '# ours\r\nweb01 http://10.0.0.1:8000 # left\r\nhttp://10.0.0.2:8000 # right\r\n',
+      want: [
+        { name: 'web01', address: '10.0.0.1:8000' },
+        { name: null, address: '10.0.0.2:8000' },
+      ],
+    },
+    {
       name: 'YAML',
       given:
         '---\n# ours\n- http://10.0.0.1:8000\n- { name: web02, url: "http://10.0.0.2:8000" }\n- name: web03\n  url: 10.0.0.3:8000\n',
@@ -44,6 +52,12 @@ describe('a list of servers', () => {
     },
   ])('is read from $name', ({ given, want }) => {
     expect(parse(given)).toEqual({ ok: true, servers: want });
+  });
+
+  it('is read in no time, however many remarks stand in one line', () => {
+    const startedAt = performance.now();
+    parse(`a:1${' #'.repeat(250_000)}\u2028`);
+    expect(performance.now() - startedAt).toBeLessThan(500);
   });
 
   it.each([
