@@ -27,7 +27,7 @@ const ALONE = [
   ].map((names) => `test/e2e/{${names}}.test.ts`),
 ];
 
-// Unit tests (and those of the kit itself) come first; then what mostly waits, two files beside each other on the two cores
+// Unit tests (and those of the kit itself) come first; then what mostly waits, some files beside each other on the two cores
 // that a machine may have; then what judges how the gateway does under load, file by file.
 export default defineConfig({
   test: {
@@ -43,6 +43,8 @@ export default defineConfig({
           include: ['test/unit/**/*.test.ts', 'test/kit/**/*.test.ts'],
           environment: 'node',
           setupFiles,
+          // No module of ours holds state, so that one read of them serves many files: half of the time of this project.
+          isolate: false,
           // Properties run hundreds of cases; how long that takes is no property of theirs.
           testTimeout: 60_000,
           sequence: { groupOrder: 0 },
@@ -54,7 +56,8 @@ export default defineConfig({
           name: 'system',
           include: ['test/{contract,integration,e2e}/**/*.test.ts'],
           exclude: ALONE,
-          maxWorkers: 2,
+          // On two cores: most of them wait for clocks, and two left a third of the time unused.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

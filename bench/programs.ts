@@ -20,7 +20,14 @@ const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
+/** For nginx to take its workers along. */
+const FAREWELL_MS = 1_000;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const child of running) child.kill('SIGTERM');
+    setTimeout(() => process.exit(1), FAREWELL_MS);
+  });
+}
 
 /** Its path, or null. Debian keeps servers in /usr/sbin, which is not on everybody's PATH. */
 export function findProgram(name: string): string | null {
