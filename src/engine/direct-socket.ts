@@ -38,12 +38,13 @@ export class DirectSocket extends Socket {
       this.sendWaiting();
       return this.#sendNow(data);
     }
-    if (this.#waiting === '') {
-      const handle = this.#freeHandle();
-      if (handle === null) return this.write(data, 'latin1');
-      this.#writes!.batch.add(this);
+    if (this.#waiting !== '') {
+      this.#waiting += data;
+      return true;
     }
-    this.#waiting += data;
+    if (this.#freeHandle() === null) return this.write(data, 'latin1');
+    this.#waiting = data;
+    this.#writes!.batch.add(this);
     return true;
   }
 

@@ -122,7 +122,8 @@ onEveryParser((engine) => {
     });
 
     test('that has ended its side still gets its answer', async () => {
-      const client = await clientOf(await sceneWith([recorder.upstream.address]));
+      const limits = { halfCloseMs: 5_000 };
+      const client = await clientOf(await sceneWith([recorder.upstream.address], { limits }));
       await client.send(get('/'));
       client.halfClose();
       expect((await client.answer()).status).toBe(200);
@@ -221,12 +222,14 @@ onEveryParser((engine) => {
         onBytes: ({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'),
       }));
       const scene = await sceneWith(['127.0.0.1:1', good.address]);
-      for (let n = 0; n < 6; n++) {
+      const wasRetried = (): boolean => scene.records.some(({ retries }) => retries === 1);
+      // Which of two is chosen first is chance.
+      for (let n = 0; n < 20 && !wasRetried(); n++) {
         const answer = await rawRequest(scene, [], { method: 'POST', body: 'x' });
         expect(answer.body.toString()).toBe('ok');
+        await scene.settled();
       }
-      await scene.settled();
-      expect(scene.records.some(({ retries }) => retries === 1)).toBe(true);
+      expect(wasRetried()).toBe(true);
       expect(scene.faults[0]).toContain('v1 127.0.0.1:1');
     });
 
