@@ -69,7 +69,7 @@ onEveryParser((engine) => {
       });
     test.each(cases)('$id: $desc gets $want', async (one) => {
       recorder.forget();
-      const client = await rawClient(gateway);
+      const client = await rawClient(gateway, { isPrompt: true });
       const answers = await exchange(client, one, way).finally(() => client.close());
       const requests = recorder.requests().filter(({ target }) => target !== '/first');
       const ofUpstream = answers.filter(isOfUpstream);
@@ -85,11 +85,12 @@ onEveryParser((engine) => {
       for (const answer of answers) expect(JSON.stringify(answer.fields)).not.toMatch(/\xff|x=1|%0d/);
       await waitFor(() => recorder.unfinished() === 0, {
         what: 'the upstream request to be finished or aborted',
+        everyMs: 2,
       });
       await expectOrdinaryService(gateway);
     });
   });
-});
+}, 'beside each other');
 
 /** Final answers, until the gateway has ended the connection: by itself after a refusal, else after our half-close. */
 async function exchange(client: RawClient, one: RequestCase, way: Way): Promise<readonly Message[]> {
@@ -106,7 +107,7 @@ async function exchange(client: RawClient, one: RequestCase, way: Way): Promise<
     await waitFor(() => client.rest().length > 0 || client.ended() !== null, {
       what: 'an answer or the end of the connection',
       timeoutMs: 5_000,
-      everyMs: 1,
+      sooner: client.happens,
     });
     if (client.rest().length === 0) return answers;
     const answer = await client.finalAnswer(answers.length === 0 ? method : 'GET');

@@ -222,4 +222,4 @@ onEveryEngine((engine) => {
       expect([answer.status, onlyValue(answer, 'x-lockstep-error')]).toEqual([502, 'connect-failed']);
     });
   });
-});
+}, 'beside each other');

@@ -263,4 +263,4 @@ onEveryEngine((engine) => {
     scene.engine.closeUpstreams('v1', null);
     await waitFor(() => scene.gauges.connections(slot) === 0, { what: 'the connection to be uncounted' });
   });
-});
+}, 'beside each other');

@@ -54,7 +54,7 @@ onEveryParser((engine) => {
       let accepted = 0;
       for (let at = 0; at < ORDINARY.length; at++) {
         const variant = edit(at, OCTETS[Math.floor(random() * OCTETS.length)]!);
-        client ??= await rawClient(gateway);
+        client ??= await rawClient(gateway, { isPrompt: true });
         expect(await pass(client, ORDINARY, recorder)).toEqual(endToEnd(ORDINARY));
         const seen = await pass(client, variant, recorder);
         if (seen === null) {
@@ -74,7 +74,7 @@ onEveryParser((engine) => {
       expect(accepted, 'many are still requests').toBeGreaterThan(ORDINARY.length / 4);
     });
   });
-});
+}, 'beside each other');
 
 /** One octet away, and the last one of its connection. */
 function isOfHttp10(head: string): boolean {
@@ -92,11 +92,12 @@ async function pass(client: RawClient, head: string, recorder: RecordingUpstream
   await client.send(head);
   if (!head.endsWith('\r\n\r\n')) client.halfClose(); // the octet was one of its end
   const answer = await client.finalAnswer('GET').catch(() => null);
-  const requests = recorder.requests();
   if (answer === null || valuesOf(answer, 'x-lockstep-error').length > 0) {
-    expect(requests, JSON.stringify(head)).toEqual([]);
+    await client.waitForEnd();
+    expect(recorder.requests(), JSON.stringify(head)).toEqual([]);
     return null;
   }
+  const requests = recorder.requests();
   expect(requests).toHaveLength(1);
   return told(requests[0]!);
 }

@@ -349,4 +349,4 @@ onEveryEngine((engine) => {
     expect(answer.status).toBe(200);
     expect(app.requests[0]!.headers.upgrade).toBeUndefined();
   });
-});
+}, 'beside each other');

@@ -9,7 +9,7 @@ import { valuesOf } from './strict-http.ts';
 export async function expectOrdinaryService(gateway: Address): Promise<void> {
   for (let n = 0; n < 3; n++) {
     const target = `/ordinary/${crypto.randomUUID()}`;
-    const client = await rawClient(gateway);
+    const client = await rawClient(gateway, { isPrompt: true });
     try {
       await client.send(`GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
       const answer = await client.finalAnswer();

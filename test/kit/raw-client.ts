@@ -22,6 +22,8 @@ export interface RawClient {
   finalAnswer(method?: string, timeoutMs?: number): Promise<Message>;
   /** Received, and not consumed by `answer`. */
   rest(): Buffer;
+  /** Resolves when more octets come, or the connection ends. */
+  happens(): Promise<void>;
   halfClose(): void;
   /** Resolves when the other side has ended the connection. */
   waitForEnd(timeoutMs?: number): Promise<'fin' | 'reset'>;
@@ -35,25 +37,41 @@ export interface Address {
   readonly port: number;
 }
 
-export async function rawClient(to: Address): Promise<RawClient> {
+export interface RawClientOptions {
+  /** Sees answers as they come, and not at a look a moment later, when what the gateway does after them is mostly done, too. */
+  readonly isPrompt?: boolean;
+}
+
+export async function rawClient(
+  to: Address,
+  { isPrompt = false }: RawClientOptions = {},
+): Promise<RawClient> {
   const socket = connect({ host: to.host, port: to.port, noDelay: true, allowHalfOpen: true });
   const parts: Buffer[] = [];
   let ended: 'fin' | 'reset' | null = null;
   let consumed = 0;
+  let next = Promise.withResolvers<void>();
+  const happens = (): Promise<void> => next.promise;
+  const tell = (): void => {
+    next.resolve();
+    next = Promise.withResolvers();
+  };
+  const looks = isPrompt ? { everyMs: 20, sooner: happens } : { everyMs: 2 };
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', reject);
   });
-  socket.on('data', (part: Buffer) => parts.push(part));
-  socket.on('end', () => {
-    ended ??= 'fin';
+  socket.on('data', (part: Buffer) => {
+    parts.push(part);
+    tell();
   });
-  socket.on('error', () => {
-    ended ??= 'reset';
-  });
-  socket.on('close', () => {
-    ended ??= 'fin';
-  });
+  const end = (how: 'fin' | 'reset') => (): void => {
+    ended ??= how;
+    tell();
+  };
+  socket.on('end', end('fin'));
+  socket.on('error', end('reset'));
+  socket.on('close', end('fin'));
 
   const received = (): Buffer => {
     if (parts.length > 1) parts.splice(0, parts.length, Buffer.concat(parts));
@@ -75,7 +93,7 @@ export async function rawClient(to: Address): Promise<RawClient> {
         consumed = reading.end;
         return { message: reading.message };
       },
-      { what: `an answer to ${method}`, timeoutMs, everyMs: 2 },
+      { what: `an answer to ${method}`, timeoutMs, ...looks },
     ).then((found) => {
       if ('message' in found) return found.message;
       throw new Error(
@@ -100,11 +118,12 @@ export async function rawClient(to: Address): Promise<RawClient> {
       }
     },
     rest: () => received().subarray(consumed),
+    happens,
     halfClose: () => {
       if (!socket.destroyed) socket.end();
     },
     waitForEnd: (timeoutMs = 5_000) =>
-      waitFor(() => ended, { what: 'the other side to end the connection', timeoutMs, everyMs: 2 }),
+      waitFor(() => ended, { what: 'the other side to end the connection', timeoutMs, ...looks }),
     reset: () => {
       socket.resetAndDestroy();
     },

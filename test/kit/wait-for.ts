@@ -10,12 +10,14 @@ export interface WaitOptions {
   readonly timeoutMs?: number;
   /** Default 20 ms. */
   readonly everyMs?: number;
+  /** Something may have changed when that resolves: the condition is looked at again at once. */
+  readonly sooner?: () => Promise<unknown>;
 }
 
 /** What the condition answered when it held. Throws when it did not hold in time, with the last error as its cause. */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { what, timeoutMs = 10_000, everyMs = 20 }: WaitOptions,
+  { what, timeoutMs = 10_000, everyMs = 20, sooner }: WaitOptions,
 ): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
@@ -28,8 +30,18 @@ export async function waitFor<T>(
       cause = error;
     }
     if (performance.now() >= deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause });
-    await sleep(everyMs);
+    await (sooner === undefined ? sleep(everyMs) : pause(everyMs, sooner()));
   }
+}
+
+function pause(ms: number, sooner: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void sooner.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** Rejects when the promise takes longer; for things that report by themselves. */
