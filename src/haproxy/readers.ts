@@ -159,11 +159,25 @@ class Row {
   }
 }
 
-/** A quote in a quoted cell is doubled. */
+/** A quote in a quoted cell is doubled. Without a regular expression: a line of 8 MB of commas would take it a quarter of a minute. */
 function splitCsv(line: string): readonly string[] {
-  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
-    ([, quotedCell, plain]) => quotedCell?.replaceAll('""', '"') ?? plain ?? '',
-  );
+  const cells: string[] = [];
+  for (let at = 0; at <= line.length; ) {
+    const closing = line[at] === '"' ? closingQuote(line, at) : -1;
+    if (closing !== -1) cells.push(line.slice(at + 1, closing).replaceAll('""', '"'));
+    const comma = line.indexOf(',', Math.max(at, closing));
+    const end = comma === -1 ? line.length : comma;
+    if (closing === -1) cells.push(line.slice(at, end));
+    at = end + 1;
+  }
+  return cells;
+}
+
+/** -1: none. */
+function closingQuote(line: string, opening: number): number {
+  let at = line.indexOf('"', opening + 1);
+  while (at !== -1 && line[at + 1] === '"') at = line.indexOf('"', at + 2);
+  return at;
 }
 
 /** As an upstream of that server would be written, so that the two are the same; null for what could be none. */

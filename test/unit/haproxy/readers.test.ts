@@ -129,6 +129,18 @@ describe('show stat', () => {
   });
 });
 
+test('show stat of a million cells is judged at once', () => {
+  const startedAt = performance.now();
+  const text = `# svname,scur,qcur\nweb01,1,2${','.repeat(1_000_000)}\n`;
+  expect(readServersStat(text).get('web01')).toEqual({ sessions: 1, queue: 2 });
+  expect(performance.now() - startedAt).toBeLessThan(1_500);
+});
+
+test.each(['"a,b"', '"a"",b"""', '"a', '""', 'a"b'])('show stat tells where the cell %s ends', (cell) => {
+  const text = `# note,scur,svname,qcur\n${cell},1,web01,7\n`;
+  expect(readServersStat(text).get('web01')).toEqual({ sessions: 1, queue: 7 });
+});
+
 describe('show info', () => {
   const info =
     'Name: HAProxy\nVersion: 2.6.12-1+deb12u4\nPid: 812\nUptime_sec: 60\nStopping: 0\nnode: a: b\n';
