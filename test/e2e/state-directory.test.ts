@@ -6,11 +6,11 @@
 
 import { rm } from 'node:fs/promises';
 import { Agent } from 'node:http';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import { fakeTerminal } from '../integration/admin/fake-terminal.ts';
 import type { GatewaySettings } from '../kit/gateway-config.ts';
-import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
+import { startGatewayProcess } from '../kit/gateway-process.ts';
 import { httpRequest } from '../kit/http-request.ts';
 import { canMount, diskOf, withoutPrivileges, withSmallDisk } from '../kit/own-mounts.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
@@ -18,26 +18,23 @@ import { waitFor } from '../kit/wait-for.ts';
 
 let v1: Upstream;
 let v2: Upstream;
-let gateway: GatewayProcess | undefined;
 
 beforeAll(async () => {
   v1 = await startUpstream({ version: 'v1' });
   v2 = await startUpstream({ version: 'v2' });
 });
 afterAll(() => Promise.all([v1?.stop(), v2?.stop()]));
-afterEach(async () => {
-  await gateway?.stop();
-  gateway = undefined;
-});
 
 const settings = (): GatewaySettings => ({
   versions: { v1: [v1.url], v2: [v2.url] },
   active: 'v1',
+  // Nobody is ill here for want of a core.
+  health: { timeout: '5s' },
   more: { log: { access: 'off', level: 'warn' } },
 });
 
 /** One request after the other, until it is stopped. */
-function serveOn(url: string): { stop(): Promise<readonly unknown[]> } {
+function serveOn(url: string): { count(): number; stop(): Promise<readonly unknown[]> } {
   let isDone = false;
   const agent = new Agent({ keepAlive: true });
   const statuses: unknown[] = [];
@@ -47,6 +44,7 @@ function serveOn(url: string): { stop(): Promise<readonly unknown[]> } {
     }
   })();
   return {
+    count: () => statuses.length,
     stop: async () => {
       isDone = true;
       await sending;
@@ -56,8 +54,9 @@ function serveOn(url: string): { stop(): Promise<readonly unknown[]> } {
   };
 }
 
-describe.skipIf(!canMount())('a state directory that cannot be written any more', () => {
-  test.each([
+// Beside each other, since they mostly wait: for processes to start, and for the next look at a directory.
+describe.skipIf(!canMount()).concurrent('a state directory that cannot be written any more', () => {
+  test.for([
     {
       name: 'full',
       says: 'the disk is full; make room there',
@@ -72,11 +71,12 @@ describe.skipIf(!canMount())('a state directory that cannot be written any more'
     },
   ])(
     'because it is $name: changes are refused, requests are served, and it recovers by itself',
-    async (row) => {
+    async (row, { onTestFinished }) => {
       const { says, spoil, mend } = row;
-      gateway = await startGatewayProcess(settings(), (folder, command) =>
+      const gateway = await startGatewayProcess(settings(), (folder, command) =>
         withSmallDisk(folder, 128, withoutPrivileges(command)),
       );
+      onTestFinished(() => gateway.stop());
       const { admin, url, stateDir, process } = gateway;
       const disk = diskOf(process().pid, stateDir);
       const events = await admin.follow();
@@ -105,8 +105,8 @@ describe.skipIf(!canMount())('a state directory that cannot be written any more'
       mend(disk);
       await waitFor(async () => (await admin.status()).state.writable, { what: 'it to be writable again' });
       await admin.promote('v2');
+      await waitFor(() => traffic.count() > 100, { what: 'a hundred requests', timeoutMs: 30_000 });
       const statuses = await traffic.stop();
-      expect(statuses.length).toBeGreaterThan(100);
       expect(statuses.filter((status) => status !== 200)).toEqual([]);
       events.stop();
       const told = events.seen.map(({ type }) => type).filter((type) => type.startsWith('state-'));
@@ -124,20 +124,26 @@ describe.skipIf(!canMount())('a state directory that cannot be written any more'
     );
   });
 
-  test('at the start because it is full stops it, and the next start with room is not in its way', async () => {
+  test('at the start because it is full stops it, and the next start with room is not in its way', async ({
+    onTestFinished,
+  }) => {
     const twice =
       'cat /dev/zero >"$0/filler" 2>/dev/null; "$@"; echo "ended: $?" >&2; rm "$0/filler"; exec "$@"';
-    gateway = await startGatewayProcess(settings(), (folder, command) =>
+    const gateway = await startGatewayProcess(settings(), (folder, command) =>
       withSmallDisk(folder, 64, ['sh', '-c', twice, folder, ...command]),
     );
+    onTestFinished(() => gateway.stop());
     expect(gateway.process().stderr()).toContain('cannot be written: the disk is full; make room there');
     expect(gateway.process().stderr()).toContain('ended: 1');
   });
 });
 
-describe('a state directory that is empty', () => {
-  test('is loud at each start, and once more when browsers come with pins of before', async () => {
-    gateway = await startGatewayProcess(settings());
+describe.concurrent('a state directory that is empty', () => {
+  test('is loud at each start, and once more when browsers come with pins of before', async ({
+    onTestFinished,
+  }) => {
+    const gateway = await startGatewayProcess(settings());
+    onTestFinished(() => gateway.stop());
     const { admin, url, process, stateDir } = gateway;
     expect(process().stderr()).toContain(`The state directory ${stateDir} is empty.`);
     expect(process().stderr()).toContain('v1 is active because the config says so');

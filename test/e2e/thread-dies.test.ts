@@ -10,7 +10,7 @@ import { writeFile } from 'node:fs/promises';
 import { Agent, type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { type TemporaryFolder, temporaryFolder } from '../kit/gateway-config.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
 import { type Answer, httpRequest } from '../kit/http-request.ts';
@@ -21,10 +21,8 @@ import { waitFor } from '../kit/wait-for.ts';
 
 const BROWSERS = 16;
 
-const started: { stop(): Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const each of started.splice(0).reverse()) await each.stop();
-});
+/** Scenes run beside each other: each test ends what it started, the last first. */
+type Ends = TestContext['onTestFinished'];
 
 interface Scene {
   readonly v1: Upstream;
@@ -35,23 +33,24 @@ interface Scene {
   inflict(fault: Fault): Promise<void>;
 }
 
-async function startScene(): Promise<Scene> {
+async function startScene(ends: Ends): Promise<Scene> {
   const folder: TemporaryFolder = await temporaryFolder('threads');
-  started.push({ stop: () => folder.remove() });
+  ends(() => folder.remove());
   const [v1, v2] = [await startUpstream({ version: 'v1' }), await startUpstream({ version: 'v2' })];
-  started.push(v1, v2);
+  ends(() => v1.stop());
+  ends(() => v2.stop());
   const log = join(folder.path, 'access.log');
   const gateway = await startGatewayProcess(
     {
       versions: { v1: [v1.url], v2: [v2.url] },
       active: 'v1',
-      cookie: { idle: '2s' },
+      cookie: { idle: '1s' },
       accessLog: { file: log },
       more: { threads: 2 },
     },
     (_stateDir, command) => withThreadFaults(command, folder.path),
   );
-  started.push(gateway);
+  ends(() => gateway.stop());
   const inflict = async (fault: Fault): Promise<void> => {
     const file = join(folder.path, fault);
     await writeFile(file, '');
@@ -126,9 +125,9 @@ class Browser {
   }
 }
 
-async function openBrowsers(gateway: GatewayProcess): Promise<readonly Browser[]> {
+async function openBrowsers(gateway: GatewayProcess, ends: Ends): Promise<readonly Browser[]> {
   const browsers = Array.from({ length: BROWSERS }, () => new Browser(gateway.url));
-  started.push({ stop: () => Promise.all(browsers.map((browser) => browser.close())) });
+  ends(async () => void (await Promise.all(browsers.map((browser) => browser.close()))));
   await Promise.all(browsers.map((browser) => browser.open()));
   return browsers;
 }
@@ -141,15 +140,21 @@ async function metric(gateway: GatewayProcess, name: string): Promise<number> {
 const threadsOf = async ({ admin }: GatewayProcess) => (await admin.status()).threads;
 const streamsOn = async ({ admin }: GatewayProcess, id: string) => (await admin.version(id)).sessions.streams;
 
-describe('T18: a data-plane thread', () => {
-  test.each(FAULTS)(
+/**
+ * Of each of these lists one after the other, beside the other lists: browsers make a core busy, and so does a thread that
+ * hangs, while a hang is waited for.
+ */
+const AT_A_TIME: readonly (readonly Fault[])[] = [FAULTS.filter((fault) => fault !== 'hangs'), ['hangs']];
+
+describe.for(AT_A_TIME)('T18: a data-plane thread', { concurrent: true }, (faults) => {
+  test.for(faults)(
     'that %s costs its own requests, and is replaced',
-    { timeout: 120_000 },
-    async (fault) => {
-      const { gateway, inflict } = await startScene();
+    { timeout: 120_000, concurrent: false },
+    async (fault, { onTestFinished: ends }) => {
+      const { gateway, inflict } = await startScene(ends);
       const events = await gateway.admin.follow();
-      started.push({ stop: async () => events.stop() });
-      const browsers = await openBrowsers(gateway);
+      ends(() => events.stop());
+      const browsers = await openBrowsers(gateway, ends);
       await waitFor(async () => (await streamsOn(gateway, 'v1')) === BROWSERS, { what: 'the streams' });
       const countedBefore = await metric(gateway, 'lockstep_requests_total');
 
@@ -198,12 +203,12 @@ describe('T18: a data-plane thread', () => {
   );
 });
 
-describe('T18: a promote that meets the death of a thread', () => {
-  test.each<Fault>(['throws', 'hangs'])(
+describe('T18: a promote that meets the death of a thread', { concurrent: true }, () => {
+  test.for<Fault>(['throws', 'hangs'])(
     'is made, and minted nowhere before everybody accepts it: it %s',
-    { timeout: 120_000 },
-    async (fault) => {
-      const { gateway, inflict } = await startScene();
+    { timeout: 120_000, concurrent: false },
+    async (fault, { onTestFinished: ends }) => {
+      const { gateway, inflict } = await startScene(ends);
       await gateway.admin.wait('v2', 'healthy');
       let isOver = false;
       let shown = 0;

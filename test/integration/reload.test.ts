@@ -2,11 +2,12 @@
 
 import { readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import type { ReloadReport, SettingsReport } from '../../src/core/settings.ts';
+import type { VersionStatus } from '../../src/core/status.ts';
 import type { GatewaySettings } from '../kit/gateway-config.ts';
 import { type GatewayProcess, startGatewayProcess } from '../kit/gateway-process.ts';
-import { httpRequest } from '../kit/http-request.ts';
+import { type Answer, httpRequest } from '../kit/http-request.ts';
 import { PIN_KEY, pinOf } from '../kit/two-versions.ts';
 import { startUpstream, type Upstream } from '../kit/upstream.ts';
 import { waitFor } from '../kit/wait-for.ts';
@@ -14,44 +15,62 @@ import { waitFor } from '../kit/wait-for.ts';
 const OTHER_KEY = 'another key that is just as long and as good';
 const TOKENS = [{ name: 'ops', token: 'J4s8hG2kLq0zXv6n', role: 'operator' }];
 
-let v1: Upstream;
-let v2: Upstream;
-let base: GatewaySettings;
-let gateway: GatewayProcess;
+interface Scene {
+  readonly v1: Upstream;
+  readonly v2: Upstream;
+  /** What the gateway was started with. */
+  readonly base: GatewaySettings;
+  readonly gateway: GatewayProcess;
+  /** Rewrites the file and has it read. */
+  reload(settings: GatewaySettings, query?: string): Promise<Answer>;
+  /** The same where it must succeed. */
+  reloaded(settings: GatewaySettings): Promise<ReloadReport>;
+  api(cookie: string, headers?: Record<string, string>): Promise<Answer>;
+  versionOf(cookie: string): Promise<unknown>;
+  stateOf(id: string): Promise<VersionStatus | undefined>;
+}
 
-beforeEach(async () => {
-  v1 = await startUpstream({ version: 'v1' });
-  v2 = await startUpstream({ version: 'v2' });
-  base = {
+/** v1 is active and v2 staged. Scenes run beside each other: each test ends its own. */
+async function start({ onTestFinished: ends }: TestContext): Promise<Scene> {
+  const v1 = await startUpstream({ version: 'v1' });
+  ends(() => v1.stop());
+  const v2 = await startUpstream({ version: 'v2' });
+  ends(() => v2.stop());
+  const base: GatewaySettings = {
     versions: { v1: [v1.url], v2: [v2.url] },
     active: 'v1',
     cookie: { keys: [PIN_KEY] },
-    health: { timeout: '200ms' },
+    // Nobody is ill here for want of a core.
+    health: { interval: '1s', timeout: '1s' },
   };
-  gateway = await startGatewayProcess(base);
-});
-afterEach(async () => {
-  await gateway?.stop();
-  await Promise.all([v1, v2].map((upstream) => upstream?.stop()));
-});
+  const gateway = await startGatewayProcess(base);
+  ends(() => gateway.stop());
+  const reload: Scene['reload'] = async (settings, query = '') => {
+    await gateway.rewrite(settings);
+    return gateway.admin.call('POST', `/v1/reload${query}`);
+  };
+  const api: Scene['api'] = (cookie, headers = {}) =>
+    httpRequest(`${gateway.url}/api/x`, { headers: { ...(cookie !== '' && { cookie }), ...headers } });
+  return {
+    v1,
+    v2,
+    base,
+    gateway,
+    reload,
+    reloaded: async (settings) => {
+      const answer = await reload(settings);
+      expect(answer.status, answer.text()).toBe(200);
+      return answer.json<ReloadReport>();
+    },
+    api,
+    versionOf: async (cookie) => (await api(cookie)).headers['x-lockstep-version'],
+    stateOf: async (id) => (await gateway.admin.status()).versions.find((version) => version.id === id),
+  };
+}
 
-const reload = async (settings: GatewaySettings, query = '') => {
-  await gateway.rewrite(settings);
-  return gateway.admin.call('POST', `/v1/reload${query}`);
-};
-const reloaded = async (settings: GatewaySettings): Promise<ReloadReport> => {
-  const answer = await reload(settings);
-  expect(answer.status, answer.text()).toBe(200);
-  return answer.json<ReloadReport>();
-};
-const api = (cookie: string, headers: Record<string, string> = {}) =>
-  httpRequest(`${gateway.url}/api/x`, { headers: { ...(cookie !== '' && { cookie }), ...headers } });
-const versionOf = async (cookie: string) => (await api(cookie)).headers['x-lockstep-version'];
-const stateOf = async (id: string) =>
-  (await gateway.admin.status()).versions.find((version) => version.id === id);
-
-describe('a reload', () => {
-  test('puts every kind of setting in force, and tells what changed in the words of the file', async () => {
+describe.concurrent('a reload', () => {
+  test('puts every kind of setting in force, and tells what changed in the words of the file', async (context) => {
+    const { v1, base, gateway, reloaded, api } = await start(context);
     const report = await reloaded({
       ...base,
       limits: { uri: '64' },
@@ -75,7 +94,8 @@ describe('a reload', () => {
     expect(v1.requests.at(-1)?.headers['x-forwarded-for']).toContain('192.0.2.7');
   });
 
-  test('leaves what needs a restart as it was, and lists it, until the file agrees again', async () => {
+  test('leaves what needs a restart as it was, and lists it, until the file agrees again', async (context) => {
+    const { base, gateway, reloaded, versionOf } = await start(context);
     const report = await reloaded({ ...base, limits: { sessions: 5000 }, listen: '127.0.0.1:1' });
     expect(report.changed).toEqual([]);
     expect(report.needsRestart.map(({ key }) => key).sort()).toEqual(['limits.sessions', 'listen']);
@@ -91,7 +111,8 @@ describe('a reload', () => {
     expect((await listed()).filter(({ pending }) => pending !== null)).toEqual([]);
   });
 
-  test('of a file with mistakes changes nothing and names each of them', async () => {
+  test('of a file with mistakes changes nothing and names each of them', async (context) => {
+    const { base, gateway, reload } = await start(context);
     const events = await gateway.admin.follow();
     const answer = await reload({ ...base, cookie: { idle: 'soon', nmae: 'x' }, limits: { uri: 64 } });
     expect(answer.status).toBe(400);
@@ -107,17 +128,24 @@ describe('a reload', () => {
     expect(entries[0]).toMatchObject({ verb: 'reload', outcome: 'refused', code: 'bad-config', by: 'local' });
   });
 
-  test.each([
+  test.for([
     { name: 'a file that is gone', spoil: (file: string) => rename(file, `${file}.old`) },
     { name: 'a file that is no YAML', spoil: (file: string) => writeFile(file, '{') },
-  ])('of $name by SIGHUP leaves the old one in force, and the process running', async ({ spoil }) => {
-    await spoil(gateway.configFile);
-    gateway.process().signal('SIGHUP');
-    await waitFor(() => gateway.process().stderr().includes('reload failed'), { what: 'the log to say so' });
-    expect(await versionOf('')).toBe('v1');
-  });
+  ])(
+    'of $name by SIGHUP leaves the old one in force, and the process running',
+    async ({ spoil }, context) => {
+      const { gateway, versionOf } = await start(context);
+      await spoil(gateway.configFile);
+      gateway.process().signal('SIGHUP');
+      await waitFor(() => gateway.process().stderr().includes('reload failed'), {
+        what: 'the log to say so',
+      });
+      expect(await versionOf('')).toBe('v1');
+    },
+  );
 
-  test('by SIGHUP is one, and is audited as such', async () => {
+  test('by SIGHUP is one, and is audited as such', async (context) => {
+    const { base, gateway } = await start(context);
     await gateway.rewrite({ ...base, limits: { uri: '64' } });
     gateway.process().signal('SIGHUP');
     await waitFor(async () => (await httpRequest(`${gateway.url}/${'x'.repeat(100)}`)).status === 414, {
@@ -133,13 +161,15 @@ describe('a reload', () => {
     });
   });
 
-  test('that is only tried changes nothing', async () => {
+  test('that is only tried changes nothing', async (context) => {
+    const { base, gateway, reload } = await start(context);
     const answer = await reload({ ...base, limits: { uri: '64' } }, '?dryRun=true');
     expect(answer.json<ReloadReport>()).toMatchObject({ dryRun: true, changed: [{ key: 'limits.uri' }] });
     expect((await httpRequest(`${gateway.url}/${'x'.repeat(100)}`)).status).toBe(200);
   });
 
-  test('that comes to nothing leaves no file open', async () => {
+  test('that comes to nothing leaves no file open', async (context) => {
+    const { base, gateway, reload } = await start(context);
     const file = join(gateway.stateDir, 'access.log');
     const openFiles = async () => (await readdir(`/proc/${gateway.process().pid}/fd`)).length;
     await reload({ ...base, accessLog: { file } }, '?dryRun=true');
@@ -151,14 +181,16 @@ describe('a reload', () => {
     expect(await openFiles()).toBeLessThan(before + 10);
   });
 
-  test('for an epoch that is over is refused', async () => {
+  test('for an epoch that is over is refused', async (context) => {
+    const { base, gateway } = await start(context);
     await gateway.rewrite({ ...base, limits: { uri: '64' } });
     const answer = await gateway.admin.call('POST', '/v1/reload', undefined, { 'if-match': '"999"' });
     expect(answer.status).toBe(412);
     expect((await httpRequest(`${gateway.url}/${'x'.repeat(100)}`)).status).toBe(200);
   });
 
-  test('is for the requests after it: one that waits goes on as it began', async () => {
+  test('is for the requests after it: one that waits goes on as it began', async (context) => {
+    const { v1, base, gateway, reloaded, api, stateOf } = await start(context);
     await reloaded({ ...base, deadPin: { patience: '20s' } });
     const pin = `lockstep=${pinOf({ version: 'v1' })}`;
     expect((await api(pin)).status).toBe(200);
@@ -186,7 +218,8 @@ describe('a reload', () => {
     });
   });
 
-  test('with a log file that cannot be opened changes nothing', async () => {
+  test('with a log file that cannot be opened changes nothing', async (context) => {
+    const { base, gateway, reload } = await start(context);
     const file = join(gateway.stateDir, 'no', 'such', 'folder', 'access.log');
     const answer = await reload({ ...base, accessLog: { file }, limits: { uri: '64' } });
     expect(answer.status).toBe(400);
@@ -194,7 +227,8 @@ describe('a reload', () => {
     expect((await httpRequest(`${gateway.url}/${'x'.repeat(100)}`)).status).toBe(200);
   });
 
-  test('swaps the tokens of the admin API', async () => {
+  test('swaps the tokens of the admin API', async (context) => {
+    const { base, gateway, reloaded } = await start(context);
     await reloaded({ ...base, tokens: TOKENS });
     expect((await gateway.admin.call('GET', '/v1/status')).status).toBe(401);
     const authorization = `Bearer ${TOKENS[0]!.token}`;
@@ -205,43 +239,51 @@ describe('a reload', () => {
   });
 });
 
-describe('pin keys', () => {
-  const keys = (...list: string[]) => ({ ...base, cookie: { keys: list } });
+describe.concurrent('pin keys', () => {
+  const keys = (base: GatewaySettings, ...list: string[]) => ({ ...base, cookie: { keys: list } });
   const ofOld = () => `lockstep=${pinOf({ version: 'v2', key: PIN_KEY })}`;
   const ofNew = () => `lockstep=${pinOf({ version: 'v2', key: OTHER_KEY })}`;
 
-  beforeEach(async () => {
-    await gateway.admin.wait('v2', 'healthy');
-    await gateway.admin.promote('v2');
-    await gateway.admin.promote('v1');
-  });
+  /** v2 has sessions, too. */
+  const startPromoted = async (context: TestContext): Promise<Scene> => {
+    const scene = await start(context);
+    const { admin } = scene.gateway;
+    await admin.wait('v2', 'healthy');
+    await admin.promote('v2');
+    await admin.promote('v1');
+    return scene;
+  };
 
-  test('are rotated without a session that moves: added, then first, then alone', async () => {
+  test('are rotated without a session that moves: added, then first, then alone', async (context) => {
+    const { base, reloaded, api, versionOf } = await startPromoted(context);
     expect(await versionOf(ofNew())).toBe('v1');
-    await reloaded(keys(PIN_KEY, OTHER_KEY));
+    await reloaded(keys(base, PIN_KEY, OTHER_KEY));
     expect([await versionOf(ofOld()), await versionOf(ofNew())]).toEqual(['v2', 'v2']);
     expect((await api('')).setCookies[0]).toBeDefined();
-    await reloaded(keys(OTHER_KEY, PIN_KEY));
+    await reloaded(keys(base, OTHER_KEY, PIN_KEY));
     expect([await versionOf(ofOld()), await versionOf(ofNew())]).toEqual(['v2', 'v2']);
-    const { warnings } = await reloaded(keys(OTHER_KEY));
+    const { warnings } = await reloaded(keys(base, OTHER_KEY));
     expect(warnings).toEqual([]);
     expect([await versionOf(ofOld()), await versionOf(ofNew())]).toEqual(['v1', 'v2']);
   });
 
-  test('that have nothing in common with those before are warned of', async () => {
-    const { warnings } = await reloaded(keys(OTHER_KEY));
+  test('that have nothing in common with those before are warned of', async (context) => {
+    const { base, reloaded } = await startPromoted(context);
+    const { warnings } = await reloaded(keys(base, OTHER_KEY));
     expect(warnings).toEqual([expect.stringMatching(/^cookie\.keys: .* all sessions begin anew$/)]);
   });
 
-  test('and a new cookie name are warned of: nobody is known under it', async () => {
+  test('and a new cookie name are warned of: nobody is known under it', async (context) => {
+    const { base, reloaded, api } = await startPromoted(context);
     const { warnings } = await reloaded({ ...base, cookie: { keys: [PIN_KEY], name: 'shop' } });
     expect(warnings).toEqual([expect.stringMatching(/^cookie\.name: .* all sessions begin anew$/)]);
     expect((await api(ofOld())).setCookies[0]).toMatch(/^shop=1\.v1~/);
   });
 });
 
-describe('versions', () => {
-  test('that are added are staged, and those that were only staged are forgotten', async () => {
+describe.concurrent('versions', () => {
+  test('that are added are staged, and those that were only staged are forgotten', async (context) => {
+    const { v1, base, gateway, reloaded, stateOf } = await start(context);
     const v3 = await startUpstream({ version: 'v3' });
     const report = await reloaded({ ...base, versions: { v1: [v1.url], v3: [v3.url] } });
     expect(report.versions).toMatchObject([
@@ -253,7 +295,8 @@ describe('versions', () => {
     await v3.stop();
   });
 
-  test('with other servers are served by those, at once', async () => {
+  test('with other servers are served by those, at once', async (context) => {
+    const { v2, base, gateway, reloaded, api } = await start(context);
     const other = await startUpstream({ version: 'v1', server: 'b' });
     await reloaded({ ...base, versions: { v1: [other.url], v2: [v2.url] } });
     expect((await api('')).json()).toMatchObject({ server: 'b' });
@@ -263,7 +306,8 @@ describe('versions', () => {
     await other.stop();
   });
 
-  test('that are in use and no longer declared are kept as undeclared until they are retired', async () => {
+  test('that are in use and no longer declared are kept as undeclared until they are retired', async (context) => {
+    const { v1, v2, base, gateway, reloaded, versionOf, stateOf } = await start(context);
     await gateway.admin.wait('v2', 'healthy');
     await gateway.admin.promote('v2');
     const pin = `lockstep=${pinOf({ version: 'v1' })}`;
@@ -283,7 +327,8 @@ describe('versions', () => {
     expect((await gateway.admin.call('DELETE', '/v1/versions/v1')).status).toBe(200);
   });
 
-  test('that are active cannot be dropped', async () => {
+  test('that are active cannot be dropped', async (context) => {
+    const { v2, base, gateway, reload, versionOf } = await start(context);
     const answer = await reload({ ...base, versions: { v2: [v2.url] }, active: 'v2', limits: { uri: '64' } });
     expect(answer.status).toBe(409);
     expect(answer.json()).toMatchObject({ code: 'would-drop-active' });
@@ -291,7 +336,8 @@ describe('versions', () => {
     expect((await httpRequest(`${gateway.url}/${'x'.repeat(100)}`)).status).toBe(200);
   });
 
-  test('that were put at run time are none of the file, and stay', async () => {
+  test('that were put at run time are none of the file, and stay', async (context) => {
+    const { base, gateway, reloaded, stateOf } = await start(context);
     const v3 = await startUpstream({ version: 'v3' });
     await gateway.admin.put('v3', [v3.url]);
     await reloaded({ ...base, limits: { uri: '64' } });
@@ -299,7 +345,8 @@ describe('versions', () => {
     await v3.stop();
   });
 
-  test('cannot be served by the listener that stays until a restart', async () => {
+  test('cannot be served by the listener that stays until a restart', async (context) => {
+    const { v1, base, gateway, reload } = await start(context);
     const answer = await reload({
       ...base,
       listen: '127.0.0.1:1',

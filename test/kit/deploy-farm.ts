@@ -167,7 +167,7 @@ export async function startDeployScene(
     versions: { v1: farm.urls('web01', 'web02') },
     active: 'v1',
     cookie: { idle: '1s' },
-    health: { path: '/healthz', interval: '100ms' },
+    health: { path: '/healthz', interval: '100ms', timeout: '5s' },
     ...settings(farm),
   });
   const journal = join(folder.path, 'journal.json');

@@ -2,21 +2,22 @@
 // it goes on where it was once the fault is mended. v1 serves on web01 and web02, v2 is deployed to web03 and web04.
 
 import { readFile } from 'node:fs/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, type TestContext, test } from 'vitest';
 import type { DeployRecord } from '../../../src/cli/deploy/journal.ts';
 import { type DeployRun, type DeployScene, startDeployScene } from '../../kit/deploy-farm.ts';
 import { httpRequest } from '../../kit/http-request.ts';
 import { waitFor } from '../../kit/wait-for.ts';
 
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of cleanUp.splice(0).reverse()) await step();
-});
+/** They mostly wait, and so are beside each other: each test ends its own, the last first. */
+interface Scene extends DeployScene {
+  readonly ends: TestContext['onTestFinished'];
+}
 
-async function start(): Promise<DeployScene> {
+async function start({ onTestFinished: ends }: TestContext): Promise<Scene> {
   const scene = await startDeployScene();
-  cleanUp.push(() => scene.stop());
-  return scene;
+  ends(() => scene.stop());
+  return { ...scene, ends };
 }
 
 const toSecondHalf = ({ farm }: DeployScene) => [
@@ -29,7 +30,7 @@ const toSecondHalf = ({ farm }: DeployScene) => [
 const journalOf = async ({ journal }: DeployScene) =>
   JSON.parse(await readFile(journal, 'utf8')) as DeployRecord;
 const told = (run: DeployRun, text: string) =>
-  waitFor(() => run.ran.out.includes(text), { what: `"${text}", not only ${run.ran.out}` });
+  waitFor(() => run.ran.out.includes(text), { what: `"${text}"`, timeoutMs: 40_000 });
 
 async function states({ gateway }: DeployScene) {
   const { active, versions } = await gateway.admin.status();
@@ -38,18 +39,19 @@ async function states({ gateway }: DeployScene) {
 }
 
 /** Keeps new visitors coming until the test ends. */
-function visitors(scene: DeployScene): void {
+function visitors({ gateway, ends }: Scene): void {
   let isOver = false;
   const one = async () => {
     while (!isOver) {
       const headers = { 'user-agent': crypto.randomUUID() };
-      await httpRequest(`${scene.gateway.url}/page`, { headers }).catch(() => {});
+      await httpRequest(`${gateway.url}/page`, { headers }).catch(() => {});
+      await sleep(5);
     }
   };
   const all = Promise.all([one(), one(), one()]);
-  cleanUp.push(() => {
+  ends(async () => {
     isOver = true;
-    return all;
+    await all;
   });
 }
 
@@ -84,7 +86,7 @@ const FAULTS: readonly Fault[] = [
   {
     step: 'hooks',
     fault: 'the hook of the first server does not end',
-    more: ['--hook-timeout', '300ms'],
+    more: ['--hook-timeout', '2s'],
     begin: ({ farm }) => {
       farm.hosts['web03']!.hookMs = 60_000;
     },
@@ -93,26 +95,26 @@ const FAULTS: readonly Fault[] = [
     },
     exit: 1,
     end: 'v1 active, v2 none',
-    says: /the hook for web03 did not end within 300ms/,
+    says: /the hook for web03 did not end within 2s/,
     updates: [2, 1],
   },
   {
     step: 'healthy',
     fault: 'a server does not come back',
-    more: ['--health-timeout', '1s'],
+    more: ['--health-timeout', '2s'],
     begin: ({ farm }) => {
       farm.hosts['web04']!.staysDown = true;
     },
     mend: ({ farm }) => farm.hosts['web04']!.revive(),
     exit: 3,
     end: 'v1 active, v2 retired',
-    says: /v2 is up on 1 of 2; .*web04 is down \(connection refused\), after 1s/,
+    says: /v2 is up on 1 of 2; .*web04 is down \(connection refused\), after 2s/,
     updates: [1, 1],
   },
   {
     step: 'healthy',
     fault: 'a server is left staged with --keep',
-    more: ['--health-timeout', '1s', '--keep'],
+    more: ['--health-timeout', '2s', '--keep'],
     begin: ({ farm }) => {
       farm.hosts['web04']!.staysDown = true;
     },
@@ -125,7 +127,7 @@ const FAULTS: readonly Fault[] = [
   {
     step: 'healthy',
     fault: 'a server reports another version',
-    more: ['--health-timeout', '1s'],
+    more: ['--health-timeout', '2s'],
     begin: ({ farm }) => {
       farm.hosts['web03']!.says = 'v1.9';
     },
@@ -154,11 +156,11 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-describe('a deploy', () => {
-  test.each(FAULTS)(
+describe.concurrent('a deploy', () => {
+  test.for(FAULTS)(
     'in which $fault ends in $step with $exit and $end, and goes on when that is mended',
-    async ({ more = [], begin, mend, exit, end, says, updates }) => {
-      const scene = await start();
+    async ({ more = [], begin, mend, exit, end, says, updates }, context) => {
+      const scene = await start(context);
       begin?.(scene);
       const run = scene.deploy([...toSecondHalf(scene), ...more]);
       expect(await run.exit).toBe(exit);
@@ -177,8 +179,8 @@ describe('a deploy', () => {
     },
   );
 
-  test('to servers that say nothing is refused, unless that is told', async () => {
-    const scene = await start();
+  test('to servers that say nothing is refused, unless that is told', async (context) => {
+    const scene = await start(context);
     scene.farm.hosts['web03']!.says = null;
     const run = scene.deploy(toSecondHalf(scene));
     expect(await run.exit).toBe(1);
@@ -188,23 +190,26 @@ describe('a deploy', () => {
     expect(again.ran.out).toContain('v2 is up on 2 of 2; 1 of 2 says that it runs v2');
   });
 
-  test.each([
+  test.for([
     { onFailure: 'stop', state: 'canary' },
     { onFailure: 'rollback', state: 'draining' },
-  ])('whose canary is halted ends with 1; with --on-failure $onFailure it is $state', async (row) => {
-    const scene = await start();
-    visitors(scene);
-    for (const name of ['web03', 'web04']) scene.farm.hosts[name]!.pageStatus = 500;
-    const canary = ['--canary', '40%', '--every', '5m', '--min', '10', '--on-failure', row.onFailure];
-    const run = scene.deploy([...toSecondHalf(scene), ...canary]);
-    expect(await run.exit).toBe(1);
-    expect(run.ran.err).toMatch(/the canary was halted at step 1 of 3: more of its requests failed/);
-    expect(await scene.gateway.admin.version('v2')).toMatchObject({ state: row.state, weight: 0 });
-    expect(await states(scene)).toBe(`v1 active, v2 ${row.state}`);
-  });
+  ])(
+    'whose canary is halted ends with 1; with --on-failure $onFailure it is $state',
+    async (row, context) => {
+      const scene = await start(context);
+      visitors(scene);
+      for (const name of ['web03', 'web04']) scene.farm.hosts[name]!.pageStatus = 500;
+      const canary = ['--canary', '40%', '--every', '5m', '--min', '10', '--on-failure', row.onFailure];
+      const run = scene.deploy([...toSecondHalf(scene), ...canary]);
+      expect(await run.exit).toBe(1);
+      expect(run.ran.err).toMatch(/the canary was halted at step 1 of 3: more of its requests failed/);
+      expect(await scene.gateway.admin.version('v2')).toMatchObject({ state: row.state, weight: 0 });
+      expect(await states(scene)).toBe(`v1 active, v2 ${row.state}`);
+    },
+  );
 
-  test('with a good canary takes its steps, and waits for the other half', async () => {
-    const scene = await start();
+  test('with a good canary takes its steps, and waits for the other half', async (context) => {
+    const scene = await start(context);
     const canary = ['--canary', '30%', '--step', '50%', '--every', '1s', '--unjudged'];
     const run = scene.deploy([...toSecondHalf(scene), ...canary]);
     await told(run, 'step 1 of 3, 30% of new sessions');
@@ -212,8 +217,8 @@ describe('a deploy', () => {
     expect(run.ran.out).toContain('v1 is drained');
   });
 
-  test('that another promote overtakes ends with 1, takes its own version back, and leaves the other', async () => {
-    const scene = await start();
+  test('that another promote overtakes ends with 1, takes its own version back, and leaves the other', async (context) => {
+    const scene = await start(context);
     const { admin } = scene.gateway;
     scene.farm.hosts['web04']!.staysDown = true;
     const run = scene.deploy([...toSecondHalf(scene), '--on-failure', 'rollback']);
@@ -230,9 +235,9 @@ describe('a deploy', () => {
     expect(await states(scene)).toBe('other active, v2 retired');
   });
 
-  test('whose version somebody else has put meanwhile ends with 1, and leaves it', async () => {
-    const scene = await start();
-    scene.farm.hosts['web03']!.hookMs = 1_000;
+  test('whose version somebody else has put meanwhile ends with 1, and leaves it', async (context) => {
+    const scene = await start(context);
+    scene.farm.hosts['web03']!.hookMs = 2_000;
     const run = scene.deploy(toSecondHalf(scene));
     await told(run, 'web03: runs');
     await scene.gateway.admin.put('v2', scene.farm.urls('web03', 'web04'));
@@ -242,8 +247,8 @@ describe('a deploy', () => {
     expect(await states(scene)).toBe('v1 active, v2 staged');
   });
 
-  test('that is rolled back while it waits ends with 1', async () => {
-    const scene = await start();
+  test('that is rolled back while it waits ends with 1', async (context) => {
+    const scene = await start(context);
     const socket = holdStream(scene);
     const run = scene.deploy(toSecondHalf(scene));
     await told(run, '… v1: ');
@@ -253,34 +258,37 @@ describe('a deploy', () => {
     socket.abort();
   });
 
-  test.each([
+  test.for([
     { onFailure: 'stop', end: 'v2 active, v2 active' },
     { onFailure: 'rollback', end: 'v1 active, v2 draining' },
-  ])('whose servers all die ends with 1; with --on-failure $onFailure: $end', async ({ onFailure, end }) => {
-    const scene = await start();
-    const { web03, web04 } = scene.farm.hosts;
-    holdStream(scene);
-    const more = ['--health-timeout', '1s', '--on-failure', onFailure];
-    const run = scene.deploy([...toSecondHalf(scene), ...more]);
-    await told(run, '… v1: ');
-    const late = holdStream(scene);
-    await waitFor(async () => (await scene.gateway.admin.version('v2')).sessions.streams === 1, {
-      what: 'a stream of v2',
-    });
-    await Promise.all([web03?.kill(), web04?.kill()]);
-    expect(await run.exit).toBe(1);
-    expect(run.ran.err).toContain('no server of v2 is up any more');
-    expect(await states(scene)).toBe(end);
-    expect(run.ran.out).toContain(onFailure === 'stop' ? 'lockstep rollback' : 'v2 drains with');
-    late.abort();
-  });
+  ])(
+    'whose servers all die ends with 1; with --on-failure $onFailure: $end',
+    async ({ onFailure, end }, context) => {
+      const scene = await start(context);
+      const { web03, web04 } = scene.farm.hosts;
+      holdStream(scene);
+      const more = ['--health-timeout', '2s', '--on-failure', onFailure];
+      const run = scene.deploy([...toSecondHalf(scene), ...more]);
+      await told(run, '… v1: ');
+      const late = holdStream(scene);
+      await waitFor(async () => (await scene.gateway.admin.version('v2')).sessions.streams === 1, {
+        what: 'a stream of v2',
+      });
+      await Promise.all([web03?.kill(), web04?.kill()]);
+      expect(await run.exit).toBe(1);
+      expect(run.ran.err).toContain('no server of v2 is up any more');
+      expect(await states(scene)).toBe(end);
+      expect(run.ran.out).toContain(onFailure === 'stop' ? 'lockstep rollback' : 'v2 drains with');
+      late.abort();
+    },
+  );
 
-  test('that waits too long ends with 3, and goes on waiting when it is resumed', async () => {
-    const scene = await start();
+  test('that waits too long ends with 3, and goes on waiting when it is resumed', async (context) => {
+    const scene = await start(context);
     const socket = holdStream(scene);
-    const run = scene.deploy([...toSecondHalf(scene), '--timeout', '1s', '--on-failure', 'rollback']);
+    const run = scene.deploy([...toSecondHalf(scene), '--timeout', '4s', '--on-failure', 'rollback']);
     expect(await run.exit).toBe(3);
-    expect(run.ran.err).toMatch(/v1 is not drained after 1s/);
+    expect(run.ran.err).toMatch(/v1 is not drained after 4s/);
     expect(await states(scene)).toBe('v2 active, v2 active');
     const again = scene.deploy(['--resume']);
     await told(again, '… v1: ');
@@ -289,9 +297,9 @@ describe('a deploy', () => {
     expect(again.ran.out).not.toContain('runs the hooks');
   });
 
-  test('beside another one is refused', async () => {
-    const scene = await start();
-    scene.farm.hosts['web03']!.hookMs = 1_500;
+  test('beside another one is refused', async (context) => {
+    const scene = await start(context);
+    scene.farm.hosts['web03']!.hookMs = 2_500;
     const run = scene.deploy(toSecondHalf(scene));
     await told(run, 'web03: runs');
     const other = scene.deploy(['v3', '--hosts', scene.farm.named('web04'), '--each', 'true']);
@@ -300,11 +308,11 @@ describe('a deploy', () => {
     expect(await run.exit).toBe(0);
   });
 
-  test.each([
+  test.for([
     { name: 'the active version', hosts: ['web01', 'web03'], says: /web01 carries v1, which is active/ },
     { name: 'nothing that is known', hosts: ['web09'], says: /nothing is known of web09.*--port/s },
-  ])('to hosts with $name is refused before anything is done', async ({ hosts, says }) => {
-    const scene = await start();
+  ])('to hosts with $name is refused before anything is done', async ({ hosts, says }, context) => {
+    const scene = await start(context);
     const { farm } = scene;
     const named = hosts.map((name) => (farm.hosts[name] === undefined ? name : farm.named(name))).join(',');
     const run = scene.deploy(['v2', '--hosts', named, '--each', farm.hook]);
@@ -314,8 +322,8 @@ describe('a deploy', () => {
     expect(await states(scene)).toBe('v1 active, v2 none');
   });
 
-  test('is only told with --dry-run', async () => {
-    const scene = await start();
+  test('is only told with --dry-run', async (context) => {
+    const scene = await start(context);
     const run = scene.deploy([...toSecondHalf(scene), '--dry-run']);
     expect(await run.exit).toBe(0);
     expect(run.ran.out).toContain('web03 and web04 carry no version: nobody is concerned.');
@@ -324,8 +332,8 @@ describe('a deploy', () => {
     expect(await states(scene)).toBe('v1 active, v2 none');
   });
 
-  test('that failed is ended with --abort, and the id may be deployed again', async () => {
-    const scene = await start();
+  test('that failed is ended with --abort, and the id may be deployed again', async (context) => {
+    const scene = await start(context);
     scene.farm.hosts['web04']!.staysDown = true;
     const run = scene.deploy([...toSecondHalf(scene), '--health-timeout', '500ms', '--keep']);
     expect(await run.exit).toBe(3);
@@ -339,12 +347,12 @@ describe('a deploy', () => {
 });
 
 /** Somebody on v1 who does not leave. */
-function holdStream({ gateway }: DeployScene): AbortController {
+function holdStream({ gateway, ends }: Scene): AbortController {
   const leave = new AbortController();
   const headers = { accept: 'text/event-stream' };
   fetch(`${gateway.url}/sse`, { headers, signal: leave.signal })
     .then((answer) => answer.text())
     .catch(() => {});
-  cleanUp.push(() => leave.abort());
+  ends(() => leave.abort());
   return leave;
 }
