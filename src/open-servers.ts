@@ -7,6 +7,7 @@ import type { Controller } from './control/controller.ts';
 import type { WhyForbidden } from './control/forbidden-names.ts';
 import type { OwnListener } from './control/own-listeners.ts';
 import type { StateFolder } from './control/state-folder.ts';
+import type { StopWish } from './core/may-stop.ts';
 import type { ServerPlace } from './core/server-report.ts';
 import type { UnitedServer } from './core/server-union.ts';
 import type { AuditEntry, GatewayEvent, Status } from './core/status.ts';
@@ -75,7 +76,7 @@ export async function openServers(config: Config, surroundings: ServerSurroundin
     servers,
     epoch: () => status().epoch,
     places: () => placesOf(status()),
-    whyStranded: (address) => whyStranded(mayStop, address),
+    whyStranded: (address, leaves) => whyStranded(mayStop, address, leaves),
     whyForbidden,
     ownListener,
     note,
@@ -122,7 +123,12 @@ function placesOf({
 }
 
 /** What `lockstep may-stop` would say. */
-async function whyStranded(mayStop: ServerSurroundings['mayStop'], address: string): Promise<string | null> {
-  const asked = await mayStop({ server: address, by: 'lockstep', forMs: 0, keep: 1, dryRun: true });
+async function whyStranded(
+  mayStop: ServerSurroundings['mayStop'],
+  address: string,
+  leaves: NonNullable<StopWish['leaves']> | null,
+): Promise<string | null> {
+  const wish = { server: address, by: 'lockstep', forMs: 0, keep: 1, dryRun: true };
+  const asked = await mayStop({ ...wish, ...(leaves !== null && { leaves }) });
   return asked.ok && !asked.answer.may ? asked.answer.detail : null;
 }

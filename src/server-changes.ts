@@ -19,8 +19,8 @@ export interface ServerChangesPorts {
   readonly epoch: () => number;
   /** By address; who is not there stands nowhere. */
   readonly places: () => ReadonlyMap<string, ServerPlace>;
-  /** Why it cannot go now, in a sentence; null: it can. */
-  readonly whyStranded: (address: string) => Promise<string | null>;
+  /** Why it cannot go now, in a sentence; null: it can. `leaves`: it then goes; null: it is only told. */
+  readonly whyStranded: (address: string, leaves: 'if-it-may' | 'anyhow' | null) => Promise<string | null>;
   readonly whyForbidden: WhyForbidden;
   readonly ownListener: OwnListener;
   /** For the audit log. */
@@ -143,8 +143,9 @@ export class ServerChanges {
       const where = this.#whereFrom(address);
       return refuse('server-from-elsewhere', `${name} comes from ${where}. Take it out there.`);
     }
-    const stranded = others.length > 0 || force ? null : await this.#ports.whyStranded(address);
-    if (stranded !== null) {
+    const leaves = dryRun ? null : force ? 'anyhow' : 'if-it-may';
+    const stranded = others.length > 0 ? null : await this.#ports.whyStranded(address, leaves);
+    if (stranded !== null && !force) {
       return refuse('would-strand', `${stranded} Wait until they have ended, or force it.`);
     }
     const status = this.#statusOf(server);

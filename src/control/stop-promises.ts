@@ -1,7 +1,8 @@
 // `lockstep may-stop`: who was told that a server may be stopped. A promise takes the server out of choice at once, so that what
 // was true when it was given stays true, and counts against everybody who asks after. It ends when the server was seen down and
 // is well again, or runs another version: it was restarted. Or when its time is up: nobody stopped it.
-// Rules: judged and given in one turn, so that two who ask at once never both get the last one. Once given it is not taken back,
+// Rules: judged and given in one turn, so that two who ask at once never both get the last one, nor one who asks and one who takes
+// another server away. Once given it is not taken back,
 // whatever happens to the others. Kept in memory alone: a gateway that restarts has promised nothing.
 
 import type { Deployment, VersionRecord } from '../core/deployment.ts';
@@ -46,6 +47,9 @@ export interface StopPorts {
   readonly hurry: (address: string) => void;
 }
 
+/** Who was to be taken away, and still stands in a pool then, stays: it could not be stored. */
+const LEAVING_MS = 10_000;
+
 interface Promised {
   readonly by: string;
   untilMs: number;
@@ -58,6 +62,8 @@ export type PromiseEnd = 'restarted' | 'time-is-up' | 'given-back';
 export class StopPromises {
   readonly #ports: StopPorts;
   readonly #promises = new Map<string, Promised>();
+  /** That are about to be taken out of their pools, until then. */
+  readonly #leavingUntilMs = new Map<string, number>();
 
   constructor(ports: StopPorts) {
     this.#ports = ports;
@@ -71,6 +77,9 @@ export class StopPromises {
     const versions = this.#poolsOf(address).filter(({ state }) => takesPinned(state));
     const facts = versions.map((record) => this.#factsOf(record, address));
     const verdict = mayStop({ affinity: this.#ports.affinity(), keep: wish.keep, versions: facts });
+    if (wish.leaves === 'anyhow' || (wish.leaves !== undefined && verdict.may)) {
+      this.#leavingUntilMs.set(address, this.#ports.clock.wallMs() + LEAVING_MS);
+    }
     if (!verdict.may) {
       const detail = tellObstacles(name, verdict);
       const { id, emptyAt } = verdict.version;
@@ -113,6 +122,8 @@ export class StopPromises {
   /** The deployment is another one: a promise holds in whatever pool the server stands. */
   update(): void {
     for (const address of this.#promises.keys()) this.#rest(address, true);
+    for (const address of this.#leavingUntilMs.keys())
+      if (this.#poolsOf(address).length === 0) this.#leavingUntilMs.delete(address);
   }
 
   end(address: string, why: PromiseEnd): void {
@@ -195,7 +206,9 @@ export class StopPromises {
         upstream.enabled &&
         gauges.health(slots.upstream(id, upstream.address)) === 'up',
     );
-    const free = others.filter((upstream) => !this.isPromised(upstream.address));
+    const free = others.filter(
+      (upstream) => !this.isPromised(upstream.address) && !this.#leaves(upstream.address),
+    );
     return {
       id,
       state,
@@ -206,6 +219,10 @@ export class StopPromises {
       blockers: blockers(state, { ...sessions, inFlight: inFlight + queued }),
       emptyAt: drain?.emptyAt ?? null,
     };
+  }
+
+  #leaves(address: string): boolean {
+    return (this.#leavingUntilMs.get(address) ?? 0) > this.#ports.clock.wallMs();
   }
 
   #place(

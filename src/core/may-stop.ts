@@ -19,6 +19,8 @@ export interface StopWish {
   readonly keep: number;
   /** Only tell. */
   readonly dryRun: boolean;
+  /** An operator is about to take it away, if it may be stopped or whatever is answered: from now on it is no help to others. */
+  readonly leaves?: 'if-it-may' | 'anyhow';
 }
 
 /** Those that the name may mean; none when there is no such server. */

@@ -268,6 +268,37 @@ test('a server that is removed leaves its pool, and comes back when it is added'
   await waitFor(async () => (await pool()).join() === both.join(), { what: 'both again' });
 });
 
+describe('two servers, the last ones of a version', () => {
+  const twoAdded = async () => {
+    const servers = await serversOf('v1', 'v1');
+    const gateway = await start([]);
+    for (const { url, name } of servers) await gateway.admin.call('POST', '/v1/servers', { url, name });
+    await isActive(gateway, 'v1');
+    const up = async () =>
+      (await gateway.admin.version('v1')).upstreams.filter(({ health }) => health === 'up').length;
+    await waitFor(async () => (await up()) === 2, { what: 'both to be up' });
+    return gateway;
+  };
+  const poolOf = async (gateway: TestGateway) => (await gateway.admin.version('v1')).upstreams.length;
+
+  test('are not taken away at the same moment', async () => {
+    const gateway = await twoAdded();
+    const remove = (name: string) => gateway.admin.call('DELETE', `/v1/servers/${name}`);
+    const answers = await Promise.all([remove('web01'), remove('web02')]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    await waitFor(async () => (await poolOf(gateway)) === 1, { what: 'one to be left' });
+  });
+
+  test.each(['', '?force=true'])('are not one taken away (%s), and one to be stopped', async (query) => {
+    const gateway = await twoAdded();
+    const [removed, asked] = await Promise.all([
+      gateway.admin.call('DELETE', `/v1/servers/web01${query}`),
+      gateway.admin.call('POST', '/v1/servers/web02/may-stop', {}),
+    ]);
+    expect([removed.status, asked.json<{ may: boolean }>().may]).toEqual([200, false]);
+  });
+});
+
 describe('going back', () => {
   test('works by restarting servers with the old build: they are its own again, and more than half of them bring it back', async () => {
     const servers = await serversOf('v1', 'v1', 'v1');
