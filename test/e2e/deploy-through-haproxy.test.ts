@@ -40,7 +40,7 @@ describe.skipIf(!needsTool('haproxy')).each(THREADS)('a deploy through HAProxy, 
       more: { threads },
     });
     events = await gateway.admin.follow();
-    fleet = startFleet({ origin: gateway.url, size: 200, lifeMs: [1_000, 4_000] });
+    fleet = startFleet({ origin: gateway.url, size: 200, lifeMs: [500, 2_000] });
   });
   afterAll(async () => {
     await fleet?.stop();
@@ -66,7 +66,11 @@ describe.skipIf(!needsTool('haproxy')).each(THREADS)('a deploy through HAProxy, 
 
   test('keeps every page on its version through promote, drained, rollback and promote', async () => {
     const { admin } = gateway;
-    await waitFor(() => fleet.onPage('v1') === 200, { what: '200 browsers on v1', timeoutMs: 20_000 });
+    // Some are between two people at any moment: the busier the machine, the more.
+    await waitFor(() => fleet.opened() > 200 && fleet.onPage('v1') > 150, {
+      what: '200 browsers, most of them on a page of v1',
+      timeoutMs: 20_000,
+    });
 
     await admin.put('v2', [haproxy.url('v2')]);
     await admin.wait('v2', 'healthy');

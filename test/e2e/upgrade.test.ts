@@ -44,6 +44,8 @@ describe('T17, P4: a gateway that is replaced', () => {
         versions: { v1: [upstream.url] },
         active: 'v1',
         listen: address,
+        // Nobody is ill here for want of a core.
+        health: { timeout: '5s' },
         more: { ...more, log: { access: 'off', level: 'info' } },
       },
       (_stateDir, command) => [
@@ -72,8 +74,8 @@ describe('T17, P4: a gateway that is replaced', () => {
   };
 
   test.each([
-    { more: { engine: 'wire' }, restarts: 4, each: 3_000 },
-    { more: { threads: 2 }, restarts: 2, each: 2_000 },
+    { more: { engine: 'wire' }, restarts: 4, each: 1_200 },
+    { more: { threads: 2 }, restarts: 2, each: 1_200 },
     { more: { engine: 'http-proxy' }, restarts: 1, each: 1_000 },
   ])('$more: refuses, resets and loses nothing', async ({ more, restarts, each }) => {
     await start(more, true);
