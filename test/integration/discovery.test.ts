@@ -243,6 +243,7 @@ test('a server that is configured no more when the gateway starts anew has left 
   ends.push(() => folder.remove());
   const first = await start(servers, { stateDir: folder.path });
   for (const server of servers) await standsIn(first, server, 'v1');
+  await isActive(first, 'v1');
   await first.stop();
   const again = await start(servers.slice(0, 2), { stateDir: folder.path });
   // In the order in which they were heard.
