@@ -30,9 +30,10 @@ export class AnswerHead {
   readonly owner: string;
   readonly #hasSetCookie: boolean;
   #lifetime: Lifetime | null = null;
+  readonly #lines: AnswerLines;
   readonly #whole: RecurringText;
-  /** All but the gateway's cookies and the end: with a cookie for each, heads are alike up to there. */
-  readonly #open: RecurringText;
+  /** All but the gateway's cookies and the end: with a cookie for each, heads are alike up to there. Null: none had any yet. */
+  #open: RecurringText | null = null;
 
   /** Of a final answer. */
   constructor(head: ResponseHead, cookieName: string, reportHeader: string | null) {
@@ -45,9 +46,8 @@ export class AnswerHead {
     this.mayBeMissing = mayBeMissing(this.facts);
     this.owner = head.owner;
     this.#hasSetCookie = head.hasSetCookie;
-    const lines = new AnswerLines(head, cookieName);
-    this.#whole = new RecurringText((extras) => lines.all(extras), head.hasDate);
-    this.#open = new RecurringText((extras) => lines.butCookies(extras), head.hasDate);
+    this.#lines = new AnswerLines(head, cookieName);
+    this.#whole = new RecurringText(this.#lines, 'all');
   }
 
   /** How long it says that it lasts; looked at when somebody wants to know. */
@@ -58,21 +58,22 @@ export class AnswerHead {
 
   linesFor(about: AnswerAbout, framing: ClientFraming, closes: boolean): string {
     if (about.edits.setCookies.length === 0) return this.#whole.textFor(about, framing, closes);
+    this.#open ??= new RecurringText(this.#lines, 'butCookies');
     return this.#open.textFor(about, framing, closes) + cookieLines(about.edits);
   }
 }
 
 /** What was made last is not made again for the same, and is kept in one piece. */
 class RecurringText {
-  readonly #make: (extras: AnswerExtras) => string;
-  readonly #hasDate: boolean;
+  readonly #lines: AnswerLines;
+  readonly #which: 'all' | 'butCookies';
   #text = '';
   #madeFor: AnswerExtras | null = null;
   #uses = 0;
 
-  constructor(make: (extras: AnswerExtras) => string, hasDate: boolean) {
-    this.#make = make;
-    this.#hasDate = hasDate;
+  constructor(lines: AnswerLines, which: 'all' | 'butCookies') {
+    this.#lines = lines;
+    this.#which = which;
   }
 
   textFor(about: AnswerAbout, framing: ClientFraming, closes: boolean): string {
@@ -83,14 +84,14 @@ class RecurringText {
       last.version === about.version &&
       last.framing === framing &&
       last.closes === closes &&
-      (this.#hasDate || last.date === about.date)
+      (this.#lines.hasDate || last.date === about.date)
     ) {
       if (++this.#uses === FLAT_FROM) this.#text = inOnePiece(this.#text);
       return this.#text;
     }
     const { version, edits, date } = about;
     this.#madeFor = { version, edits, framing, closes, date };
-    this.#text = this.#make(this.#madeFor);
+    this.#text = this.#lines[this.#which](this.#madeFor);
     this.#uses = 1;
     return this.#text;
   }

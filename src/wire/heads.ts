@@ -132,13 +132,14 @@ export class AnswerLines {
   /** Without those that say who may keep the answer. */
   readonly #unkept: string;
   readonly #length: string;
-  readonly #hasDate: boolean;
+  /** Its maker says when it was made. */
+  readonly hasDate: boolean;
 
   constructor(head: ResponseHead, cookieName: string) {
     const status = `HTTP/1.1 ${head.status} ${head.reasonPhrase}\r\n`;
     this.#lines = status + answerFields(head, cookieName, false);
     this.#unkept = head.isCaching ? status + answerFields(head, cookieName, true) : this.#lines;
-    this.#hasDate = head.hasDate;
+    this.hasDate = head.hasDate;
     this.#length =
       head.contentLength >= 0 && head.status !== 204 ? `Content-Length: ${head.contentLength}\r\n` : '';
   }
@@ -152,7 +153,7 @@ export class AnswerLines {
     let out = edits.cacheControl === null ? this.#lines : this.#unkept;
     out += framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : this.#length;
     // RFC 9110 §6.6.1: whoever passes an answer on says when it came, where its maker did not.
-    if (!this.#hasDate) out += `Date: ${date}\r\n`;
+    if (!this.hasDate) out += `Date: ${date}\r\n`;
     if (closes) out += 'Connection: close\r\n';
     if (version !== '') out += `x-lockstep-version: ${version}\r\n`;
     if (edits.isDocument) out += `server-timing: ${serverTiming(version, edits)}\r\n`;
