@@ -4,7 +4,7 @@
 // opened and closed on top. Rules: the ledger learns of a session only when its pin has come back, so that clients
 // without cookies fill nothing; and a re-pin counts only when its pin is really sent.
 
-import { isDocumentAnswer, isPage, isPinYoung, planPin, privateCacheControl } from './answer.ts';
+import { isDocumentAnswer, isPage, isPinYoung, PrivateControl, planPin } from './answer.ts';
 import { askedOfMemory } from './asset-ask.ts';
 import { chooseUpstream } from './balance.ts';
 import { Choice } from './choice.ts';
@@ -73,9 +73,7 @@ export class GatewaySteering implements Steering {
   #named: NamedFields;
   readonly #pages: PageLookup;
   #limit: number;
-  /** A Cache-Control, and what becomes of it where a pin rides along. */
-  #publicControl = '';
-  #privateControl = '';
+  readonly #privateControl = new PrivateControl();
 
   constructor(options: SteeringOptions) {
     this.#options = options;
@@ -229,7 +227,7 @@ export class GatewaySteering implements Steering {
     if (plan === 'repin') ledger.repin(session, version.slot, nowMs);
     return {
       setCookies: this.#setCookies(decision, version, upstream, facts.isSecure, nowMs),
-      cacheControl: this.#madePrivate(answer.cacheControl),
+      cacheControl: this.#privateControl.of(answer.cacheControl),
       update,
       preview: null,
       isDocument,
@@ -350,15 +348,6 @@ export class GatewaySteering implements Steering {
     if (decision.pinAction === 'none' || isPinYoung(decision, cookie.idleMs, nowMs)) return 'none';
     const currentVersionSlot = isConfirmed(decision) ? ledger.currentVersion(decision.session) : null;
     return planPin({ decision, facts, answer, cookie, currentVersionSlot, nowMs });
-  }
-
-  /** Of new sessions most get one page: the last value is kept with what it became (0.8 µs). */
-  #madePrivate(cacheControl: string): string {
-    if (this.#privateControl === '' || this.#publicControl !== cacheControl) {
-      this.#publicControl = cacheControl;
-      this.#privateControl = privateCacheControl(cacheControl);
-    }
-    return this.#privateControl;
   }
 
   #setCookies(
