@@ -1,10 +1,10 @@
-// The control plane: the single writer of the deployment. A change is judged, stored, installed on the data plane,
-// audited and told about, in this order, one at a time; it is acknowledged after all of that.
-// Rules: what could not be stored has not happened. What is stored is in force: when the data plane does not take it,
-// that is said loudly, tried again, and not acknowledged. Who saw an older epoch is refused before anything is judged.
+// The control plane: the single writer of the deployment. A change is judged, stored, installed on the data plane (in-force.ts),
+// audited and told about, in this order, one at a time; it is acknowledged after all of that, and not when the data plane has not
+// taken it. Who saw an older epoch is refused before anything is judged.
 
-import { applyChange, type Change, type Deployment, EMPTY_DEPLOYMENT, restart } from '../core/deployment.ts';
+import { applyChange, type Change, type Deployment, restart } from '../core/deployment.ts';
 import type { UpstreamFault } from '../core/fault.ts';
+import type { StopOutcome, StopWish } from '../core/may-stop.ts';
 import { type PageIdentity, type PageState, pageState } from '../core/page-state.ts';
 import type { PinScope } from '../core/policy.ts';
 import { type Problem, type Refused, refuse } from '../core/problem.ts';
@@ -18,13 +18,12 @@ import type {
   VersionStatus,
 } from '../core/status.ts';
 import type { RoutingTable } from '../core/table.ts';
-import type { Adopted } from './adopted.ts';
 import { assemble, type ControllerOptions, type ControlPolicies, type Parts } from './assembly.ts';
 import type { ChangeOptions, ChangeOutcome } from './change-options.ts';
-import { closeWhatEnded, eventsOf, joinedPools } from './effects.ts';
+import { eventsOf } from './effects.ts';
 import { tellEmptyState } from './empty-state.ts';
 import { passGate } from './gate.ts';
-import { healthTargets } from './health-targets.ts';
+import { InForce } from './in-force.ts';
 import { refuseOwnListener } from './own-listeners.ts';
 import {
   carryOutReload,
@@ -42,7 +41,6 @@ import {
   describeVersion,
 } from './report.ts';
 import { SerialQueue } from './serial-queue.ts';
-import { SlotsExhausted } from './slots.ts';
 import type { StopPromises } from './stop-promises.ts';
 import { type WaitGoal, type WaitOutcome, waitFor } from './waits.ts';
 import type { WarmUp } from './warm-up.ts';
@@ -53,8 +51,6 @@ export type { Reload, ReloadOutcome } from './reload.ts';
 
 /** DESIGN, "The pin": an ended version's id stays spent for cookie.life and a week. */
 const TOMBSTONE_EXTRA_MS = 7 * 86_400_000;
-/** How long after the data plane did not take a table it is offered again. */
-const REINSTALL_MS = 1_000;
 
 /** The stored state and the config do not go together; the message says why. */
 export class StartRefused extends Error {}
@@ -63,10 +59,9 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #parts: Parts;
   readonly #queue = new SerialQueue();
-  #deployment = EMPTY_DEPLOYMENT;
+  readonly #inForce: InForce;
   #policies: ControlPolicies;
   #isStarted = false;
-  #cancelReinstall: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: ControllerOptions) {
@@ -76,11 +71,14 @@ export class Controller {
       policies: () => this.#policies,
       deployment: () => this.#deployment,
       exclusively: (job) => this.#queue.run(job),
-      publish: (stopPinned) => this.#publish(stopPinned),
-      adopt: (next, adopted) => this.#adopt(next, adopted),
+      publish: (stopPinned) => this.#inForce.publish(stopPinned),
+      adopt: (next, adopted) => this.#inForce.adopt(next, adopted),
       change: async (change) =>
         (await this.change(change, { ifMatch: null, dryRun: false, by: 'lockstep' })).ok,
     });
+    const { state, plane } = options;
+    const isStopping = () => this.#stopping !== null;
+    this.#inForce = new InForce({ state, plane, parts: this.#parts, queue: this.#queue, isStopping });
   }
 
   /**
@@ -101,10 +99,9 @@ export class Controller {
       await this.#parts.audit(subject, stored, next, null);
     }
     for (const note of notes) log.warn({}, note);
-    this.#deployment = next;
-    await this.#publish();
+    await this.#inForce.begin(next);
     this.#parts.discovery.start();
-    this.#watchHealth();
+    this.#inForce.watchHealth();
     watcher.start();
     this.#parts.canaries.start();
     stateWatch.start();
@@ -182,12 +179,12 @@ export class Controller {
   /** All servers that discovery is to know, whoever told of them; `isWhole`: all who tell of some have done so. */
   setServers(servers: readonly KnownServer[], isWhole: boolean): void {
     this.#parts.discovery.setServers(servers, isWhole);
-    if (this.#isStarted) this.#watchHealth();
+    if (this.#isStarted) this.#inForce.watchHealth();
   }
 
   /** Whether a server may be stopped; a yes holds for a while. */
-  mayStop(...asked: Parameters<StopPromises['ask']>): ReturnType<StopPromises['ask']> {
-    return this.#parts.promises.ask(...asked);
+  mayStop(wish: StopWish): Promise<StopOutcome> {
+    return this.#parts.promises.ask(wish);
   }
 
   /** It is not going to be stopped after all. */
@@ -227,6 +224,10 @@ export class Controller {
     );
   }
 
+  get #deployment(): Deployment {
+    return this.#inForce.deployment;
+  }
+
   async #warmed(
     change: Change,
     options: ChangeOptions,
@@ -255,9 +256,9 @@ export class Controller {
     if (options.dryRun) return { ok: true, report: this.#report(before, next, true, warmUp) };
     if (warmth === 'cold') return 'cold';
     if (warmth !== 'ready') return this.#refused(change, options, warmth);
-    const unsaved = await this.#store(next);
+    const unsaved = await this.#inForce.store(next);
     if (unsaved !== null) return this.#refused(change, options, unsaved);
-    const installed = await this.#takeEffect(before, next);
+    const installed = await this.#inForce.takeEffect(next);
     await this.#parts.audit(
       asAudited(change, options.by, next),
       before,
@@ -277,13 +278,13 @@ export class Controller {
       nowMs: () => clock.wallMs(),
       events,
       turnedDown: (options) => this.#turnedDown(options),
-      store: (next) => this.#store(next),
+      store: (next) => this.#inForce.store(next),
       adopt: (policies) => {
         this.#policies = policies;
         checker.reconfigure(policies.health);
         discovery.reconfigure();
       },
-      takeEffect: (before, next) => this.#takeEffect(before, next),
+      takeEffect: (next) => this.#inForce.takeEffect(next),
       audit: (...entry) => this.#parts.audit(...entry),
       report: (before, after, dryRun) => this.#report(before, after, dryRun),
     };
@@ -319,79 +320,6 @@ export class Controller {
     return null;
   }
 
-  /** Null when it is stored. Rows are taken first, so that what is stored can be installed. */
-  async #store(next: Deployment): Promise<Refused | null> {
-    const { slots, stateWatch } = this.#parts;
-    try {
-      slots.reserve(next);
-      await this.#options.state.save(next);
-      stateWatch.wrote(null);
-      return null;
-    } catch (err) {
-      slots.keepOnly(this.#deployment);
-      const why = err instanceof Error ? err.message : String(err);
-      if (err instanceof SlotsExhausted)
-        return refuse('too-many-upstreams', `${why} Retire and delete old versions.`);
-      stateWatch.wrote(why);
-      return refuse('state-unwritable', `${why} Nothing was changed.`);
-    }
-  }
-
-  /** Null when every thread works by it. */
-  async #takeEffect(before: Deployment, next: Deployment): Promise<Refused | null> {
-    this.#deployment = next;
-    const failed = await this.#publish().then(
-      () => null,
-      () =>
-        refuse(
-          'not-installed',
-          `The change is stored as epoch ${next.epoch}, but the data plane has not taken it yet. It is tried again until it does.`,
-        ),
-    );
-    // Health first: a check under way may not speak for a row that is given back.
-    this.#watchHealth();
-    this.#parts.slots.keepOnly(next);
-    this.#parts.canaries.update();
-    closeWhatEnded(before, next, this.#options.plane);
-    for (const { version, address } of joinedPools(before, next)) {
-      this.#parts.slowStart.begin(this.#parts.slots.upstream(version, address));
-    }
-    return failed;
-  }
-
-  /** Inside the queue. When it fails, it is tried again later, whatever is in force by then. */
-  async #publish(stopPinned?: ReadonlySet<string>): Promise<void> {
-    this.#cancelReinstall?.();
-    this.#cancelReinstall = null;
-    try {
-      await this.#parts.publisher.publish(this.#deployment, stopPinned);
-    } catch (error) {
-      this.#cancelReinstall = this.#parts.clock.after(REINSTALL_MS, () => {
-        if (this.#stopping === null) this.#queue.run(() => this.#publish()).catch(() => {});
-      });
-      throw error;
-    }
-  }
-
-  /** A change of lockstep's own; not an operator's, so the epoch stays. */
-  async #adopt(next: Deployment, { events, ...subject }: Adopted): Promise<void> {
-    const before = this.#deployment;
-    const unsaved = await this.#store(next);
-    if (unsaved !== null) throw new Error(unsaved.problem.detail);
-    await this.#takeEffect(before, next);
-    await this.#parts.audit({ by: 'lockstep', ...subject }, before, next, null);
-    for (const { type, version, detail } of events) {
-      this.#parts.events.tell(type, version, { ...detail, epoch: next.epoch });
-    }
-  }
-
-  #watchHealth(): void {
-    const { checker, slots, discovery, promises } = this.#parts;
-    promises.update();
-    checker.update(healthTargets(this.#deployment, slots, (address) => discovery.isServer(address)));
-    discovery.update();
-  }
-
   #report(before: Deployment, after: Deployment, dryRun: boolean, warmUp?: WarmUp): ChangeReport {
     const changes = describeDifference(before, after, this.#parts.sources, this.#parts.clock.wallMs());
     const status = this.status();
@@ -416,7 +344,7 @@ export class Controller {
   async #stop(): Promise<void> {
     const { events, watcher, stateWatch, checker, slowStart, warmer, canaries } = this.#parts;
     events.tell('stopping', null);
-    this.#cancelReinstall?.();
+    this.#inForce.stopTrying();
     this.#parts.stopServers();
     await Promise.all([warmer.stop(), canaries.stop()]);
     await watcher.stop();

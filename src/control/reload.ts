@@ -36,7 +36,7 @@ export interface ReloadSteps {
   readonly store: (next: Deployment) => Promise<Refused | null>;
   readonly adopt: (policies: ControlPolicies) => void;
   /** Null when every thread works by it. */
-  readonly takeEffect: (before: Deployment, next: Deployment) => Promise<Refused | null>;
+  readonly takeEffect: (next: Deployment) => Promise<Refused | null>;
   readonly audit: (
     subject: AuditSubject,
     before: Deployment,
@@ -62,7 +62,7 @@ export async function carryOutReload(
   if (unsaved !== null) return refused(steps, by, unsaved);
   steps.adopt(wanted.policies);
   wanted.apply();
-  const installed = await steps.takeEffect(before, next);
+  const installed = await steps.takeEffect(next);
   const detail = { ...wanted.detail, notes };
   const isDone = wanted.isChange || next !== before;
   const subject = { by, verb: 'reload', version: null, detail };
