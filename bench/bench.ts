@@ -34,6 +34,8 @@ export interface Bench {
   readonly loader: Loader;
   /** Also what takes minutes: 10 million sessions. */
   readonly isLong: boolean;
+  /** Of the cases of works that have many; by `--case`. */
+  isAsked(name: string): boolean;
   /** A new and empty folder. */
   folder(name: string): Promise<string>;
   record(sample: Sample): void;

@@ -3,6 +3,7 @@
 //   npm run bench                              all works, all peers that are here: about half an hour
 //   npm run bench -- --quick                   works 1 and 3 on the peers that matter most, in two minutes
 //   npm run bench -- --only 1,3,lockstep,nginx works by name or number, peers by name
+//   npm run bench -- --only 8 --case 50        of these works, what begins like that: '50 upstreams', '500 upstreams'
 //   --rounds N (5)  --seconds N (3)  --load wrk|autocannon  --long (10 million sessions)  --out PATH (without its ending)
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,6 +26,7 @@ interface Asked {
   readonly seconds: number;
   readonly loader: Loader;
   readonly isLong: boolean;
+  readonly cases: string;
   readonly out: string;
 }
 
@@ -87,6 +89,7 @@ async function measureAll(
       seconds: asked.seconds,
       loader: asked.loader,
       isLong: asked.isLong,
+      isAsked: (name) => name.startsWith(asked.cases),
       folder: folders(root),
       record: (sample) => {
         samples.push(sample);
@@ -113,6 +116,7 @@ function readCommandLine(): Asked {
       quick: { type: 'boolean', default: false },
       long: { type: 'boolean', default: false },
       only: { type: 'string' },
+      case: { type: 'string', default: '' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       load: { type: 'string' },
@@ -137,6 +141,7 @@ function readCommandLine(): Asked {
     seconds: wholeNumber(values.seconds ?? (values.quick ? '1' : '3'), '--seconds'),
     loader: load,
     isLong: values.long,
+    cases: values.case,
     out: values.out,
   };
 }

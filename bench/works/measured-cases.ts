@@ -39,7 +39,9 @@ export async function measureCases(
     readonly check?: (running: RunningPeer) => Promise<void>;
   },
 ): Promise<void> {
-  const { upstreams, cases, expected, check } = from;
+  const { upstreams, expected, check } = from;
+  const cases = from.cases.filter(({ name }) => bench.isAsked(name));
+  if (cases.length === 0) return;
   const started = await startAll(bench, bench.peers, upstreams);
   try {
     const fit: Started[] = [];
@@ -111,7 +113,7 @@ async function measureCase(
 }
 
 /** So many requests, or so long. */
-async function warmUp(bench: Bench, plan: LoadPlan): Promise<void> {
+export async function warmUp(bench: Pick<Bench, 'loader' | 'seconds'>, plan: LoadPlan): Promise<void> {
   let served = 0;
   let spent = 0;
   while (served < WARM_REQUESTS && spent < WARM_SECONDS) {

@@ -2,12 +2,12 @@
 // with the smallest in interleaved pairs, at least nine of them; the ratio is to be 1.
 
 import type { Bench, Work } from '../bench.ts';
-import { load } from '../load/load.ts';
+import type { load } from '../load/load.ts';
 import { type LockstepSetup, lockstep, promote, refusal } from '../peers/lockstep.ts';
 import { bodyOf, SMALL_BYTES, SMALL_PATH, startSmall, type Upstreams } from '../upstreams.ts';
 import { validate } from '../validate.ts';
 import { fill } from './filled.ts';
-import { BUSY_SESSIONS, measure } from './measured-cases.ts';
+import { BUSY_SESSIONS, measure, warmUp } from './measured-cases.ts';
 
 interface Size {
   readonly name: string;
@@ -51,7 +51,7 @@ export const scaling: Work = {
   title: 'cost of a pinned request as Lockstep grows, against its smallest',
   run: async (bench) => {
     const sizes = bench.isLong ? [...SIZES, ...LONG_SIZES] : SIZES;
-    for (const size of sizes) {
+    for (const size of sizes.filter(({ name }) => bench.isAsked(name))) {
       const against = size.threads === 1 ? null : refusal({ threads: size.threads });
       if (against === null) await compare(bench, size);
       else bench.note(`8 ${size.name} is not measured: ${against}`);
@@ -139,7 +139,7 @@ async function start(bench: Bench, size: Size): Promise<Instance> {
     connections: 32,
     seconds,
   });
-  await load(bench.loader, plan(Math.min(3, bench.seconds + 1)));
+  await warmUp(bench, plan(bench.seconds));
   return {
     ...running,
     upstreams,
