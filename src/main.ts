@@ -4,6 +4,7 @@
 // Stopped in the reverse of what clients see: no new connections, what is under way, admin API, state, log.
 
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from './admin/server.ts';
 import type { Config } from './config/config.ts';
 import { formatProblem, type LoadedConfig, loadConfig } from './config/load.ts';
@@ -21,6 +22,9 @@ import { whyForbidden } from './threads/forbidden.ts';
 import { createSteering, steeringPolicy } from './threads/steering.ts';
 
 export type { Address };
+
+/** A connection, its upstream's and an answer, all for the first time. */
+const FIRST_CLIENTS_MS = 25;
 
 export interface RunningGateway {
   /** Where clients connect, in the order of the configuration. */
@@ -126,7 +130,8 @@ async function run(file: string | null, parts: Parts, undo: Undo): Promise<Runni
     hosts: () => hosts,
     wallMs: systemClock.wallMs,
   });
-  // Loaded when browsers are served: it takes as long as half of what comes before.
+  // Reading it takes as long as a third of what comes before, in which nobody is answered: who waited for the listener is first.
+  await sleep(FIRST_CLIENTS_MS);
   const { createAdmin } = await import('./admin/server.ts');
   const admin = await createAdmin({
     ...config.admin,

@@ -1,7 +1,7 @@
 // What the admin API answers about servers whose versions are discovered, and about servers that may be stopped, as schemas: see
 // answers.ts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { SERVER_SOURCES } from '../core/server.ts';
 import type { DiscoveryStatus, StopAnswer, StopPromise } from '../core/status.ts';
 

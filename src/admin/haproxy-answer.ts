@@ -1,6 +1,6 @@
 // The part of the status that tells of HAProxy, as a schema of the document at /openapi.json.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { HaproxyStatus } from '../core/haproxy.ts';
 
 const time = z.string().meta({ format: 'date-time' });

@@ -1,6 +1,6 @@
 // What the admin API answers about servers, as schemas: see answers.ts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { SERVER_SOURCES } from '../core/server.ts';
 import type {
   ServerChangeReport,

@@ -1,6 +1,6 @@
 // Whether a server may be stopped now. Asked with POST, since a yes is a promise: it takes the server out of choice.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDuration } from '../core/duration.ts';
 import type { StopOutcome } from '../core/may-stop.ts';
 import { ApiProblem } from './problem.ts';

@@ -1,7 +1,7 @@
 // What the file may say of servers whose versions are found out, and what that must go together with.
 
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DiscoveryPolicy, VersionSource } from '../core/policy.ts';
 import { SERVER_NAME, SERVER_NAME_TEXT, type ToldServer } from '../core/server.ts';
 import { hostName, upstream } from './addresses.ts';

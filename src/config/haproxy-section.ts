@@ -1,6 +1,6 @@
 // What the file may say of HAProxy: see docs/haproxy.md.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RuntimeAddress } from '../core/haproxy.ts';
 import { VERSION_ID } from '../core/versions.ts';
 import { LONGEST_SOCKET_PATH, listenAddress } from './addresses.ts';
