@@ -20,8 +20,9 @@ interface HandleOwner {
 
 export class DirectSocket extends Socket {
   readonly #writes: HandleWrites | null;
-  /** Text that leaves at the end of this turn. */
+  /** Text that leaves at the end of this turn, and who is told then. */
   #waiting = '';
+  #tell: ((hasLeft: boolean) => void) | null = null;
   /** What the handle has answered to the data that is being written to the stream; 0 for none. */
   #answered: WriteResult = 0;
 
@@ -53,7 +54,11 @@ export class DirectSocket extends Socket {
     const text = this.#waiting;
     if (text === '') return;
     this.#waiting = '';
-    if (!this.destroyed) this.#sendNow(text);
+    const tell = this.#tell;
+    this.#tell = null;
+    if (this.destroyed) return;
+    this.#sendNow(text);
+    tell?.(this.#freeHandle() !== null);
   }
 
   #sendNow(data: Buffer | string): boolean {
@@ -69,10 +74,13 @@ export class DirectSocket extends Socket {
     return isReady;
   }
 
-  /** Sends what waits. True when all that was sent has left, and nothing is left for the stream to do. */
-  settle(): boolean {
-    this.sendWaiting();
-    return this.#freeHandle() !== null;
+  /**
+   * Tells, when what waits has been sent, whether all that was sent has left and nothing is left for the stream to do. At once
+   * if nothing waits; never if the socket is destroyed before.
+   */
+  settle(tell: (hasLeft: boolean) => void): void {
+    if (this.#waiting === '') tell(this.#freeHandle() !== null);
+    else this.#tell = tell;
   }
 
   /**

@@ -394,12 +394,19 @@ export class ClientConnection implements SocketReader, Watched {
    */
   #leave(): void {
     const sendsNoMore = this.#hasEnded || this.#isLast;
-    if (!sendsNoMore || this.#state !== 'answer' || this.#input.length > 0 || !this.output.settle()) {
-      this.#linger();
-      return;
-    }
-    this.#close();
-    this.output.part();
+    const mayPart = sendsNoMore && this.#state === 'answer' && this.#input.length === 0;
+    this.#state = 'linger';
+    this.#since = this.context.deadlines.nowMs;
+    if (mayPart) this.output.settle((hasLeft) => this.guard(() => this.#part(hasLeft)));
+    else this.#linger();
+  }
+
+  #part(hasLeft: boolean): void {
+    if (this.#state !== 'linger') return;
+    if (hasLeft) {
+      this.#close();
+      this.output.part();
+    } else this.#linger();
   }
 
   #linger(): void {

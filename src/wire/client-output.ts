@@ -73,9 +73,10 @@ export class ClientOutput {
     if (!this.#socket.writableEnded) this.#socket.end();
   }
 
-  /** All that was written leaves now. False where some of it could not: then the connection may not go at once. */
-  settle(): boolean {
-    return this.#direct?.settle() === true;
+  /** Tells in this turn whether all that was written has left: then the connection may go at once. */
+  settle(tell: (mayPart: boolean) => void): void {
+    if (this.#direct === null) tell(false);
+    else this.#direct.settle(tell);
   }
 
   /** Of a client that sends no more, once it is settled. */

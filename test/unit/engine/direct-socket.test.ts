@@ -269,6 +269,8 @@ describe('small texts wait for the end of the turn', () => {
 });
 
 describe('closed at once', () => {
+  const settled = (socket: DirectSocket): Promise<boolean> => new Promise((tell) => socket.settle(tell));
+
   test('all that was sent arrives, then the end; and it is told once', async () => {
     const writes = await learnt();
     const { socket, peer } = await pair(writes);
@@ -277,10 +279,10 @@ describe('closed at once', () => {
     const octets = Buffer.alloc(65_536, 'x');
     socket.send(octets);
     socket.send('!');
-    expect(socket.settle()).toBe(true);
+    expect(await settled(socket)).toBe(true);
     socket.closeAtOnce();
     expect(told).toBe(1);
-    expect(socket.settle()).toBe(false);
+    expect(await settled(socket)).toBe(false);
     expect((await read(peer, octets.length + 1)).toString()).toBe(`${octets}!`);
     if (!peer.readableEnded) await once(peer.resume(), 'end');
     expect(socket.send('gone')).toBe(false);
@@ -289,8 +291,8 @@ describe('closed at once', () => {
   test('it may not be while something waits, and where nothing is learnt', async () => {
     const { socket } = await pair(await learnt());
     while (socket.send(Buffer.alloc(MUCH / 8)));
-    expect(socket.settle()).toBe(false);
-    expect((await pair(null)).socket.settle()).toBe(false);
+    expect(await settled(socket)).toBe(false);
+    expect(await settled((await pair(null)).socket)).toBe(false);
   });
 });
 
