@@ -26,6 +26,8 @@ export interface LockstepSetup extends PeerSetup {
   readonly connections?: number;
   /** As in its configuration. Default: its own, 2s. */
   readonly healthInterval?: string;
+  /** Of its process, besides. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Arguments of Node itself. */
   readonly nodeArguments?: readonly string[];
   /** Sections of the configuration besides. */
@@ -99,7 +101,7 @@ async function start(setup: LockstepSetup, engine: string): Promise<RunningLocks
   const startedAt = performance.now();
   const program = startProgram(process.execPath, args, {
     log: join(setup.folder, 'lockstep'),
-    env: { NODE_ENV: 'production' },
+    env: { NODE_ENV: 'production', ...setup.env },
   });
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const what = 'Lockstep to answer';
