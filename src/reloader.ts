@@ -4,7 +4,6 @@
 // fails leaves everything as it was and says why, to who asked, in the log, as an event and in the audit log.
 
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { Config, ListenConfig } from './config/config.ts';
 import { type ConfigResult, formatProblem, type LoadedConfig } from './config/load.ts';
@@ -224,7 +223,9 @@ async function checkCertificates(listen: readonly ListenConfig[]): Promise<void>
     if (tls === null) continue;
     const { certFile, keyFile } = tls;
     try {
-      createSecureContext({ cert: await readFile(certFile), key: await readFile(keyFile) });
+      process
+        .getBuiltinModule('node:tls')
+        .createSecureContext({ cert: await readFile(certFile), key: await readFile(keyFile) });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(`expected a certificate in ${certFile} and its key in ${keyFile}, got ${why}`);

@@ -3,7 +3,6 @@
 // takes away is asked for again, and what it leaves without its octets is found missing.
 
 import type * as fs from 'node:fs/promises';
-import { crc32 } from 'node:zlib';
 import * as z from 'zod';
 import type { SeenAsset } from '../core/asset-answer.ts';
 import type { Asset } from './asset.ts';
@@ -143,5 +142,5 @@ function decode(line: string): IndexLine | null {
 }
 
 function checksum(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0');
+  return process.getBuiltinModule('node:zlib').crc32(text).toString(16).padStart(8, '0');
 }

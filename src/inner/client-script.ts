@@ -7,7 +7,6 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
-import { brotliCompress, gzip } from 'node:zlib';
 import type { OwnHandler } from './server.ts';
 
 interface Representation {
@@ -18,8 +17,6 @@ interface Representation {
 }
 
 const FILE = new URL('../client/client.min.js', import.meta.url);
-const brotliCompressed = promisify(brotliCompress);
-const gzipped = promisify<Buffer, { level: number }, Buffer>(gzip);
 const CACHE_CONTROL = 'public, max-age=600, stale-while-revalidate=86400';
 
 /** Reads the file; throws when it is not there. */
@@ -51,6 +48,9 @@ export function clientScript(): OwnHandler {
 /** The best first; the last is for everybody. */
 async function representations(source: Buffer): Promise<readonly Representation[]> {
   const digest = createHash('sha256').update(source).digest('base64url').slice(0, 22);
+  const { brotliCompress, gzip } = process.getBuiltinModule('node:zlib');
+  const brotliCompressed = promisify(brotliCompress);
+  const gzipped = promisify<Buffer, { level: number }, Buffer>(gzip);
   const [brotli, zipped] = await Promise.all([brotliCompressed(source), gzipped(source, { level: 9 })]);
   return [
     { coding: 'br', body: brotli, etag: `"${digest}-br"` },

@@ -7,7 +7,6 @@ import type { EventType } from '../core/status.ts';
 
 // Not imported: see test/unit/start.test.ts.
 const http = process.getBuiltinModule('node:http');
-const https = process.getBuiltinModule('node:https');
 
 export type PostOutcome =
   | { readonly ok: true }
@@ -73,7 +72,7 @@ function statusOf(
   body: string,
   signal: AbortSignal,
 ): Promise<number> {
-  const { request } = url.startsWith('https:') ? https : http;
+  const { request } = url.startsWith('https:') ? process.getBuiltinModule('node:https') : http;
   return new Promise((resolve, reject) => {
     const asked = request(url, { method: 'POST', headers, agent: false, signal }, (answer) => {
       let left = MOST_ANSWER_BYTES;

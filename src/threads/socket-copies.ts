@@ -2,7 +2,6 @@
 // descriptor only. Node cannot duplicate one, but it can send one to another process and back: a child is given the sockets
 // and returns each as often as is wanted (130 ms, once at the start and once after each thread that died).
 
-import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ListenAddress } from '../engine/contract.ts';
 
@@ -75,6 +74,7 @@ export class SocketCopies {
 async function copiesOf(fds: readonly number[], count: number): Promise<readonly (readonly number[])[]> {
   const sets: number[][] = Array.from({ length: count }, () => []);
   const received = fds.map(() => 0);
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const child = spawn(process.execPath, [COPIER, String(fds.length), String(count)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc', ...fds],
     timeout: PATIENCE_MS,

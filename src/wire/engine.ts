@@ -3,7 +3,7 @@
 
 import { randomInt } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import type { Server as TlsServer } from 'node:tls';
 import { EMPTY_TABLE, type RoutingTable } from '../core/table.ts';
 import {
   type Arrival,
@@ -208,7 +208,7 @@ export class WireEngine implements Engine, WireContext, Watched {
         if (this.#admits(socket)) this.#acceptPlain(openStream(socket), trusted);
       });
     }
-    const server = createTlsServer(
+    const server = process.getBuiltinModule('node:tls').createServer(
       {
         ...options,
         ...certificateOf(address.tls),

@@ -19,6 +19,10 @@ const NOT_AT_START: Readonly<Record<string, string>> = {
   // modules, 5 MB and 80 ms. Whoever wants no more than HTTP asks for the module.
   'node:http': "process.getBuiltinModule('node:http')",
   'node:https': "process.getBuiltinModule('node:https')",
+  // Of what most gateways never do: TLS, compressing, starting a process.
+  'node:tls': "process.getBuiltinModule('node:tls') where it is needed",
+  'node:zlib': "process.getBuiltinModule('node:zlib') where it is needed",
+  'node:child_process': "process.getBuiltinModule('node:child_process') where it is needed",
   undici: 'await import() where it is needed, or src/control/one-get.ts',
   'http-proxy': 'await import() where it is needed',
   ws: 'await import() where it is needed',
