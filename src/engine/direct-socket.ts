@@ -76,7 +76,7 @@ export class DirectSocket extends Socket {
 
   /**
    * Tells, when what waits has been sent, whether all that was sent has left and nothing is left for the stream to do. At once
-   * if nothing waits; never if the socket is destroyed before.
+   * if nothing waits; never if anything else is done with the socket before.
    */
   settle(tell: (hasLeft: boolean) => void): void {
     if (this.#waiting === '') tell(this.#freeHandle() !== null);
@@ -97,23 +97,28 @@ export class DirectSocket extends Socket {
   }
 
   override write(chunk: unknown, encoding?: unknown, callback?: unknown): boolean {
-    this.sendWaiting();
+    this.#sendFirst();
     return super.write(chunk as string, encoding as BufferEncoding, callback as WriteCallback);
   }
 
   override end(chunk?: unknown, encoding?: unknown, callback?: unknown): this {
-    this.sendWaiting();
+    this.#sendFirst();
     return super.end(chunk as string, encoding as BufferEncoding, callback as () => void);
   }
 
   override cork(): void {
-    this.sendWaiting();
+    this.#sendFirst();
     super.cork();
   }
 
   override resetAndDestroy(): this {
-    this.sendWaiting();
+    this.#sendFirst();
     return super.resetAndDestroy();
+  }
+
+  #sendFirst(): void {
+    this.#tell = null;
+    this.sendWaiting();
   }
 
   override _write(chunk: unknown, encoding: BufferEncoding, callback: WriteCallback): void {

@@ -288,6 +288,23 @@ describe('closed at once', () => {
     expect(socket.send('gone')).toBe(false);
   });
 
+  // A client that ends its side in the turn in which its answer leaves: closed twice, it was counted out twice.
+  test('not, when it is ended meanwhile: it is closed once', async () => {
+    const writes = await learnt();
+    const { socket, peer } = await pair(writes);
+    let told = 0;
+    socket.on('close', () => told++);
+    socket.send('answer');
+    socket.settle((hasLeft) => hasLeft && socket.closeAtOnce());
+    socket.end();
+    socket.destroySoon();
+    expect((await read(peer, 6)).toString()).toBe('answer');
+    if (!peer.readableEnded) await once(peer.resume(), 'end');
+    if (!socket.closed) await once(socket, 'close');
+    await new Promise(setImmediate);
+    expect(told).toBe(1);
+  });
+
   test('it may not be while something waits, and where nothing is learnt', async () => {
     const { socket } = await pair(await learnt());
     while (socket.send(Buffer.alloc(MUCH / 8)));
