@@ -388,16 +388,13 @@ export class ClientConnection implements SocketReader, Watched {
     }
   }
 
-  /**
-   * After the last answer. A client that has ended, or said with its request, which had no body, that it is the last one (RFC
-   * 9112 §9.6), sends nothing that would meet a closed connection, and it is not waited for: as with HAProxy and nginx.
-   */
+  // After the last answer. Who has ended, or said with a request that had no body that it is the last one (RFC 9112 §9.6),
+  // sends nothing that would meet a closed connection, and is not waited for: as with HAProxy and nginx.
   #leave(): void {
-    const sendsNoMore = this.#hasEnded || this.#isLast;
-    const mayPart = sendsNoMore && this.#state === 'answer' && this.#input.length === 0;
+    const isLast = (this.#hasEnded || this.#isLast) && this.#input.length === 0 && this.#state === 'answer';
     this.#state = 'linger';
     this.#since = this.context.deadlines.nowMs;
-    if (mayPart) this.output.settle((hasLeft) => this.guard(() => this.#part(hasLeft)));
+    if (isLast) this.output.settle((hasLeft) => this.guard(() => this.#part(hasLeft)));
     else this.#linger();
   }
 
