@@ -18,7 +18,6 @@ const system = {
 
 /** Judged by time, CPU or memory, or so heavy that those beside them would be: one at a time, with nothing beside them. */
 const ALONE = [
-  'test/browser/**/*.test.ts',
   'test/integration/{stalled-loop,wire-pipeline-memory-is-bounded}.test.ts',
   'test/integration/core/ledger-of-threads.test.ts',
   ...[
@@ -28,7 +27,7 @@ const ALONE = [
 ];
 
 // Unit tests (and those of the kit itself) come first; then what mostly waits, some files beside each other on the two cores
-// that a machine may have; then what judges how the gateway does under load, file by file.
+// that a machine may have; then what Chromium sees, and what judges how the gateway does under load, file by file.
 export default defineConfig({
   test: {
     // `.ci/run` counts from the file.
@@ -64,10 +63,20 @@ export default defineConfig({
       {
         test: {
           ...system,
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          // Pages wait for each other's clocks and for deploys; a browser has threads of its own.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...system,
           name: 'alone',
           include: ALONE,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
