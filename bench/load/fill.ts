@@ -1,4 +1,4 @@
-// Makes Lockstep know many sessions: signs a pin for each and comes back with it, once. Its command line is one JSON text.
+// Makes Lockstep know many sessions: signs a pin for each and comes back with it, once or in turns. Its command line is one JSON text.
 // Some requests at once on each connection; an answer is complete when its head's Content-Length is there.
 
 import { connect } from 'node:net';
@@ -10,6 +10,7 @@ export interface FillAsked {
   readonly version: string;
   readonly path: string;
   readonly sessions: number;
+  readonly requests: number;
 }
 
 const CONNECTIONS = 32;
@@ -17,10 +18,13 @@ const CONNECTIONS = 32;
 const AT_ONCE = 16;
 const asked = JSON.parse(process.argv[2]!) as FillAsked;
 const BATCH = 1_000;
+/** When sessions come back, their pins are made once. */
+const again = asked.requests > asked.sessions ? lockstepPins(asked.version, asked.sessions) : null;
 let batch: string[] = [];
-let left = asked.sessions;
+let left = asked.requests;
 
 function nextPin(): string {
+  if (again !== null) return again[left % again.length]!;
   if (batch.length === 0) batch = [...lockstepPins(asked.version, Math.min(BATCH, left))];
   return batch.pop()!;
 }

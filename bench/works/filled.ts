@@ -8,9 +8,11 @@ import { SMALL_PATH } from '../upstreams.ts';
 
 const run = promisify(execFile);
 
-/** Comes with so many sessions, each once. Some 10,000 a second. */
-export async function fill(asked: Omit<FillAsked, 'path'>): Promise<void> {
+/** Comes with so many sessions, each once where `requests` does not say more. Some 10,000 a second. */
+export async function fill(
+  asked: Omit<FillAsked, 'path' | 'requests'> & { readonly requests?: number },
+): Promise<void> {
   const program = fileURLToPath(new URL('../load/fill.ts', import.meta.url));
-  const text: FillAsked = { ...asked, path: SMALL_PATH };
-  await run(process.execPath, [program, JSON.stringify(text)], { timeout: 60_000 + text.sessions });
+  const text: FillAsked = { requests: asked.sessions, ...asked, path: SMALL_PATH };
+  await run(process.execPath, [program, JSON.stringify(text)], { timeout: 60_000 + text.requests });
 }
