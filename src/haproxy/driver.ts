@@ -84,6 +84,7 @@ export class HaproxyDriver {
   async prepare(version: string): Promise<{ readonly readiness: Readiness; release(): void }> {
     this.#awaited.set(version, (this.#awaited.get(version) ?? 0) + 1);
     this.#holdOffs.done(version);
+    const failedBefore = this.#failedStep;
     const isDone = await this.#within(LONGEST_PREPARATION_MS, this.#enqueue(true));
     let isReleased = false;
     const release = () => {
@@ -94,7 +95,7 @@ export class HaproxyDriver {
       else this.#awaited.delete(version);
       this.changed();
     };
-    const readiness = this.#readiness(version);
+    const readiness = this.#readiness(version, failedBefore);
     const failure = readiness.failure ?? (isDone ? null : 'HAProxy takes too long');
     return { readiness: { ...readiness, failure }, release };
   }
@@ -289,10 +290,11 @@ export class HaproxyDriver {
     return true;
   }
 
-  #readiness(version: string): Readiness {
+  #readiness(version: string, failedBefore: FailedStep | null): Readiness {
     const isTouched = this.#touched.has(version);
-    // Of this round: what failed before may have been something else.
-    const failed = isTouched && this.#failedStep?.version === version ? this.#failedStep : null;
+    // Since it was asked for, in this round or in one that was under way: what failed before may have been something else.
+    const isOfNow = isTouched || this.#failedStep !== failedBefore;
+    const failed = isOfNow && this.#failedStep?.version === version ? this.#failedStep : null;
     return readinessOf(version, this.#seats, {
       isNew: isTouched,
       failed,
