@@ -3,6 +3,7 @@
 // written; what names resolve to is looked at when they are put, read and connected to.
 
 import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
+import { unmapped } from '../core/mapped-address.ts';
 import { parseUpstreamUrl } from '../core/pool.ts';
 import type { Reader } from './readers.ts';
 
@@ -141,11 +142,9 @@ function sharesLoopback(target: string, listen: string): boolean {
   return isIP(target) === 0 || isIP(listen) === 0 || isWildcard(target);
 }
 
-/** In the one way in which the kernel tells it. ::ffff:127.0.0.1 is 127.0.0.1 by another name, and leads there. */
+/** In the one way in which the kernel tells it. */
 function plainHost(host: string): string {
-  if (!isIPv6(host)) return host;
-  const { address } = new SocketAddress({ address: host, family: 'ipv6' });
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+  return isIPv6(host) ? unmapped(new SocketAddress({ address: host, family: 'ipv6' }).address) : host;
 }
 
 function isWildcard(host: string): boolean {

@@ -6,6 +6,7 @@
 // - addresses are written in one way: IPv4-mapped ones as IPv4, IPv6 as RFC 5952 has it, without zone and port.
 
 import { BlockList, isIP, SocketAddress } from 'node:net';
+import { unmapped } from '../core/mapped-address.ts';
 
 export class TrustedProxies {
   readonly #list = new BlockList();
@@ -139,9 +140,7 @@ function isPortOrNothing(text: string): boolean {
 export function canonical(ip: string): string {
   const kind = isIP(ip);
   if (kind !== 6) return kind === 4 ? ip : '';
-  const { address } = new SocketAddress({ address: ip, family: 'ipv6' });
-  // RFC 5952 section 5: a mapped address keeps its dots; without them `::ffff:` is a prefix like any other.
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+  return unmapped(new SocketAddress({ address: ip, family: 'ipv6' }).address);
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
