@@ -16,8 +16,8 @@ export interface FillAsked {
 const CONNECTIONS = 32;
 /** Requests that are under way on a connection: fewer turns of either side's event loop for each. */
 const AT_ONCE = 16;
-const asked = JSON.parse(process.argv[2]!) as FillAsked;
 const BATCH = 1_000;
+const asked = JSON.parse(process.argv[2]!) as FillAsked;
 /** When sessions come back, their pins are made once. */
 const again = asked.requests > asked.sessions ? lockstepPins(asked.version, asked.sessions) : null;
 let batch: string[] = [];

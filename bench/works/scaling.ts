@@ -2,7 +2,7 @@
 // with the smallest in interleaved pairs, at least nine of them; the ratio is to be 1.
 
 import type { Bench, Work } from '../bench.ts';
-import type { load } from '../load/load.ts';
+import type { LoadPlan } from '../load/load.ts';
 import { type LockstepSetup, lockstep, promote, refusal } from '../peers/lockstep.ts';
 import { bodyOf, SMALL_BYTES, SMALL_PATH, startSmall, type Upstreams } from '../upstreams.ts';
 import { validate } from '../validate.ts';
@@ -108,7 +108,7 @@ interface Instance {
   readonly port: number;
   readonly adminUrl: string;
   readonly upstreams: Upstreams;
-  plan(seconds: number): Parameters<typeof load>[1];
+  plan(seconds: number): LoadPlan;
   stop(): Promise<void>;
 }
 
@@ -129,7 +129,7 @@ async function start(bench: Bench, size: Size): Promise<Instance> {
   await validate(running, upstreams, { path: SMALL_PATH, body: (id) => bodyOf(id, SMALL_BYTES) });
   if (size.sessions > 0) await fill({ port: running.port, version: active, sessions: size.sessions });
   const cookies = running.pins(active, size.busy);
-  const plan = (seconds: number): Parameters<typeof load>[1] => ({
+  const plan = (seconds: number): LoadPlan => ({
     port: running.port,
     method: 'GET',
     path: SMALL_PATH,

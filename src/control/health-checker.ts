@@ -1,7 +1,7 @@
 // Looks at every upstream that could get traffic, now and then, and tells the data plane by the gauges what it found.
 // Rules: a check never overlaps itself (check-turns.ts says when it comes); a result that comes after its upstream left is
-// dropped; where nobody looks any more, health is unknown. When an upstream comes back, old connections to it are closed before it is routable: another process
-// may answer there now.
+// dropped; where nobody looks any more, health is unknown. When an upstream comes back, old connections to it are closed
+// before it is routable: another process may answer there now.
 // What requests meet is reported here and judged by core/passive-health.ts: nobody else writes health. One that is taken out, or
 // suspected, is looked at more often for a while (HAProxy has `fastinter` for it), so that it is neither out nor in for long.
 

@@ -2,7 +2,8 @@
 // was true when it was given stays true, and counts against everybody who asks after. It ends when the server was seen down and
 // is well again, or runs another version: it was restarted. Or when its time is up: nobody stopped it.
 // Rules: judged and given in one turn, so that two who ask at once never both get the last one, nor one who asks and one who
-// takes another server away. Once given it is not taken back, whatever happens to the others. Kept in memory alone: a gateway that restarts has promised nothing.
+// takes another server away. Once given it is not taken back, whatever happens to the others. Kept in memory alone: a gateway
+// that restarts has promised nothing.
 
 import type { Deployment, VersionRecord } from '../core/deployment.ts';
 import type { Gauges, Health } from '../core/gauges.ts';

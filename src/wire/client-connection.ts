@@ -388,8 +388,10 @@ export class ClientConnection implements SocketReader, Watched {
     }
   }
 
-  // After the last answer. Who has ended, or said with a request that had no body that it is the last one (RFC 9112 §9.6),
-  // sends nothing that would meet a closed connection, and is not waited for: as with HAProxy and nginx.
+  /**
+   * After the last answer. Who has ended, or said with a request that had no body that it is the last one (RFC 9112 §9.6),
+   * sends nothing that would meet a closed connection, and is not waited for: as with HAProxy and nginx.
+   */
   #leave(): void {
     const isLast = (this.#hasEnded || this.#isLast) && this.#input.length === 0 && this.#state === 'answer';
     this.#state = 'linger';
@@ -399,7 +401,6 @@ export class ClientConnection implements SocketReader, Watched {
   }
 
   #part(hasLeft: boolean): void {
-    if (this.#state !== 'linger') return;
     if (hasLeft) {
       this.#close();
       this.output.part();
